@@ -1,0 +1,38 @@
+// The options that `run` and `capture` share: which machine, which kernel, which root.
+import type { Options } from "yargs";
+
+/** A yargs option with the one-letter alias as text. */
+export type GuestOption = Options & { alias?: string };
+
+/** Options of every verb that starts a guest program. */
+export const GUEST_OPTIONS = {
+  ring: { type: "number", choices: [0, 3], default: 3, describe: "privilege of the program: 0 is kernel mode" },
+  trusted: {
+    type: "string",
+    choices: ["all", "program"],
+    default: "all",
+    describe: "with --ring 0: children found by PATH run in ring 0 too, or the program alone",
+  },
+  kernel: {
+    type: "string",
+    choices: ["linux", "kml-4.0", "kml-4.0-published", "kml-2003"],
+    describe: "entry mechanism (default: kml-4.0 in ring 0, linux in ring 3)",
+  },
+  entry: {
+    type: "string",
+    choices: ["int80", "sysenter"],
+    default: "sysenter",
+    describe: "what __kernel_vsyscall does in ring 3",
+  },
+  root: { type: "string", describe: "guest root: an image's name, a directory or a tar (default: the base packages)" },
+  package: { type: "string", array: true, alias: "p", describe: "add a Debian package to the default root" },
+  bind: { type: "string", array: true, describe: "HOST:GUEST[:rw], a host directory in the guest" },
+  memory: { type: "number", default: 256, describe: "guest memory in MiB" },
+  seed: { type: "number", default: 1, describe: "seed of everything that is random in the guest" },
+  env: { type: "string", array: true, alias: "e", describe: "NAME=VALUE in the guest's environment" },
+  cwd: { type: "string", alias: "w", default: "/root", describe: "working directory in the guest" },
+  "vdso-clock": { type: "boolean", default: true, describe: "clock functions in the vDSO (--no-vdso-clock: calls)" },
+  missing: { type: "boolean", default: false, describe: "list the calls the kernel does not have" },
+  interactive: { type: "boolean", alias: "i", default: false, describe: "keep standard input open to the guest" },
+  tty: { type: "boolean", alias: "t", default: false, describe: "standard streams are a terminal" },
+} as const satisfies Record<string, GuestOption>;

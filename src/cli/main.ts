@@ -1,0 +1,71 @@
+// The command line: registers one short file per verb and turns failures into one line and a status.
+import process from "node:process";
+import yargs, { type CommandModule } from "yargs";
+import { CheckFailed, InputError } from "../errors.ts";
+import { separateGuest } from "./guest-words.ts";
+
+/** Verbs whose words after the first non-option belong to the guest program. */
+const GUEST_VERBS = ["run", "capture"] as const;
+
+/** Loads a verb's module only when it is asked for, so that `kmlab --help` and `kmlab run` start quickly. */
+const VERBS: Record<string, { describe: string; load: () => Promise<{ command: CommandModule }> }> = {
+  run: { describe: "run a program in the emulated kernel", load: () => import("./run.ts") },
+  capture: { describe: "run a program and keep its trace", load: () => import("./capture.ts") },
+  rootfs: { describe: "fetch and list the guest's packages", load: () => import("./rootfs.ts") },
+  show: { describe: "say what is in a trace", load: () => import("./show.ts") },
+  diff: { describe: "compare two traces", load: () => import("./diff.ts") },
+  whatif: { describe: "replay a trace under other ways into the kernel", load: () => import("./whatif.ts") },
+  validate: { describe: "check the model against published and measured numbers", load: () => import("./validate.ts") },
+  calibrate: { describe: "print what is fitted, on what, with residuals", load: () => import("./calibrate.ts") },
+  tour: { describe: "the whole job once: capture, replay, answer", load: () => import("./tour.ts") },
+};
+
+/** Ends the process with a status once standard output has been handed over; a closed pipe ends quietly. */
+function finish(status: number): void {
+  process.exitCode = status;
+}
+
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+process.on("SIGINT", () => process.exit(130));
+
+async function main(words: string[]): Promise<void> {
+  const verb = words.find((word) => !word.startsWith("-"));
+  const isGuestVerb = (GUEST_VERBS as readonly string[]).includes(verb ?? "");
+  const failed = isGuestVerb ? 125 : 2;
+  const chosen = verb !== undefined && Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
+  const parser = yargs()
+    .scriptName("kmlab")
+    .usage("kmlab VERB [OPTION...]\n\nA laboratory for Kernel Mode Linux: what would system calls that are calls do to your program?")
+    .strict()
+    .recommendCommands()
+    .demandCommand(1, "name a verb; see kmlab --help")
+    .parserConfiguration({ "populate--": true })
+    .wrap(Math.min(110, process.stdout.columns ?? 110))
+    .alias("h", "help")
+    .fail((message, error) => {
+      throw error ?? new InputError(message);
+    });
+  for (const [name, { describe }] of Object.entries(VERBS)) {
+    if (chosen === undefined || name !== verb) parser.command(name, describe);
+  }
+  try {
+    if (chosen !== undefined) parser.command((await chosen.load()).command);
+    await parser.parseAsync(isGuestVerb ? separateGuest(words) : words);
+  } catch (error) {
+    if (error instanceof CheckFailed) {
+      process.stderr.write(`kmlab: ${error.message}\n`);
+      return finish(1);
+    }
+    if (error instanceof InputError || (error instanceof Error && error.name === "YError")) {
+      process.stderr.write(`kmlab: ${error.message.split("\n").join(" ")}\n`);
+      return finish(failed);
+    }
+    process.stderr.write(`kmlab: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    finish(failed === 2 ? 1 : failed);
+  }
+}
+
+await main(process.argv.slice(2));
