@@ -1,0 +1,225 @@
+// The i386 processor's state: registers, segment caches, control registers, counters. Data only; the instruction
+// engine (interp/) executes on it, and mmu.ts, segments.ts, gates.ts, tasks.ts act on it.
+import { CPU_STATE, type Memory } from "../machine/memory.ts";
+import { ARITH, arithFromLazy, EXISTING, lazyAux, lazyResult } from "./flags.ts";
+import { createEngine } from "./interp/engine.ts";
+
+export const EAX = 0;
+export const ECX = 1;
+export const EDX = 2;
+export const EBX = 3;
+export const ESP = 4;
+export const EBP = 5;
+export const ESI = 6;
+export const EDI = 7;
+
+export const ES = 0;
+export const CS = 1;
+export const SS = 2;
+export const DS = 3;
+export const FS = 4;
+export const GS = 5;
+
+/** Word indices into Cpu.state (int32 words from the start of linear memory). */
+export const STATE_GPR = 0;
+export const STATE_RESULT = 8;
+export const STATE_AUX = 9;
+export const STATE_EIP = 10;
+export const STATE_LEFT = 11;
+export const STATE_EFLAGS = 12;
+export const STATE_BASE = 16;
+export const STATE_LIMIT = 24;
+export const STATE_ATTR = 32;
+export const STATE_SEL = 40;
+/** Scratch words for read-modify-write accesses that need help. */
+export const STATE_SCRATCH = 48;
+const STATE_WORDS = 64;
+
+/** What the CPU asks of the machine around it. */
+export interface CpuHost {
+  /** The reserved instruction, executed in a kernel-text frame; eip points behind it; may change any CPU state. */
+  kcall(n: number): void;
+  /** Just before the instruction at a probed physical address executes; must not change CPU state. */
+  probe(id: number): void;
+  inPort(port: number, size: 1 | 2 | 4): number;
+  outPort(port: number, size: 1 | 2 | 4, value: number): void;
+  /** 8259 acknowledge: returns the vector. */
+  intAck(): number;
+  /** The virtual clock, as an integer. */
+  tsc(): number;
+}
+
+/** What CPUID admits. */
+export interface CpuModel {
+  readonly name: string;
+}
+
+/** Instruction classes of the mix, in column order. */
+export const MIX_CLASSES = [
+  "alu",
+  "mul",
+  "div",
+  "load",
+  "store",
+  "branch",
+  "indirect",
+  "ret",
+  "x87",
+  "simd",
+  "string_iter",
+  "seg",
+  "priv",
+] as const;
+export type MixClass = (typeof MIX_CLASSES)[number];
+
+/** Counts of retired instructions per class. */
+export interface Mix {
+  enabled: boolean;
+  /** Per class, in the order of MIX_CLASSES, since the last flush. Valid after flush(). */
+  readonly counts: Float64Array;
+  /** Bring counts up to date with what has executed, and return a copy; counts start again at 0. */
+  flush(): Float64Array;
+}
+
+/** What executes instructions; made by interp/. */
+export interface Engine {
+  run(untilIcount: number): void;
+  invalidateFrame(pfn: number): void;
+  flushMix(counts: Float64Array): void;
+}
+
+export class Cpu {
+  readonly memory: Memory;
+  readonly host: CpuHost;
+  readonly model: CpuModel;
+  /** The CPU state block as int32 words, see STATE_*. */
+  readonly state: Int32Array;
+  /** The 8 general registers. */
+  readonly r: Int32Array;
+  /** Per segment register (ES CS SS DS FS GS): selector, base, limit in bytes, attributes (descriptor bits 8-23 of dword 1, shifted to 0; 0 = unusable). */
+  readonly sel: Int32Array;
+  readonly base: Int32Array;
+  readonly limit: Uint32Array;
+  readonly attr: Int32Array;
+
+  cpl = 0;
+  cr0 = 0x11;
+  cr2 = 0;
+  cr3 = 0;
+  cr4 = 0;
+  readonly dr = new Int32Array(8);
+  gdtBase = 0;
+  gdtLimit = 0;
+  idtBase = 0;
+  idtLimit = 0;
+  ldtSel = 0;
+  ldtBase = 0;
+  ldtLimit = 0;
+  ldtAttr = 0;
+  trSel = 0;
+  trBase = 0;
+  trLimit = 0;
+  trAttr = 0;
+  sysenterCs = 0;
+  sysenterEsp = 0;
+  sysenterEip = 0;
+
+  halted = false;
+  /** Why the processor stopped for good (triple fault), or null. */
+  shutdown: string | null = null;
+  /** Level of the INTR pin, set by the 8259. */
+  intr = false;
+  /** Edge on the NMI pin; cleared when taken. */
+  nmi = false;
+  /** Interrupt shadow after STI and MOV SS: the next instruction completes first. */
+  inhibit = false;
+  stopRequested = false;
+
+  faultVector = 0;
+  faultCode = -1;
+  /** Linear address of the last #PF, kept here until delivery copies it to cr2. */
+  faultCr2 = 0;
+  /** A data breakpoint or other watch is armed (debug.ts). */
+  watching = false;
+  /** Called when a page-array entry is filled; null when nobody records page touches. */
+  onTlbFill: ((la: number, pfn: number, write: boolean, user: boolean) => void) | null = null;
+
+  /** Physical address to probe id; set before the code there is first executed. */
+  readonly probes = new Map<number, number>();
+  readonly mix: Mix;
+  readonly engine: Engine;
+  /** The instruction count at which STATE_LEFT reaches 0. */
+  countTarget = 0;
+
+  /**
+   * @param memory guest memory; the CPU state lives in its first 64 KiB
+   * @param host the machine around the processor
+   */
+  constructor(memory: Memory, host: CpuHost, model: CpuModel = { name: "pentium2" }) {
+    this.memory = memory;
+    this.host = host;
+    this.model = model;
+    const words = (at: number, n: number) => new Int32Array(memory.buffer, CPU_STATE + at * 4, n);
+    this.state = words(0, STATE_WORDS);
+    this.r = words(STATE_GPR, 8);
+    this.base = words(STATE_BASE, 6);
+    this.limit = new Uint32Array(memory.buffer, CPU_STATE + STATE_LIMIT * 4, 6);
+    this.attr = words(STATE_ATTR, 6);
+    this.sel = words(STATE_SEL, 6);
+    this.dr[6] = 0xffff_0ff0;
+    this.dr[7] = 0x400;
+    this.state[STATE_RESULT] = 1;
+    const counts = new Float64Array(MIX_CLASSES.length);
+    this.engine = createEngine(this);
+    this.mix = {
+      enabled: false,
+      counts,
+      flush: () => {
+        this.engine.flushMix(counts);
+        const copy = counts.slice();
+        counts.fill(0);
+        return copy;
+      },
+    };
+  }
+
+  /** Instruction pointer, int32. Start of the instruction when fault code runs, behind it when kcall runs. */
+  get eip(): number {
+    return this.state[STATE_EIP];
+  }
+  set eip(value: number) {
+    this.state[STATE_EIP] = value;
+  }
+
+  /** Retired instructions; one REP iteration counts as one. */
+  get icount(): number {
+    return this.countTarget - this.state[STATE_LEFT];
+  }
+  set icount(value: number) {
+    this.countTarget = value + this.state[STATE_LEFT];
+  }
+
+  /** Execute until icount >= untilIcount (exactly there), or halted, shut down, or stopRequested (which it clears). */
+  run(untilIcount: number): void {
+    this.engine.run(untilIcount);
+  }
+
+  /** All bits of EFLAGS. */
+  getEflags(): number {
+    const s = this.state;
+    return s[STATE_EFLAGS] | arithFromLazy(s[STATE_RESULT], s[STATE_AUX]) | 2;
+  }
+
+  /** Set all bits of EFLAGS; bits that do not exist are dropped. */
+  setEflags(value: number): void {
+    const s = this.state;
+    s[STATE_RESULT] = lazyResult(value);
+    s[STATE_AUX] = lazyAux(value);
+    s[STATE_EFLAGS] = value & EXISTING & ~ARITH;
+  }
+
+  /** Host code wrote to a physical frame: drop decoded code there. Cheap when there is none. */
+  invalidateFrame(pfn: number): void {
+    if (this.memory.codeFrames[pfn] !== 0) this.engine.invalidateFrame(pfn);
+  }
+}
