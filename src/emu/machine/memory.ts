@@ -36,6 +36,8 @@ export const SUPER_WRITE = 3;
 export const LEAVE = 0xfff;
 
 const PAGES = 1 << 20;
+const LOCAL_ENTRIES = 1 << 16;
+const GLOBAL_ENTRIES = 1 << 14;
 const MAX_RAM_BYTES = 0x7000_0000;
 
 export class Memory {
@@ -55,6 +57,17 @@ export class Memory {
   readonly codeFrames: Uint8Array;
   /** Per physical frame: 1 = kernel text, recorded at boot; only here does KCALL reach the host. */
   readonly kernelText: Uint8Array;
+  /** Per physical frame: 1 = some write entry may lead here (never 0 when one does). */
+  readonly writeMapped: Uint8Array;
+
+  /** Per 4 MiB of linear space: 1 = entries there were filled from a 4 MB page. */
+  readonly largeRegions = new Uint8Array(1024);
+
+  // Filled entries as array << 20 | page, so that dropping them needs no sweep; entries dropped one by one may linger.
+  private readonly local = new Int32Array(LOCAL_ENTRIES);
+  private localCount = 0;
+  private readonly global = new Int32Array(GLOBAL_ENTRIES);
+  private globalCount = 0;
 
   /** @param ramBytes guest RAM in bytes (rounded up to whole pages) */
   constructor(ramBytes: number) {
@@ -77,6 +90,58 @@ export class Memory {
     const frames = this.ramBytes >>> PAGE_SHIFT;
     this.codeFrames = new Uint8Array(frames);
     this.kernelText = new Uint8Array(frames);
+    this.writeMapped = new Uint8Array(frames);
+  }
+
+  /**
+   * Fill one page-array entry: accesses to linear page `page` through `array` go to the host page at `hostPage`.
+   * @param isGlobal the entry survives dropEntries(false), as a TLB entry with G does
+   */
+  fillEntry(array: number, page: number, hostPage: number, isGlobal: boolean): void {
+    const entries = this.tlb[array];
+    const entry = (hostPage - (page << PAGE_SHIFT)) | 0;
+    if (entries[page] === entry) return;
+    if (this.localCount === LOCAL_ENTRIES || this.globalCount === GLOBAL_ENTRIES) this.dropEntries(true);
+    if (isGlobal) this.global[this.globalCount++] = (array << 20) | page;
+    else this.local[this.localCount++] = (array << 20) | page;
+    if (array & 1) this.writeMapped[(hostPage - RAM_BASE) >>> PAGE_SHIFT] = 1;
+    entries[page] = entry;
+  }
+
+  /** Drop the filled entries; with `globals` false those filled as global stay. */
+  dropEntries(globals: boolean): void {
+    this.dropListed(this.local, this.localCount);
+    this.localCount = 0;
+    if (!globals) return;
+    this.dropListed(this.global, this.globalCount);
+    this.globalCount = 0;
+    this.writeMapped.fill(0);
+  }
+
+  /** Drop the entries of one linear page in all four arrays. */
+  dropPage(page: number): void {
+    for (let array = 0; array < 4; array++) this.tlb[array][page] = LEAVE;
+  }
+
+  /** Drop every write entry that leads to a physical frame (before code there is decoded). */
+  dropWriteEntries(frame: number): void {
+    if (this.writeMapped[frame] !== 1) return;
+    const hostPage = RAM_BASE + (frame << PAGE_SHIFT);
+    this.dropWritesListed(this.local, this.localCount, hostPage);
+    this.dropWritesListed(this.global, this.globalCount, hostPage);
+    this.writeMapped[frame] = 0;
+  }
+
+  private dropListed(list: Int32Array, count: number): void {
+    for (let i = 0; i < count; i++) this.tlb[list[i] >>> 20][list[i] & (PAGES - 1)] = LEAVE;
+  }
+
+  private dropWritesListed(list: Int32Array, count: number, hostPage: number): void {
+    for (let i = 0; i < count; i++) {
+      const array = list[i] >>> 20;
+      const page = list[i] & (PAGES - 1);
+      if (array & 1 && this.tlb[array][page] === ((hostPage - (page << PAGE_SHIFT)) | 0)) this.tlb[array][page] = LEAVE;
+    }
   }
 
   /** Little-endian 32-bit word at a physical address (unsigned); addresses behind the RAM read as all ones. */
