@@ -1,0 +1,188 @@
+// The kernel's root object: what every subsystem finds the others through, and the run from boot to the first program's end.
+import { EDGE } from "../../traces/schema/enums.ts";
+import type { Recorder } from "../capture/recorder.ts";
+import type { Cpu } from "../cpu/cpu.ts";
+import type { HostIo } from "../host.ts";
+import type { Clock } from "../machine/clock.ts";
+import type { Machine } from "../machine/machine.ts";
+import type { Memory } from "../machine/memory.ts";
+import { CHARGES, type Charges } from "./charges.ts";
+import type { Entry } from "./entry/entry.ts";
+import type { Vfs } from "./fs/vfs.ts";
+import { Ids } from "./ids.ts";
+import { FrameAllocator } from "./mm/frames.ts";
+import type { Mm } from "./mm/mm.ts";
+import { PageTables } from "./mm/pagetable.ts";
+import { Random } from "./random.ts";
+import { Scheduler, type SysResult } from "./sched.ts";
+import { Signals } from "./signal.ts";
+import { RLIM_INFINITY, RLIMIT, type Rlimit, Task, TI_FLAGS } from "./task.ts";
+import type { WakeCause } from "./wait.ts";
+
+export type { SysResult } from "./sched.ts";
+/** A system call's body: arguments are int32; errors as -errno or SysError. */
+export type Sys = (k: Kernel, t: Task, a: number, b: number, c: number, d: number, e: number, f: number) => SysResult;
+
+export interface KernelOptions {
+  /** Which entry mechanism: none of KML's, 4.0's as intended, 4.0's with its published bugs, or the direct call of 2003. */
+  kernel: "linux" | "kml-4.0" | "kml-4.0-published" | "kml-2003";
+  /** How the vsyscall page enters from ring 3. */
+  entry: "int80" | "sysenter";
+  /** Ring of the first program; 0 also puts /trusted entries first in PATH. */
+  ring: 0 | 3;
+  /** Whether the first program's children may run in ring 0 too. */
+  trusted: "all" | "program";
+  memoryMiB: number;
+  /** Seed of everything random in the guest. */
+  seed: number;
+  /** Timer interrupts a second. */
+  hz: number;
+  argv: string[];
+  env: string[];
+  cwd: string;
+  /** Whether the vDSO's clock functions read the clock without a call. */
+  vdsoClock: boolean;
+  /** Whether the standard streams are a terminal. */
+  tty: boolean;
+  /** Seeded random load addresses; fixed ones if false. */
+  aslr: boolean;
+  host: HostIo;
+}
+
+/** How a run ended. */
+export type ExitInfo =
+  | { kind: "exit"; code: number }
+  | { kind: "signal"; signal: number; core: boolean }
+  | { kind: "dead"; reason: string }
+  | { kind: "exec"; errno: number; path: string };
+
+/** Clock time at boot, in ms since 1970: 2026-01-01T00:00:00Z, so that runs are the same on any day. */
+export const BOOT_TIME_MS = 1_767_225_600_000;
+/** Bytes at the bottom of RAM that are the kernel's: text, tables, kernel stacks of the boot task. */
+export const KERNEL_RESERVED_BYTES = 0x20_0000;
+/** The number of the first program; 1 is the kernel's own init, which only waits for orphans. */
+export const FIRST_PID = 1000;
+
+export class Kernel {
+  readonly options: KernelOptions;
+  readonly machine: Machine;
+  readonly cpu: Cpu;
+  readonly memory: Memory;
+  readonly clock: Clock;
+  readonly recorder: Recorder;
+  /** ns per clock unit. */
+  readonly nsPerUnit: number;
+  readonly charges: Charges = CHARGES;
+  readonly frames: FrameAllocator;
+  readonly pageTables: PageTables;
+  readonly ids: Ids;
+  readonly random: Random;
+  readonly sched: Scheduler;
+  readonly signals: Signals;
+  /** By pid; zombies included. */
+  readonly tasks = new Map<number, Task>();
+  /** Pid 1: takes orphans and forgets them when they end. */
+  readonly init: Task;
+  readonly idle: Task;
+  current: Task;
+  /** The address space that CR3 holds; undefined: the kernel's own. */
+  loadedMm: Mm | undefined;
+  /** Mounted by boot(). */
+  vfs!: Vfs;
+  entry!: Entry;
+  /** Calls made to numbers without a body. */
+  readonly missing = new Map<number, number>();
+  /** Set when the first program is gone. */
+  exitInfo: ExitInfo | undefined;
+  /** The first program. */
+  firstTask: Task | undefined;
+  nodename = "kmlab";
+  domainname = "(none)";
+
+  constructor(options: KernelOptions, machine: Machine, recorder: Recorder) {
+    this.options = options;
+    this.machine = machine;
+    this.cpu = machine.cpu;
+    this.memory = machine.memory;
+    this.clock = machine.clock;
+    this.recorder = recorder;
+    this.nsPerUnit = machine.nsPerUnit;
+    this.random = new Random(options.seed);
+    this.ids = new Ids(FIRST_PID);
+    this.frames = new FrameAllocator(this.memory.ramBytes, KERNEL_RESERVED_BYTES, (pfn) =>
+      this.cpu.invalidateFrame(pfn),
+    );
+    this.pageTables = new PageTables(this.memory, this.frames);
+    this.sched = new Scheduler(this);
+    this.signals = new Signals(this);
+    this.idle = new Task(0, this.ids.task(), undefined, defaultRlimits());
+    this.idle.comm = "swapper";
+    this.init = new Task(1, this.ids.task(), undefined, defaultRlimits());
+    this.init.comm = "init";
+    this.init.state = "uninterruptible";
+    this.tasks.set(1, this.init);
+    this.current = this.idle;
+  }
+
+  /** Nanoseconds since boot. */
+  get uptimeNs(): number {
+    return this.clock.now() * this.nsPerUnit;
+  }
+
+  /** Clock units of a time in ns, rounded up. */
+  units(ns: number): number {
+    return Math.ceil(ns / this.nsPerUnit);
+  }
+
+  /** CLOCK_REALTIME: seconds since 1970 and nanoseconds. */
+  realtime(): { sec: number; nsec: number } {
+    const ns = this.uptimeNs;
+    return { sec: BOOT_TIME_MS / 1000 + Math.floor(ns / 1e9), nsec: ns % 1e9 };
+  }
+
+  /** Sets a bit of a task's thread_info.flags, also in guest memory, where the exit paths test it. */
+  setThreadFlag(t: Task, bit: number): void {
+    t.flags |= bit;
+    this.mirrorFlags(t);
+  }
+
+  clearThreadFlag(t: Task, bit: number): void {
+    t.flags &= ~bit;
+    this.mirrorFlags(t);
+  }
+
+  private mirrorFlags(t: Task): void {
+    if (t.kstackPfn >= 0) this.memory.writePhys32(t.kstackPfn * 4096 + TI_FLAGS, t.flags);
+  }
+
+  /** Records that the task's current event depended on `cause`. */
+  edge(t: Task, cause: WakeCause): void {
+    if (t.seq >= 0) this.recorder.edge(t.seq, cause.from, EDGE[cause.kind], cause.delay);
+  }
+
+  /** A cause that names the current task's event. */
+  cause(kind: WakeCause["kind"], delay?: number): WakeCause {
+    return { from: this.current.seq >= 0 ? this.current.seq : undefined, kind, delay };
+  }
+
+  /** Puts an address space on the CPU. */
+  loadMm(mm: Mm | undefined): void {
+    this.loadedMm = mm;
+    this.pageTables.load(this.cpu, mm);
+  }
+}
+
+/** Limits of the first program, as a Debian login has them. */
+export function defaultRlimits(): Rlimit[] {
+  const all: Rlimit[] = Array.from({ length: 16 }, () => ({ cur: RLIM_INFINITY, max: RLIM_INFINITY }));
+  all[RLIMIT.STACK] = { cur: 8 << 20, max: RLIM_INFINITY };
+  all[RLIMIT.CORE] = { cur: 0, max: RLIM_INFINITY };
+  all[RLIMIT.NPROC] = { cur: 4096, max: 4096 };
+  all[RLIMIT.NOFILE] = { cur: 1024, max: 1_048_576 };
+  all[RLIMIT.MEMLOCK] = { cur: 8 << 20, max: 8 << 20 };
+  all[RLIMIT.SIGPENDING] = { cur: 4096, max: 4096 };
+  all[RLIMIT.MSGQUEUE] = { cur: 819_200, max: 819_200 };
+  all[RLIMIT.NICE] = { cur: 0, max: 0 };
+  all[RLIMIT.RTPRIO] = { cur: 0, max: 0 };
+  return all;
+}
