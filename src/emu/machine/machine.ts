@@ -1,0 +1,169 @@
+// A PC core: CPU, memory, 8259 pair, timer and clock joined, and the loop that runs them.
+import { Cpu, type CpuHost, type CpuModel, STATE_LEFT } from "../cpu/cpu.ts";
+import { Clock } from "./clock.ts";
+import { Memory } from "./memory.ts";
+import { PIC_PORTS, Pic8259 } from "./pic.ts";
+import { PIT_PORTS, Pit } from "./pit.ts";
+
+/** Interrupt line of the timer. */
+export const TIMER_IRQ = 0;
+/** Instructions with interrupts off after which a machine counts as dead. */
+export const DEAD_AFTER_INSTRUCTIONS = 1_000_000_000;
+/** Longest stretch between two looks at the machine's health, in instructions. */
+const SLICE = 50_000_000;
+const EFLAGS_IF = 0x200;
+
+/** What a kernel hangs into a machine. */
+export interface MachineHooks {
+  kcall(n: number): void;
+  probe(id: number): void;
+  /** Called after clock events have fired, before the CPU goes on. */
+  afterEvents?(): void;
+}
+
+export interface MachineOptions {
+  ramBytes: number;
+  /** Timer ticks a second. */
+  hz: number;
+  cpuModel?: CpuModel;
+}
+
+export class Machine {
+  readonly memory: Memory;
+  readonly cpu: Cpu;
+  readonly clock: Clock;
+  readonly pic: Pic8259;
+  readonly pit: Pit;
+  /** Why the machine will never run again; null while it may. */
+  dead: string | null = null;
+  /** What the kernel does at a kcall and a probe; set once, before run(). */
+  hooks: MachineHooks | null = null;
+  private stopping = false;
+  private running = false;
+  private lastIfOn = 0;
+
+  constructor(options: MachineOptions) {
+    this.memory = new Memory(options.ramBytes);
+    this.cpu = new Cpu(this.memory, this.host(), options.cpuModel);
+    this.clock = new Clock(this.cpu);
+    this.clock.onNearer = () => this.comeNearer();
+    this.pic = new Pic8259((level) => {
+      this.cpu.intr = level;
+    });
+    this.pit = new Pit(this.clock, options.hz, () => this.pic.pulse(TIMER_IRQ));
+  }
+
+  /** Leave run() at the next look; from a kcall or a clock event. */
+  stop(): void {
+    this.stopping = true;
+    this.cpu.stopRequested = true;
+  }
+
+  /**
+   * Run until stop() or until the machine is dead (then `dead` says why).
+   */
+  run(): void {
+    const { cpu, clock } = this;
+    this.stopping = false;
+    this.lastIfOn = cpu.icount;
+    while (!this.stopping && this.dead === null) {
+      if (clock.fireDue() > 0) this.hooks?.afterEvents?.();
+      if (this.stopping) break;
+      if (cpu.halted && !this.wakes()) {
+        this.sleepOrDie();
+        continue;
+      }
+      this.running = true;
+      cpu.run(cpu.icount + this.budget());
+      this.running = false;
+      this.look();
+    }
+    cpu.stopRequested = false;
+  }
+
+  /**
+   * Nothing can run: jump to the next event and fire what is due then.
+   * @returns false if there is no event to wait for
+   */
+  idleJump(): boolean {
+    const next = this.clock.next();
+    if (!Number.isFinite(next)) return false;
+    this.clock.jumpTo(next);
+    this.clock.fireDue();
+    return true;
+  }
+
+  /** Instructions that may run before somebody has to look. */
+  private budget(): number {
+    return Math.min(SLICE, Math.max(0, this.clock.next() - this.clock.now()));
+  }
+
+  /** A charge or a new event while the CPU runs: take back what it was given too much. */
+  private comeNearer(): void {
+    if (!this.running) return;
+    const { cpu } = this;
+    const surplus = cpu.state[STATE_LEFT] - this.budget();
+    if (surplus <= 0) return;
+    cpu.state[STATE_LEFT] -= surplus;
+    cpu.countTarget -= surplus;
+  }
+
+  private wakes(): boolean {
+    const { cpu } = this;
+    return cpu.nmi || (cpu.intr && (cpu.getEflags() & EFLAGS_IF) !== 0);
+  }
+
+  private sleepOrDie(): void {
+    if (!(this.cpu.getEflags() & EFLAGS_IF)) this.dead = "processor halted with interrupts off";
+    else if (!this.idleJump()) this.dead = "processor halted and nothing will wake it";
+    else this.hooks?.afterEvents?.();
+  }
+
+  private look(): void {
+    const { cpu } = this;
+    if (cpu.shutdown !== null) {
+      this.dead = cpu.shutdown;
+      return;
+    }
+    if (cpu.getEflags() & EFLAGS_IF) this.lastIfOn = cpu.icount;
+    else if (cpu.icount - this.lastIfOn >= DEAD_AFTER_INSTRUCTIONS) {
+      this.dead = `${DEAD_AFTER_INSTRUCTIONS} instructions with interrupts off`;
+    }
+  }
+
+  private host(): CpuHost {
+    return {
+      kcall: (n) => this.hooks?.kcall(n),
+      probe: (id) => this.hooks?.probe(id),
+      inPort: (port, size) => this.inPort(port, size),
+      outPort: (port, size, value) => this.outPort(port, size, value),
+      intAck: () => {
+        // Interrupts were on if one was taken.
+        this.lastIfOn = this.cpu.icount;
+        return this.pic.acknowledge();
+      },
+      tsc: () => this.clock.now(),
+    };
+  }
+
+  private inPort(port: number, size: 1 | 2 | 4): number {
+    if (size === 1) return this.inByte(port);
+    if (size === 2) return this.inByte(port) | (this.inByte(port + 1) << 8);
+    return this.inPort(port, 2) | (this.inPort(port + 2, 2) << 16);
+  }
+
+  private inByte(port: number): number {
+    if (PIC_PORTS.includes(port)) return this.pic.read(port);
+    if (PIT_PORTS.includes(port)) return this.pit.read(port);
+    return 0xff;
+  }
+
+  private outPort(port: number, size: 1 | 2 | 4, value: number): void {
+    for (let i = 0; i < size; i++) this.outByte(port + i, (value >>> (8 * i)) & 0xff);
+  }
+
+  private outByte(port: number, value: number): void {
+    if (PIC_PORTS.includes(port)) this.pic.write(port, value);
+    else if (PIT_PORTS.includes(port)) this.pit.write(port);
+  }
+}
