@@ -141,6 +141,12 @@ export class Cpu {
   faultCr2 = 0;
   /** A data breakpoint or other watch is armed (debug.ts). */
   watching = false;
+  /** EXT bit for error codes raised while an external event or an exception is being delivered: 0 or 1 (gates.ts). */
+  ext = 0;
+  /** Non-maskable interrupts wait for the next IRET. */
+  nmiBlocked = false;
+  /** DR6 bits of debug traps to report after the current instruction, 0 = none (debug.ts). */
+  pendingDebug = 0;
   /** Called when a page-array entry is filled; null when nobody records page touches. */
   onTlbFill: ((la: number, pfn: number, write: boolean, user: boolean) => void) | null = null;
 

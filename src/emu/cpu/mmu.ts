@@ -50,8 +50,7 @@ export const PF_WRITE = 2;
 export const PF_USER = 4;
 export const PF_RESERVED = 8;
 
-const CR0_KEPT =
-  CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
+const CR0_KEPT = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
 const CR4_ALLOWED = CR4_TSD | CR4_DE | CR4_PSE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR;
 
 function pageFault(cpu: Cpu, la: number, code: number): never {

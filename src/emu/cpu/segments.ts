@@ -103,7 +103,8 @@ export function setFlatSegment(cpu: Cpu, seg: number, selector: number, dpl: num
   cpu.sel[seg] = selector & 0xffff;
   cpu.base[seg] = 0;
   cpu.limit[seg] = 0xffff_ffff;
-  cpu.attr[seg] = ATTR_G | ATTR_D | ATTR_P | ATTR_S | (dpl << 5) | (seg === CS ? ATTR_CODE : 0) | ATTR_RW | ATTR_ACCESSED;
+  cpu.attr[seg] =
+    ATTR_G | ATTR_D | ATTR_P | ATTR_S | (dpl << 5) | (seg === CS ? ATTR_CODE : 0) | ATTR_RW | ATTR_ACCESSED;
 }
 
 /** Set the accessed bit of a code or data descriptor in memory unless it is set; returns the word with it. */
