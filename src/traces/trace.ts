@@ -1,13 +1,15 @@
 // A trace in memory: small tables as rows, large ones as columns, and the metadata that says what it is worth.
-import type {
-  EdgeColumns,
-  EventColumns,
-  ExecRow,
-  MixColumns,
-  MmRow,
-  ObjectRow,
-  PageColumns,
-  TaskRow,
+import { makeColumns } from "./columns.ts";
+import {
+  type EdgeColumns,
+  type EventColumns,
+  type ExecRow,
+  type MixColumns,
+  type MmRow,
+  type ObjectRow,
+  type PageColumns,
+  TABLES,
+  type TaskRow,
 } from "./schema/tables.ts";
 
 export { UNKNOWN } from "./schema/field.ts";
@@ -109,7 +111,7 @@ export const FIDELITY_EMULATED: Fidelity = {
 };
 
 /** Metadata with every unknown left unknown; for importers, captures and tests to fill in. */
-export function emptyMeta(source: string): TraceMeta {
+export function emptyMeta(source: string, fidelity: Fidelity = FIDELITY_EMULATED): TraceMeta {
   return {
     id: "",
     schema: "1.0",
@@ -132,6 +134,22 @@ export function emptyMeta(source: string): TraceMeta {
     inputs: {},
     reproducible: true,
     ended: null,
-    fidelity: { ...FIDELITY_EMULATED },
+    fidelity: { ...fidelity },
+  };
+}
+
+/** A trace without a single event, for tests and importers to begin with. */
+export function emptyTrace(meta: TraceMeta): Trace {
+  return {
+    meta,
+    tasks: [],
+    mms: [],
+    execs: [],
+    objects: [],
+    events: makeColumns(TABLES.events, 0),
+    edges: makeColumns(TABLES.edges, 0),
+    pages: makeColumns(TABLES.pages, 0),
+    mix: makeColumns(TABLES.mix, 0),
+    args: new Map(),
   };
 }

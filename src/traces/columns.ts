@@ -1,0 +1,95 @@
+// Columns of the large tables: made with every cell unknown, grown while they are filled, cut to length at the end.
+import { FLAGS_UNKNOWN } from "./schema/enums.ts";
+import type { ColumnsOf, Holding, Table } from "./schema/field.ts";
+
+export type Column = Int32Array | Float64Array | Uint8Array | Uint16Array | string[];
+
+/** The columns of any table, by key; for code that walks the schema rather than naming columns. */
+export type AnyColumns = { length: number } & Record<string, Column | number>;
+
+/** A column of unknown cells. Flags begin as "none set" or unknown as asked. */
+export function makeColumn(hold: Holding, length: number, flags = FLAGS_UNKNOWN): Column {
+  switch (hold) {
+    case "id":
+    case "small":
+      return new Int32Array(length).fill(-1);
+    case "count":
+    case "signed":
+      return new Float64Array(length).fill(Number.NaN);
+    case "enum":
+      return new Uint8Array(length);
+    case "flags":
+      return new Uint16Array(length).fill(flags);
+    default:
+      return new Array<string>(length).fill("");
+  }
+}
+
+/** Columns of `length` rows, every cell unknown. */
+export function makeColumns<T extends Table>(table: T, length: number, flags = FLAGS_UNKNOWN): ColumnsOf<T> {
+  const columns: AnyColumns = { length };
+  for (const [key, field] of Object.entries(table.fields)) {
+    if (field.hold !== "row") columns[key] = makeColumn(field.hold, length, flags);
+  }
+  return columns as unknown as ColumnsOf<T>;
+}
+
+function enlarge(column: Column, fresh: Column): Column {
+  if (Array.isArray(column)) return column.concat(fresh.slice(column.length) as string[]);
+  (fresh as Int32Array).set(column as Int32Array);
+  return fresh;
+}
+
+/** Columns that grow by half again when full. Rows are appended by writing at `length` and adding one to it. */
+export class GrowingColumns<T extends Table> {
+  readonly table: T;
+  /** The arrays: longer than `length`; replaced when they grow, so never keep one across reserve(). */
+  columns: ColumnsOf<T>;
+  length = 0;
+  capacity: number;
+  readonly #flags: number;
+
+  constructor(table: T, capacity: number, flags = FLAGS_UNKNOWN) {
+    this.table = table;
+    this.capacity = capacity;
+    this.#flags = flags;
+    this.columns = makeColumns(table, capacity, flags);
+  }
+
+  /** Room for one row more. */
+  reserve(): void {
+    if (this.length < this.capacity) return;
+    const capacity = Math.ceil(this.capacity * 1.5) + 16;
+    const grown: AnyColumns = { length: capacity };
+    for (const [key, field] of Object.entries(this.table.fields)) {
+      if (field.hold === "row") continue;
+      const old = (this.columns as unknown as AnyColumns)[key] as Column;
+      grown[key] = enlarge(old, makeColumn(field.hold, capacity, this.#flags));
+    }
+    this.columns = grown as unknown as ColumnsOf<T>;
+    this.capacity = capacity;
+  }
+
+  /** The rows so far, in arrays of just their length. */
+  cut(): ColumnsOf<T> {
+    return takeRows(this.table, this.columns, this.length);
+  }
+}
+
+/** The first `length` rows, copied. With `order`, row i of the result is row order[i]. */
+export function takeRows<T extends Table>(
+  table: T,
+  columns: ColumnsOf<T>,
+  length: number,
+  order?: Int32Array,
+): ColumnsOf<T> {
+  const result: AnyColumns = { length };
+  for (const [key, field] of Object.entries(table.fields)) {
+    if (field.hold === "row") continue;
+    const column = (columns as unknown as AnyColumns)[key] as Column;
+    const cut = column.slice(0, length) as Column;
+    if (order !== undefined) for (let i = 0; i < length; i++) cut[i] = column[order[i]];
+    result[key] = cut;
+  }
+  return result as unknown as ColumnsOf<T>;
+}

@@ -1,0 +1,182 @@
+// Traces as folders on this host's disk: written beside their final name and renamed, read with a columnar cache inside.
+import { createHash, randomBytes } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
+import { InputError } from "../errors.ts";
+import { gzipFile, plainFile, tablePieces } from "./gzip-node.ts";
+import { DESCRIPTOR } from "./package.ts";
+import { readTraceFrom } from "./read.ts";
+import type { Hasher } from "./sha256.ts";
+import type { CacheFile, TraceSink, TraceSource } from "./store.ts";
+import type { Trace } from "./trace.ts";
+import { writeTraceTo } from "./write.ts";
+
+export const SUFFIX = ".kmtrace";
+/** The columnar cache within the folder of its trace: it goes where the trace goes and is deleted with it. */
+export const CACHE_FILE = ".columns.cache";
+
+function sha256(): Hasher {
+  const hash = createHash("sha256");
+  return { update: (bytes) => void hash.update(bytes), hex: () => hash.digest("hex") };
+}
+
+function code(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+}
+
+/** The trace in folder `dir`, with all checks of the reader; every fault is one InputError. */
+export function readTrace(dir: string): Trace {
+  let folder = false;
+  try {
+    folder = statSync(dir).isDirectory();
+  } catch (error) {
+    if (code(error) !== "ENOENT")
+      throw new InputError(`${dir}: it cannot be read (${code(error)}); check its permissions`);
+    throw new InputError(`${dir}: there is no such trace; make one with kmlab capture -o NAME${SUFFIX} PROGRAM`);
+  }
+  if (!folder)
+    throw new InputError(`${dir}: a trace is a folder, this is a file; other formats go through kmlab import`);
+  return readTraceFrom(folderSource(dir));
+}
+
+/** A trace folder as the reader sees it. `cached` false: no cache is read or made. */
+export function folderSource(dir: string, cached = true): TraceSource {
+  return {
+    label: dir,
+    text: (path, maxBytes) => {
+      const file = join(dir, path);
+      try {
+        if (statSync(file).size > maxBytes)
+          throw new InputError(`${file}: it is larger than ${maxBytes} bytes; is this a trace?`);
+        return readFileSync(file, "utf8");
+      } catch (error) {
+        if (code(error) === "ENOENT") return undefined;
+        if (error instanceof InputError) throw error;
+        throw new InputError(`${file}: it cannot be read (${code(error)}); check its permissions`);
+      }
+    },
+    pieces: (path, maxBytes) => tablePieces(join(dir, path), maxBytes),
+    hasher: sha256,
+    stamp: (path) => {
+      try {
+        const { size, mtimeNs } = statSync(join(dir, path), { bigint: true });
+        return `${size}:${mtimeNs}`;
+      } catch {
+        return "";
+      }
+    },
+    ...(cached ? { cache: cacheFile(join(dir, CACHE_FILE)) } : {}),
+  };
+}
+
+function cacheFile(path: string): CacheFile {
+  return {
+    read: (offset, length) => {
+      let fd: number | undefined;
+      try {
+        fd = openSync(path, "r");
+        const bytes = new Uint8Array(length);
+        for (let at = 0; at < length; ) {
+          const got = readSync(fd, bytes, at, length - at, offset + at);
+          if (got === 0) return undefined;
+          at += got;
+        }
+        return bytes;
+      } catch {
+        return undefined;
+      } finally {
+        if (fd !== undefined) closeSync(fd);
+      }
+    },
+    // A folder that may not be written to, or a full disk, costs time at the next reading and nothing else.
+    write: (parts) => {
+      const fresh = `${path}.${randomBytes(6).toString("hex")}`;
+      try {
+        const fd = openSync(fresh, "wx");
+        try {
+          for (const part of parts) for (let at = 0; at < part.length; ) at += writeSync(fd, part, at);
+        } finally {
+          closeSync(fd);
+        }
+        renameSync(fresh, path);
+      } catch {
+        rmSync(fresh, { force: true });
+      }
+    },
+  };
+}
+
+/** A folder beside `dir` that gets its name at commit. */
+function folderSink(dir: string): TraceSink {
+  const target = resolve(dir);
+  const name = `.${basename(target)}.${randomBytes(6).toString("hex")}`;
+  const fresh = join(dirname(target), `${name}.new`);
+  mkdirSync(dirname(target), { recursive: true });
+  mkdirSync(fresh);
+  return {
+    file: (path) => (path.endsWith(".gz") ? gzipFile(join(fresh, path)) : plainFile(join(fresh, path))),
+    hasher: sha256,
+    commit: () => {
+      if (!existsSync(target)) return renameSync(fresh, target);
+      const old = join(dirname(target), `${name}.old`);
+      renameSync(target, old);
+      renameSync(fresh, target);
+      rmSync(old, { recursive: true, force: true });
+    },
+    abort: () => rmSync(fresh, { recursive: true, force: true }),
+  };
+}
+
+/**
+ * Refuses a place where a trace cannot be written, before a capture begins: what is there and is no trace, a folder that
+ * cannot be made or written to.
+ */
+export function checkTarget(dir: string): void {
+  if (existsSync(dir) && !existsSync(join(dir, DESCRIPTOR)))
+    throw new InputError(`${dir}: there is something here that is no trace; choose another name with -o`);
+  const probe = join(dirname(resolve(dir)), `.${basename(dir)}.${randomBytes(6).toString("hex")}`);
+  try {
+    mkdirSync(dirname(probe), { recursive: true });
+    mkdirSync(probe);
+    rmSync(probe, { recursive: true });
+  } catch (error) {
+    throw new InputError(`${dir}: a trace cannot be written here (${code(error)}); choose another place with -o`);
+  }
+}
+
+/**
+ * Writes `trace` as folder `dir` and gives its id. A trace that was there is replaced, at the end and at once.
+ * If that place fails (full disk, no permission) the trace goes to the folder for temporary files and the InputError says where.
+ */
+export function writeTrace(dir: string, trace: Trace, progress?: (rows: number) => void): string {
+  if (existsSync(dir) && !existsSync(join(dir, DESCRIPTOR)))
+    return rescue(dir, trace, "there is something here that is no trace");
+  try {
+    return writeTraceTo(folderSink(dir), trace, progress);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    return rescue(dir, trace, `it cannot be written (${code(error)})`);
+  }
+}
+
+function rescue(dir: string, trace: Trace, why: string): never {
+  const place = join(tmpdir(), `kmlab-${randomBytes(6).toString("hex")}${SUFFIX}`);
+  try {
+    writeTraceTo(folderSink(place), trace);
+  } catch (error) {
+    throw new InputError(`${dir}: ${why}, and neither can ${place} (${code(error)}); make room and capture again`);
+  }
+  throw new InputError(`${dir}: ${why}; the trace was saved as ${place} instead: move it where you want it`);
+}
