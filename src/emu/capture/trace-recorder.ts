@@ -3,6 +3,7 @@ import { GrowingColumns, takeRows } from "../../traces/columns.ts";
 import { ABI, OBJECT_TYPES } from "../../traces/schema/enums.ts";
 import { type ExecRow, type MmRow, type ObjectRow, TABLES, type TaskRow } from "../../traces/schema/tables.ts";
 import type { Trace, TraceMeta } from "../../traces/trace.ts";
+import { EventChunks, ROWS } from "./event-chunks.ts";
 import type {
   EventEnter,
   EventFields,
@@ -40,8 +41,13 @@ const CLASS_KEYS = Object.keys(TABLES.mix.fields).slice(3) as Exclude<
   keyof typeof TABLES.mix.fields,
   "task" | "epoch" | "ring"
 >[];
+const AT = ROWS - 1;
 /** The largest nr an event holds; a call number beyond it (any int32 may be in EAX) is kept as this. */
 const NR_TOO_LARGE = 0x7fffffff;
+
+function number(nr: number): number {
+  return nr >= 0 && nr < NR_TOO_LARGE ? nr : NR_TOO_LARGE;
+}
 
 export class TraceRecorder implements Recorder {
   readonly enabled = true;
@@ -53,7 +59,7 @@ export class TraceRecorder implements Recorder {
   readonly #execs: ExecRow[] = [];
   readonly #objects = new Map<number, ObjectRow>();
   readonly #args = new Map<number, string>();
-  readonly #events = new GrowingColumns(TABLES.events, 1 << 12, 0);
+  readonly #events = new EventChunks();
   readonly #edges = new GrowingColumns(TABLES.edges, 1 << 10);
   readonly #pages = new GrowingColumns(TABLES.pages, 1 << 10);
   readonly #mix = new GrowingColumns(TABLES.mix, 64);
@@ -136,61 +142,58 @@ export class TraceRecorder implements Recorder {
   }
 
   enter(event: EventEnter): Seq {
-    const table = this.#events;
-    const seq = table.length;
+    const seq = this.#events.length;
     this.userTotal[event.task] += event.user;
-    if (seq >= this.#limits.events) {
-      this.#full("events", seq, this.#limits.events);
-      return NO_SEQ;
-    }
-    if (seq === table.capacity) table.reserve();
-    table.length = seq + 1;
-    const c = table.columns;
-    c.task[seq] = event.task;
-    c.cpu[seq] = 0;
-    c.kind[seq] = event.kind;
-    c.abi[seq] = event.abi ?? ABI.i386;
-    c.tIn[seq] = event.tIn;
-    c.user[seq] = event.user;
-    if (event.nr !== undefined) c.nr[seq] = event.nr >= 0 && event.nr < NR_TOO_LARGE ? event.nr : NR_TOO_LARGE;
-    if (event.site !== undefined) c.site[seq] = event.site;
-    if (event.path !== undefined) c.path[seq] = event.path;
-    if (event.parent !== undefined) c.parent[seq] = event.parent;
-    if (event.flags !== undefined) c.flags[seq] = event.flags;
-    if (event.obj !== undefined) c.obj[seq] = event.obj;
-    if (event.off !== undefined) c.off[seq] = event.off;
-    if (event.addr !== undefined) c.addr[seq] = event.addr >>> 0;
-    if (event.access !== undefined) c.access[seq] = event.access;
-    if (event.cause !== undefined) c.cause[seq] = event.cause;
+    if (this.#full("events", seq, this.#limits.events)) return NO_SEQ;
+    const c = this.#events.append();
+    const at = seq & AT;
+    c.task[at] = event.task + 1;
+    c.cpu[at] = 1;
+    c.kind[at] = event.kind;
+    c.abi[at] = event.abi ?? ABI.i386;
+    c.tIn[at] = event.tIn + 1;
+    c.user[at] = event.user + 1;
+    if (event.nr !== undefined) c.nr[at] = number(event.nr) + 1;
+    if (event.site !== undefined) c.site[at] = event.site;
+    if (event.path !== undefined) c.path[at] = event.path;
+    if (event.parent !== undefined) c.parent[at] = event.parent + 1;
+    if (event.flags !== undefined) c.flags[at] = event.flags;
+    if (event.obj !== undefined) c.obj[at] = event.obj + 1;
+    if (event.off !== undefined) c.off[at] = event.off + 1;
+    if (event.addr !== undefined) c.addr[at] = (event.addr >>> 0) + 1;
+    if (event.access !== undefined) c.access[at] = event.access;
+    if (event.cause !== undefined) c.cause[at] = event.cause;
     return seq;
   }
 
   set(seq: Seq, fields: EventFields): void {
     if (seq < 0 || seq >= this.#events.length) return;
-    const c = this.#events.columns;
-    if (fields.bytes !== undefined) c.bytes[seq] = fields.bytes;
-    if (fields.obj !== undefined) c.obj[seq] = fields.obj;
-    if (fields.off !== undefined) c.off[seq] = fields.off;
-    if (fields.items !== undefined) c.items[seq] = fields.items;
-    if (fields.components !== undefined) c.components[seq] = fields.components;
-    if (fields.pages !== undefined) c.pages[seq] = fields.pages;
-    if (fields.cold !== undefined) c.cold[seq] = fields.cold;
-    if (fields.charge !== undefined) c.charge[seq] = fields.charge;
-    if (fields.flags !== undefined) c.flags[seq] |= fields.flags;
-    if (fields.cause !== undefined) c.cause[seq] = fields.cause;
-    if (fields.addr !== undefined) c.addr[seq] = fields.addr >>> 0;
-    if (fields.access !== undefined) c.access[seq] = fields.access;
-    if (fields.path !== undefined) c.path[seq] = fields.path;
-    if (fields.nr !== undefined) c.nr[seq] = fields.nr >= 0 && fields.nr < NR_TOO_LARGE ? fields.nr : NR_TOO_LARGE;
+    const c = this.#events.of(seq);
+    const at = seq & AT;
+    if (fields.bytes !== undefined) c.bytes[at] = fields.bytes + 1;
+    if (fields.obj !== undefined) c.obj[at] = fields.obj + 1;
+    if (fields.off !== undefined) c.off[at] = fields.off + 1;
+    if (fields.items !== undefined) c.items[at] = fields.items + 1;
+    if (fields.components !== undefined) c.components[at] = fields.components + 1;
+    if (fields.pages !== undefined) c.pages[at] = fields.pages + 1;
+    if (fields.cold !== undefined) c.cold[at] = fields.cold + 1;
+    if (fields.charge !== undefined) c.charge[at] = fields.charge + 1;
+    if (fields.flags !== undefined) c.flags[at] |= fields.flags;
+    if (fields.cause !== undefined) c.cause[at] = fields.cause;
+    if (fields.addr !== undefined) c.addr[at] = (fields.addr >>> 0) + 1;
+    if (fields.access !== undefined) c.access[at] = fields.access;
+    if (fields.path !== undefined) c.path[at] = fields.path;
+    if (fields.nr !== undefined) c.nr[at] = number(fields.nr) + 1;
   }
 
   leave(seq: Seq, end: EventLeave): void {
     if (seq < 0 || seq >= this.#events.length) return;
-    const c = this.#events.columns;
-    c.tOut[seq] = end.tOut;
-    c.kinstr[seq] = end.kinstr;
-    c.blocked[seq] = end.blocked;
-    if (end.ret !== undefined) c.ret[seq] = end.ret;
+    const c = this.#events.of(seq);
+    const at = seq & AT;
+    c.tOut[at] = end.tOut + 1;
+    c.kinstr[at] = end.kinstr + 1;
+    c.blocked[at] = end.blocked + 1;
+    if (end.ret !== undefined) c.setRet(at, end.ret);
   }
 
   edge(to: Seq, from: Seq | undefined, kind: number, delay?: number): void {
@@ -280,7 +283,7 @@ export class TraceRecorder implements Recorder {
       mms: [...this.#mms.values()].sort((a, b) => a.mm - b.mm),
       execs: this.#execs,
       objects: [...this.#objects.values()].sort((a, b) => a.obj - b.obj),
-      events: this.#events.cut(),
+      events: this.#events.decode(),
       edges,
       pages: this.#pages.cut(),
       mix: this.#mix.cut(),
