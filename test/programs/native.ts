@@ -1,0 +1,154 @@
+// Runs commands on the host's own kernel, in a chroot made of the root image: what kmlab is compared with. Needs root and an i386-capable kernel.
+import { spawnSync } from "node:child_process";
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { openImage } from "../../src/emu/rootfs/image-node.ts";
+import { unpackImage } from "../../src/emu/rootfs/unpack-node.ts";
+import { InputError } from "../../src/errors.ts";
+import type { Case } from "./cases.ts";
+import { type ListedFile, listingChanges, listingLine } from "./listing.ts";
+import { contentHash, type Outcome, outputOf } from "./outcome.ts";
+
+/** The environment of every run, here and in kmlab. */
+export const ENVIRONMENT: Readonly<Record<string, string>> = {
+  LC_ALL: "C",
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  HOME: "/root",
+};
+
+/** Where the test files are, and the working directory. */
+export const WORK = "/w";
+
+/** Modification time of /w itself. */
+export const WORK_MTIME = 999_999_999;
+
+const TIME_LIMIT_SECONDS = 60;
+const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
+
+/** Standard streams are pipes, as in kmlab. $1: folder for the streams; the rest: the command. */
+const WITH_PIPES = `
+d=$1; shift
+cat "$d/in" 2>/dev/null | { { "$@" 2>&1 >&4 4>&- | cat > "$d/err"; exit "\${PIPESTATUS[0]}"; } 4>&1 | cat > "$d/out"; exit "\${PIPESTATUS[0]}"; }
+exit "\${PIPESTATUS[1]}"`;
+
+/** Device nodes that the chroot needs: name, major, minor. */
+const DEVICES: readonly [string, number, number][] = [
+  ["null", 1, 3],
+  ["zero", 1, 5],
+  ["full", 1, 7],
+  ["random", 1, 8],
+  ["urandom", 1, 9],
+  ["tty", 5, 0],
+];
+
+export class NativeRoot {
+  readonly folder: string;
+  private readonly root: string;
+  private readonly streams: string;
+  private before: string[] = [];
+
+  /**
+   * Unpacks a root image into a temporary folder.
+   * @throws InputError when not root, or i386 programs do not run here
+   */
+  constructor(imageDirectory: string) {
+    if (process.getuid?.() !== 0) throw new InputError("native runs need root (chroot, owners); run this as root");
+    this.folder = mkdtempSync(join(tmpdir(), "kmlab-native-"));
+    this.root = join(this.folder, "root");
+    this.streams = join(this.folder, "streams");
+    mkdirSync(this.streams);
+    const image = openImage(imageDirectory);
+    unpackImage(image, this.root);
+    image.close();
+    for (const [name, major, minor] of DEVICES)
+      this.host("mknod", "-m", "666", join(this.root, "dev", name), "c", `${major}`, `${minor}`);
+    this.host("ln", "-s", "/proc/self/fd", join(this.root, "dev/fd"));
+    for (const [i, name] of ["stdin", "stdout", "stderr"].entries())
+      this.host("ln", "-s", `/proc/self/fd/${i}`, join(this.root, "dev", name));
+    if (spawnSync("chroot", [this.root, "/bin/true"]).status !== 0) {
+      this.close();
+      throw new InputError("this host's kernel does not run i386 programs; native runs need one that does");
+    }
+  }
+
+  private host(tool: string, ...args: string[]): void {
+    const ran = spawnSync(tool, args);
+    if (ran.status !== 0)
+      throw new InputError(`${tool} ${args.join(" ")}: ${ran.stderr?.toString().trim() ?? ran.error?.message}`);
+  }
+
+  /** Fills /w from a tar archive, after removing what was there. */
+  reset(tarFile: string): void {
+    const work = join(this.root, WORK);
+    rmSync(work, { recursive: true, force: true });
+    mkdirSync(work, { mode: 0o755 });
+    this.host("tar", "-xpf", tarFile, "--numeric-owner", "-C", work);
+    utimesSync(work, WORK_MTIME, WORK_MTIME);
+    this.before = listHostTree(work);
+  }
+
+  /** Runs a command in /w and says what it did. /proc is mounted for it alone. */
+  run({ argv, stdin }: Pick<Case, "argv" | "stdin">): Outcome {
+    for (const name of ["out", "err"]) rmSync(join(this.streams, name), { force: true });
+    writeFileSync(join(this.streams, "in"), stdin ?? "");
+    const environment = Object.entries(ENVIRONMENT).map(([k, v]) => `${k}=${v}`);
+    const chrooted = ["chroot", this.root, "/usr/bin/env", "-i", "-C", WORK, ...environment, ...argv];
+    const mounted = `umask 022; mount -t proc proc ${this.root}/proc && exec "$@"`;
+    const ran = spawnSync(
+      "setsid",
+      ["-w", "bash", "-c", WITH_PIPES, "bash", this.streams, "timeout", "-s", "KILL", `${TIME_LIMIT_SECONDS}`].concat(
+        ["unshare", "-m", "sh", "-c", mounted, "sh"],
+        chrooted,
+      ),
+      { stdio: "ignore", maxBuffer: MAX_OUTPUT_BYTES, env: { PATH: process.env["PATH"] } },
+    );
+    return {
+      status: ran.status ?? 255,
+      stdout: outputOf(readFileSync(join(this.streams, "out"))),
+      stderr: outputOf(readFileSync(join(this.streams, "err"))),
+      tree: listingChanges(this.before, listHostTree(join(this.root, WORK))),
+    };
+  }
+
+  /** Removes everything. */
+  close(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** The lines of a directory of the host, "." first. */
+export function listHostTree(directory: string): string[] {
+  const lines: string[] = [];
+  const walk = (path: string) => {
+    const host = join(directory, path);
+    const st = lstatSync(host);
+    const content = st.isSymbolicLink() ? readlinkSync(host) : st.isFile() ? contentHash(readFileSync(host)) : "";
+    const { mode, uid, gid, nlink, size } = st;
+    const file: ListedFile = {
+      path: path === "" ? "." : path,
+      mode,
+      uid,
+      gid,
+      nlink,
+      size,
+      mtime: Math.floor(st.mtimeMs / 1000),
+      content,
+    };
+    lines.push(listingLine(file));
+    if (st.isDirectory()) for (const name of readdirSync(host).sort()) walk(path === "" ? name : `${path}/${name}`);
+  };
+  walk("");
+  return lines;
+}

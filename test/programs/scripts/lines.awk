@@ -1,0 +1,2 @@
+#!/usr/bin/awk -f
+{ n += NF } END { print NR, n }

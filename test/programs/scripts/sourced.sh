@@ -1,0 +1,2 @@
+sourced_value=42
+sourced() { echo "sourced $1 $sourced_value"; }

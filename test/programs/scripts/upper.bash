@@ -1,0 +1,2 @@
+#!/bin/bash
+while read -r line; do echo "${line^^}"; done
