@@ -134,7 +134,7 @@ const MAX_DEPTH = 32;
 
 /** JSON with sorted keys and no blanks: one text for one value. */
 export function canonicalJson(value: unknown, depth = 0): string {
-  if (depth > MAX_DEPTH) throw new InputError("datapackage.json: nested too deeply; take a fresh copy of the trace");
+  if (depth > MAX_DEPTH) throw new RangeError("nested too deeply");
   if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item, depth + 1)).join(",")}]`;
   if (isObject(value)) {
     const keys = Object.keys(value).sort();

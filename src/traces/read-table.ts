@@ -112,12 +112,14 @@ class RowReader {
     this.#carry = last ? "" : input.slice(parsed.meta.cursor);
     const rows = parsed.data;
     if (last && rows.length > 0 && rows[rows.length - 1].length === 1 && rows[rows.length - 1][0] === "") rows.pop();
-    if (last && parsed.errors.length > 0) {
-      return { row: this.count + (parsed.errors[0].row ?? 0), what: `has a quote that is never closed` };
-    }
-    for (const row of rows) {
+    const broken = parsed.errors[0]?.row;
+    for (const row of broken === undefined ? rows : rows.slice(0, broken)) {
       const fault = this.#setters === undefined ? this.#header(row) : this.#row(row);
       if (fault !== undefined) return fault;
+    }
+    if (broken !== undefined) {
+      const what = "has a quote that is not closed, or closed too early";
+      return { row: this.#setters === undefined ? 0 : this.count + 1, what };
     }
     if (this.#carry.length > MAX_ROW_CHARS)
       return { row: this.count + 1, what: `is longer than ${MAX_ROW_CHARS} bytes` };

@@ -58,7 +58,12 @@ export function readPackage(source: TraceSource): Package {
   checkVersion(file, kmlab["schema"]);
   const meta = metaFromJson(kmlab, file);
   const tables = listTables(file, json["resources"]);
-  const id = traceId(kmlab, tables, source.hasher());
+  let id: string;
+  try {
+    id = traceId(kmlab, tables, source.hasher());
+  } catch (error) {
+    throw new InputError(`${file}: ${(error as Error).message}; ${FRESH_COPY}`);
+  }
   if (id !== meta.id)
     throw new InputError(
       `${file}: its id does not fit its contents: it was damaged or edited after it was written; ${FRESH_COPY}`,

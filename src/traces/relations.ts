@@ -15,10 +15,9 @@ function refuse(read: TableRead, row: number, column: string, what: string): nev
 
 /** Checks every key, reference and order of the tables read. */
 export function checkRelations(tables: Tables): void {
+  for (const [name, read] of tables) checkKey(TABLES[name], read);
   for (const [name, read] of tables) {
-    const table: Table = TABLES[name];
-    checkKey(table, read);
-    for (const [key, field] of Object.entries(table.fields)) {
+    for (const [key, field] of Object.entries((TABLES[name] as Table).fields)) {
       if (field.refers !== undefined) checkReference(read, key, field, tables);
     }
   }

@@ -53,6 +53,10 @@ export class TraceRecorder implements Recorder {
   readonly enabled = true;
   /** Program instructions per task so far: the running total of `user`, by task number. */
   userTotal = new Float64Array(64);
+  /** The machine's instruction counter, where there is one: makes progress() exact between events. */
+  counter: { readonly icount: number } | null = null;
+  /** Called when events show that another task runs than before. */
+  onRunning: ((task: number, ring: number) => void) | null = null;
   readonly #limits: RecorderLimits;
   readonly #tasks: TaskRow[] = [];
   readonly #mms = new Map<number, MmRow>();
@@ -65,6 +69,11 @@ export class TraceRecorder implements Recorder {
   readonly #mix = new GrowingColumns(TABLES.mix, 64);
   readonly #mixRow = new Map<string, number>();
   readonly #lost = new Map<string, number>();
+  /** counter at each task's last return to its program. */
+  #returnedAt = new Float64Array(64).fill(Number.NaN);
+  /** Ring of each task's program now. */
+  readonly #rings: number[] = [];
+  #running = -1;
   #argChars = 0;
   #epoch = -1;
   #order = 0;
@@ -104,11 +113,33 @@ export class TraceRecorder implements Recorder {
       comm: this.#text(start.comm),
       exe: this.#text(start.exe),
     };
+    this.#rings[start.task] = start.ring;
     if (start.task >= this.userTotal.length) {
       const larger = new Float64Array(Math.max(start.task + 1, this.userTotal.length * 2));
       larger.set(this.userTotal);
       this.userTotal = larger;
+      const returned = new Float64Array(larger.length).fill(Number.NaN);
+      returned.set(this.#returnedAt);
+      this.#returnedAt = returned;
     }
+  }
+
+  /**
+   * Program instructions that `task` has executed: up to its last event if it is `inKernel`, else up to now (within the few
+   * instructions of the way back to the program).
+   */
+  progress(task: number, inKernel: boolean): number {
+    const total = this.userTotal[task] ?? 0;
+    if (inKernel || this.counter === null) return total;
+    const now = this.counter.icount;
+    // A task just created has not returned from anything yet.
+    if (Number.isNaN(this.#returnedAt[task])) this.#returnedAt[task] = now;
+    return total + now - this.#returnedAt[task];
+  }
+
+  #runs(task: number): void {
+    this.#running = task;
+    this.onRunning?.(task, this.#rings[task] ?? 3);
   }
 
   taskExit(task: number, seq: Seq, status: number): void {
@@ -132,6 +163,8 @@ export class TraceRecorder implements Recorder {
     const path = this.#text(exe);
     const row = this.#tasks[task];
     if (row !== undefined) row.exe = path;
+    if (this.#rings[task] !== ring) this.#running = -1;
+    this.#rings[task] = ring;
     if (this.#full("execs", this.#execs.length, this.#limits.rows)) return;
     this.#execs.push({ task, seq: known(seq), mm, exe: path, ring });
   }
@@ -144,6 +177,7 @@ export class TraceRecorder implements Recorder {
   enter(event: EventEnter): Seq {
     const seq = this.#events.length;
     this.userTotal[event.task] += event.user;
+    if (event.task !== this.#running) this.#runs(event.task);
     if (this.#full("events", seq, this.#limits.events)) return NO_SEQ;
     const c = this.#events.append();
     const at = seq & AT;
@@ -194,6 +228,9 @@ export class TraceRecorder implements Recorder {
     c.kinstr[at] = end.kinstr + 1;
     c.blocked[at] = end.blocked + 1;
     if (end.ret !== undefined) c.setRet(at, end.ret);
+    const task = c.task[at] - 1;
+    if (task !== this.#running) this.#runs(task);
+    if (this.counter !== null) this.#returnedAt[task] = this.counter.icount;
   }
 
   edge(to: Seq, from: Seq | undefined, kind: number, delay?: number): void {
@@ -279,7 +316,7 @@ export class TraceRecorder implements Recorder {
     dropForwardReferences(edges.from, this.#events.length);
     return {
       meta: loss.length === 0 ? meta : { ...meta, fidelity: { ...meta.fidelity, loss: `partial: ${loss.join("; ")}` } },
-      tasks: this.#tasks,
+      tasks: Array.from(this.#tasks, (row, task) => row ?? unknownTask(task)),
       mms: [...this.#mms.values()].sort((a, b) => a.mm - b.mm),
       execs: this.#execs,
       objects: [...this.#objects.values()].sort((a, b) => a.obj - b.obj),
@@ -290,6 +327,12 @@ export class TraceRecorder implements Recorder {
       args: new Map([...this.#args].sort((a, b) => a[0] - b[0])),
     };
   }
+}
+
+/** A task that was never told of: the kernel's own, which run no program. */
+function unknownTask(task: number): TaskRow {
+  const nothing = { tgidTask: null, mm: null, parentTask: null, pid: null, spawnSeq: null, exitSeq: null };
+  return { task, ...nothing, status: null, ring: null, comm: null, exe: null };
 }
 
 function known(seq: Seq | undefined): Seq | null {

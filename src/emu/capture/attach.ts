@@ -1,0 +1,92 @@
+// Attaches a capture to a kernel: page touches, instruction mix, the epoch clock, and the metadata of the trace.
+
+import { emptyMeta, type Trace, type TraceMeta } from "../../traces/trace.ts";
+import type { ExitInfo, Kernel } from "../kernel/kernel.ts";
+import { NS_PER_UNIT } from "../machine/clock.ts";
+import { MixCapture } from "./mix.ts";
+import { PageCapture } from "./pages.ts";
+import type { TraceRecorder } from "./trace-recorder.ts";
+
+export const EPOCH_INSTR = 1_000_000;
+
+export interface CaptureOptions {
+  /** Machine instructions an epoch. */
+  readonly epochInstr?: number;
+  /** Digest of the root file system. */
+  readonly root?: string;
+  /** Digests of what comes from the host, by name; may be filled in until finish(). */
+  readonly inputs?: Record<string, string>;
+}
+
+export interface Capture {
+  /** The trace, of a run that ended as `exit` says or is still going on. */
+  finish(exit?: ExitInfo): Trace;
+}
+
+/** Starts capturing; call between making the kernel with `recorder` and running it. */
+export function attachCapture(kernel: Kernel, recorder: TraceRecorder, options: CaptureOptions = {}): Capture {
+  const { cpu, clock } = kernel;
+  const epochInstr = options.epochInstr ?? EPOCH_INSTR;
+  const pages = new PageCapture(kernel, recorder);
+  const mix = new MixCapture(cpu, recorder);
+  recorder.counter = cpu;
+  recorder.onRunning = (task, ring) => mix.running(task, ring);
+  cpu.onTlbFill = (la, pfn, write) => pages.filled(la, pfn, write);
+  kernel.onKernelTouch = (task, la, pfn, write) => pages.copied(task, la, pfn, write);
+  const tick = () => {
+    const epoch = Math.floor(cpu.icount / epochInstr);
+    if (epoch > pages.epoch) {
+      pages.beginEpoch(epoch);
+      mix.beginEpoch(epoch);
+    }
+    // Time is never behind the instructions, so the next epoch cannot begin before; while the machine idles it does not begin
+    // at all, and looking for it every tenth of an epoch is cheap.
+    const left = (pages.epoch + 1) * epochInstr - cpu.icount;
+    clock.at(clock.now() + Math.max(left, Math.ceil(epochInstr / 10)), tick);
+  };
+  tick();
+  return {
+    finish: (exit) => {
+      mix.flush();
+      return recorder.finish(captureMeta(kernel, epochInstr, options, exit));
+    },
+  };
+}
+
+/** How a run ended, as `ended` says it. */
+export function endedText(exit: ExitInfo | undefined): string | null {
+  switch (exit?.kind) {
+    case "exit":
+      return `exit ${exit.code}`;
+    case "signal":
+      return `signal ${exit.signal}`;
+    case "dead":
+      return `dead: ${exit.reason}`;
+    case "exec":
+      return `not started: error ${exit.errno}`;
+    default:
+      return null;
+  }
+}
+
+function captureMeta(kernel: Kernel, epochInstr: number, options: CaptureOptions, exit?: ExitInfo): TraceMeta {
+  const o = kernel.options;
+  return {
+    ...emptyMeta("kmlab"),
+    clock: { unit: "instr", nsPerUnit: NS_PER_UNIT },
+    cpuModel: kernel.cpu.model.name,
+    hz: o.hz,
+    epochInstr,
+    memory: o.memoryMiB * 0x10_0000,
+    kernel: o.kernel,
+    entry: o.entry,
+    ring: o.ring,
+    trusted: o.trusted,
+    seed: o.seed,
+    argv: [...o.argv],
+    root: options.root ?? null,
+    inputs: { ...options.inputs },
+    reproducible: !o.tty,
+    ended: endedText(exit),
+  };
+}
