@@ -2,6 +2,7 @@
 // engine (interp/) executes on it, and mmu.ts, segments.ts, gates.ts, tasks.ts act on it.
 import { CPU_STATE, type Memory } from "../machine/memory.ts";
 import { ARITH, arithFromLazy, EXISTING, lazyAux, lazyResult } from "./flags.ts";
+import { Fpu } from "./fpu/state.ts";
 import { createEngine } from "./interp/engine.ts";
 
 export const EAX = 0;
@@ -27,6 +28,8 @@ export const STATE_AUX = 9;
 export const STATE_EIP = 10;
 export const STATE_LEFT = 11;
 export const STATE_EFLAGS = 12;
+/** Host address at which the block being executed starts (set for blocks that call system helpers). */
+export const STATE_CODE = 13;
 export const STATE_BASE = 16;
 export const STATE_LIMIT = 24;
 export const STATE_ATTR = 32;
@@ -75,16 +78,17 @@ export type MixClass = (typeof MIX_CLASSES)[number];
 /** Counts of retired instructions per class. */
 export interface Mix {
   enabled: boolean;
-  /** Per class, in the order of MIX_CLASSES, since the last flush. Valid after flush(). */
+  /** Per class, in the order of MIX_CLASSES: what retired between the last two flushes. */
   readonly counts: Float64Array;
-  /** Bring counts up to date with what has executed, and return a copy; counts start again at 0. */
-  flush(): Float64Array;
+  /** Set counts to what has retired since the last flush. */
+  flush(): void;
 }
 
 /** What executes instructions; made by interp/. */
 export interface Engine {
   run(untilIcount: number): void;
   invalidateFrame(pfn: number): void;
+  /** Add what has retired since the last call, per class, into `counts`. */
   flushMix(counts: Float64Array): void;
 }
 
@@ -108,6 +112,7 @@ export class Cpu {
   cr3 = 0;
   cr4 = 0;
   readonly dr = new Int32Array(8);
+  readonly fpu = new Fpu();
   gdtBase = 0;
   gdtLimit = 0;
   idtBase = 0;
@@ -181,10 +186,8 @@ export class Cpu {
       enabled: false,
       counts,
       flush: () => {
-        this.engine.flushMix(counts);
-        const copy = counts.slice();
         counts.fill(0);
-        return copy;
+        this.engine.flushMix(counts);
       },
     };
   }
