@@ -68,11 +68,11 @@ export const command: CommandModule = {
   builder: (y: Argv) =>
     y
       .command(
-        "add <package..>",
+        "add [package..]",
         "fetch Debian bookworm i386 packages and all they depend on",
         (a) =>
           a
-            .positional("package", { type: "string", array: true, demandOption: true, describe: "package names" })
+            .positional("package", { type: "string", array: true, default: [] as string[], describe: "package names" })
             .option("name", { type: "string", describe: "the root to add to (default: added, which runs then use)" })
             .option("update", {
               type: "boolean",

@@ -134,7 +134,8 @@ function setNamed(asked: readonly string[]): string | undefined {
 
 /**
  * Adds packages to a named root, keeping what it has; locks what was chosen.
- * @param name the root; default "added"
+ * @param packages names; none, with `update`: newest versions for those there are
+ * @param options.name the root; default "added"
  */
 export async function addPackages(
   packages: readonly string[],
@@ -142,9 +143,10 @@ export async function addPackages(
 ): Promise<RootLocation> {
   const wrong = packages.find((p) => !isPackageName(p));
   if (wrong !== undefined) throw new InputError(`${wrong}: not a package name; see \`kmlab rootfs add --help\``);
+  if (packages.length === 0) return updateAll(options);
   const base = await baseLock(options);
   const isBase = packages.every((p) => base.packages.some((b) => b.name === p));
-  const name = options.name ?? (isBase && !readLock(ADDED) ? BASE : ADDED);
+  const name = options.name ?? (isBase && (options.update || !readLock(ADDED)) ? BASE : ADDED);
   if (name === BASE) {
     const elsewhere = packages.find((p) => !base.packages.some((b) => b.name === p));
     if (elsewhere !== undefined) throw new InputError(`${elsewhere}: the base set is fixed; choose another --name`);
@@ -154,6 +156,18 @@ export async function addPackages(
   const asked = new Set([...(readLock(name)?.asked ?? []), ...packages]);
   for (const p of base.asked) asked.delete(p);
   return ensureNamed(name, [...asked].sort(), options);
+}
+
+/** Locks the newest versions of everything that runs use by default: the base set, and what was added to it. */
+async function updateAll(options: Options & { name?: string }): Promise<RootLocation> {
+  if (!options.update)
+    throw new InputError("name the packages to add, or give --update to lock the newest versions of those there are");
+  const name = options.name ?? (readLock(ADDED) ? ADDED : BASE);
+  const asked = name === BASE ? BASE_PACKAGES : readLock(name)?.asked;
+  if (asked === undefined)
+    throw new InputError(`${name}: no such root of packages; \`kmlab rootfs list\` shows what there is`);
+  if (name !== BASE && options.name === undefined) await ensureNamed(BASE, BASE_PACKAGES, options);
+  return ensureNamed(name, asked, options);
 }
 
 function checkName(name: string): void {
@@ -208,7 +222,7 @@ async function resolveSet(
 async function makeImage(lock: Lock, directory: string, progress?: Progress): Promise<void> {
   const debs = kmlabFolder("cache", "packages");
   const fileOf = (p: LockedPackage) => join(debs, `${p.name}-${p.sha256.slice(0, 16)}.deb`);
-  const missing = lock.packages.filter((p) => !existsSync(fileOf(p)) || statSync(fileOf(p)).size !== p.size);
+  const missing = lock.packages.filter((p) => !existsSync(fileOf(p)) || hashOf(fileOf(p)) !== p.sha256);
   if (missing.length > 0) {
     const incoming = join(debs, "incoming");
     mkdirSync(incoming, { recursive: true });
@@ -220,7 +234,6 @@ async function makeImage(lock: Lock, directory: string, progress?: Progress): Pr
     }
     rmSync(incoming, { recursive: true, force: true });
   }
-  for (const p of lock.packages) if (!missing.includes(p)) checkPackage(p, fileOf(p));
   const tree = treeFromPackages(
     lock.packages.map((p) => ({ name: p.name, file: fileOf(p) })),
     progress,
@@ -232,13 +245,17 @@ async function makeImage(lock: Lock, directory: string, progress?: Progress): Pr
   );
 }
 
-/** Compares a package file with its lock; a wrong one is removed, so that the next run fetches it again. */
+function hashOf(file: string): string {
+  return createHash("sha256").update(readFileSync(file)).digest("hex");
+}
+
+/** Compares a fetched package file with its lock; a wrong one is removed. */
 function checkPackage(p: LockedPackage, file: string): void {
-  const found = createHash("sha256").update(readFileSync(file)).digest("hex");
+  const found = hashOf(file);
   if (found === p.sha256) return;
   rmSync(file, { force: true });
   throw new InputError(
-    `${p.name} ${p.version}: SHA-256 ${found.slice(0, 16)}... where the lock says ${p.sha256.slice(0, 16)}...; run again, or lock what the mirror offers now with \`kmlab rootfs add --update\``,
+    `${p.name} ${p.version}: the mirror's file has SHA-256 ${found.slice(0, 16)}..., the lock says ${p.sha256.slice(0, 16)}...; \`kmlab rootfs add --update\` locks what it offers now`,
   );
 }
 
