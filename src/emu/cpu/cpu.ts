@@ -4,39 +4,22 @@ import { CPU_STATE, type Memory } from "../machine/memory.ts";
 import { ARITH, arithFromLazy, EXISTING, lazyAux, lazyResult } from "./flags.ts";
 import { Fpu } from "./fpu/state.ts";
 import { createEngine } from "./interp/engine.ts";
+import {
+  MIX_CLASSES,
+  STATE_ATTR,
+  STATE_AUX,
+  STATE_BASE,
+  STATE_EFLAGS,
+  STATE_EIP,
+  STATE_GPR,
+  STATE_LEFT,
+  STATE_LIMIT,
+  STATE_RESULT,
+  STATE_SEL,
+  STATE_WORDS,
+} from "./state.ts";
 
-export const EAX = 0;
-export const ECX = 1;
-export const EDX = 2;
-export const EBX = 3;
-export const ESP = 4;
-export const EBP = 5;
-export const ESI = 6;
-export const EDI = 7;
-
-export const ES = 0;
-export const CS = 1;
-export const SS = 2;
-export const DS = 3;
-export const FS = 4;
-export const GS = 5;
-
-/** Word indices into Cpu.state (int32 words from the start of linear memory). */
-export const STATE_GPR = 0;
-export const STATE_RESULT = 8;
-export const STATE_AUX = 9;
-export const STATE_EIP = 10;
-export const STATE_LEFT = 11;
-export const STATE_EFLAGS = 12;
-/** Host address at which the block being executed starts (set for blocks that call system helpers). */
-export const STATE_CODE = 13;
-export const STATE_BASE = 16;
-export const STATE_LIMIT = 24;
-export const STATE_ATTR = 32;
-export const STATE_SEL = 40;
-/** Scratch words for read-modify-write accesses that need help. */
-export const STATE_SCRATCH = 48;
-const STATE_WORDS = 64;
+export * from "./state.ts";
 
 /** What the CPU asks of the machine around it. */
 export interface CpuHost {
@@ -56,24 +39,6 @@ export interface CpuHost {
 export interface CpuModel {
   readonly name: string;
 }
-
-/** Instruction classes of the mix, in column order. */
-export const MIX_CLASSES = [
-  "alu",
-  "mul",
-  "div",
-  "load",
-  "store",
-  "branch",
-  "indirect",
-  "ret",
-  "x87",
-  "simd",
-  "string_iter",
-  "seg",
-  "priv",
-] as const;
-export type MixClass = (typeof MIX_CLASSES)[number];
 
 /** Counts of retired instructions per class. */
 export interface Mix {

@@ -1,15 +1,513 @@
-// The instruction engine of a Cpu.
-import type { Cpu, Engine } from "../cpu.ts";
+// The instruction engine (tier 0): decoded basic blocks, cached by physical address and privilege mode, chained inside
+// their page, dropped when their frame is written; stops exactly at a given instruction count.
+import { RAM_BASE, SUPER_READ, USER_READ } from "../../machine/memory.ts";
+import { type Cpu, CS, DS, type Engine, ES, SS, STATE_CODE, STATE_EFLAGS, STATE_EIP, STATE_LEFT } from "../cpu.ts";
+import { checkCodeBreakpoint, debugTrap, hasCodeBreakpoints } from "../debug.ts";
+import { GP, guestFault, NMI, raise } from "../fault.ts";
+import { IF, RF, TF } from "../flags.ts";
+import { deliverException, deliverInterrupt } from "../gates.ts";
+import {
+  decode,
+  KEY_REP_SHIFT,
+  MAX_LENGTH,
+  MODE_CODE16,
+  MODE_NONFLAT,
+  MODE_SINGLE,
+  MODE_STACK16,
+  MODE_USER,
+  Op,
+} from "../isa/decode.ts";
+import { BAD_OPCODE } from "../isa/table.ts";
+import { protectCodeFrame, translate } from "../mmu.ts";
+import { HandlerSet } from "./handlers.ts";
+
+/** How a block ends. */
+const END_BRANCH = 0;
+const END_FALL = 1;
+/** One instruction that calls system helpers: state is exact around it and checked after it. */
+const END_SYNC = 2;
+/** One repeated string instruction. */
+const END_REPEAT = 3;
+/** A probed address: report it, then run the one instruction of `probed`. */
+const END_PROBED = 4;
+
+/** More than any mode value. */
+const MODES = 64;
+
+/** Longest block in instructions. */
+const MAX_BLOCK = 64;
+/** More than any budget: the count of a block that has been dropped. */
+const DROPPED = 0x7fff_ffff;
+/** Largest stretch between two looks at the clock. */
+const MAX_STRETCH = 0x3fff_ffff;
+
+const CACHE_BITS = 14;
+const CACHE_MASK = (1 << CACHE_BITS) - 1;
+
+class Block {
+  readonly ops: Op[];
+  /** Operations to run; 0 once the block is dropped. */
+  n: number;
+  /** Instructions that running it to its end retires. */
+  count: number;
+  readonly length: number;
+  readonly end: number;
+  /** Host address of its first byte, and of the next page's part when it straddles (else -1). */
+  readonly host: number;
+  readonly host2: number;
+  readonly mode: number;
+  /** Successors in the same linear page: fallen through to, and branched to. */
+  next: Block | null = null;
+  taken: Block | null = null;
+  /** Times run since the last look at the mix. */
+  runs = 0;
+  probe = 0;
+  probed: Block | null = null;
+
+  constructor(ops: Op[], count: number, length: number, end: number, host: number, host2: number, mode: number) {
+    this.ops = ops;
+    this.n = ops.length;
+    this.count = count;
+    this.length = length;
+    this.end = end;
+    this.host = host;
+    this.host2 = host2;
+    this.mode = mode;
+  }
+}
+
+class Tier0 implements Engine {
+  private readonly cpu: Cpu;
+  private readonly u8: Uint8Array;
+  private readonly handlers: (HandlerSet | null)[] = [null, null];
+  private readonly cache: (Block | null)[] = new Array(CACHE_MASK + 1).fill(null);
+  private readonly blocks = new Map<number, Block>();
+  private readonly byFrame = new Map<number, Block[]>();
+  private mode = 0;
+  /** Blocks with runs since the last look at the mix, and counts of instructions that ran outside whole blocks. */
+  private ran: Block[] = [];
+  private readonly extra = new Float64Array(16);
+
+  constructor(cpu: Cpu) {
+    this.cpu = cpu;
+    this.u8 = cpu.memory.u8;
+  }
+
+  run(untilIcount: number): void {
+    const cpu = this.cpu;
+    const S = cpu.state;
+    cpu.stopRequested = false;
+    for (;;) {
+      const now = cpu.icount;
+      if (now >= untilIcount || cpu.shutdown !== null || cpu.stopRequested) return;
+      const stretch = Math.min(untilIcount - now, MAX_STRETCH);
+      cpu.countTarget = now + stretch;
+      S[STATE_LEFT] = stretch;
+      if (!this.stretch()) return;
+    }
+  }
+
+  /** Run until the budget is used; false when the processor halted, shut down or was asked to stop. */
+  private stretch(): boolean {
+    const cpu = this.cpu;
+    const S = cpu.state;
+    while (S[STATE_LEFT] > 0) {
+      if (!this.attend()) return false;
+      if (this.stepping()) this.step();
+      else this.loop();
+      if (cpu.shutdown !== null || cpu.stopRequested) return false;
+    }
+    return true;
+  }
+
+  /** Interrupts and halting, between instructions. False: nothing to execute. */
+  private attend(): boolean {
+    const cpu = this.cpu;
+    if (cpu.inhibit) {
+      cpu.inhibit = false;
+      this.mode = this.currentMode();
+      if (!cpu.halted) this.step();
+      return cpu.shutdown === null && !cpu.stopRequested;
+    }
+    if (cpu.nmi && !cpu.nmiBlocked) {
+      cpu.nmi = false;
+      cpu.halted = false;
+      deliverInterrupt(cpu, NMI);
+    } else if (cpu.intr && (cpu.state[STATE_EFLAGS] & IF) !== 0) {
+      cpu.halted = false;
+      deliverInterrupt(cpu, cpu.host.intAck());
+    }
+    this.mode = this.currentMode();
+    return !cpu.halted && cpu.shutdown === null;
+  }
+
+  /** Must instructions run one at a time (TF, RF, breakpoints)? */
+  private stepping(): boolean {
+    const cpu = this.cpu;
+    return (cpu.state[STATE_EFLAGS] & (TF | RF)) !== 0 || cpu.watching || hasCodeBreakpoints(cpu);
+  }
+
+  private currentMode(): number {
+    const cpu = this.cpu;
+    const { attr, base, limit } = cpu;
+    let mode = attr[CS] & 0x4000 ? 0 : MODE_CODE16;
+    if (!(attr[SS] & 0x4000)) mode |= MODE_STACK16;
+    if (cpu.cpl === 3) mode |= MODE_USER;
+    const flat =
+      (base[CS] | base[SS] | base[DS] | base[ES]) === 0 &&
+      limit[CS] === 0xffff_ffff &&
+      limit[SS] === 0xffff_ffff &&
+      limit[DS] === 0xffff_ffff &&
+      limit[ES] === 0xffff_ffff &&
+      // Readable code; writable expand-up data.
+      (attr[CS] & 0x1a) === 0x1a &&
+      (attr[SS] & 0x1e) === 0x12 &&
+      (attr[DS] & 0x1e) === 0x12 &&
+      (attr[ES] & 0x1e) === 0x12;
+    return flat ? mode : mode | MODE_NONFLAT;
+  }
+
+  /** Run blocks until the budget is used or something needs attention. */
+  private loop(): void {
+    const cpu = this.cpu;
+    const S = cpu.state;
+    const mode = this.mode;
+    let block: Block | null = null;
+    /** The block whose successor is being looked for, the way it was left, and where it started. */
+    let from: Block | null = null;
+    let fromTaken = false;
+    let fromBase = 0;
+    let base = 0;
+    let left = 0;
+    let i = 0;
+    try {
+      for (;;) {
+        base = S[STATE_EIP];
+        left = S[STATE_LEFT];
+        if (block === null) {
+          i = -1;
+          block = this.find(mode);
+          if (from !== null) {
+            if ((base ^ fromBase) >>> 12 === 0) link(from, fromTaken, block);
+            from = null;
+          }
+        }
+        if (block.count > left) {
+          if (block.count !== DROPPED) break;
+          block = null;
+          continue;
+        }
+        if (block.runs++ === 0) this.ran.push(block);
+        const ops = block.ops;
+        let result: number | undefined;
+        if (block.end < END_SYNC) {
+          for (i = 0; i < block.n; i++) {
+            const op = ops[i];
+            result = op.f(op);
+          }
+          if (i !== block.n) {
+            this.aborted(block, i, base, left);
+            block = null;
+            continue;
+          }
+          S[STATE_LEFT] = left - block.count;
+          if (block.end === END_FALL) {
+            S[STATE_EIP] = base + block.length;
+            result = 0;
+          }
+          const next: Block | null = result === 1 ? block.taken : result === 0 ? block.next : null;
+          if (next === null && result !== 2) {
+            from = block;
+            fromTaken = result === 1;
+            fromBase = base;
+          }
+          block = next;
+        } else if (block.end === END_REPEAT) {
+          i = 0;
+          result = ops[0].f(ops[0]);
+          S[STATE_LEFT]--;
+          if (result !== 1) S[STATE_EIP] = base + block.length;
+          this.extra[ops[0].form.cls] += left - S[STATE_LEFT] - 1;
+          block = null;
+        } else if (block.end === END_SYNC) {
+          i = 0;
+          this.sync(block, base);
+          return;
+        } else {
+          cpu.host.probe(block.probe);
+          block = block.probed;
+        }
+      }
+    } catch (error) {
+      if (error !== guestFault) throw error;
+      this.faulted(block, i, base, left);
+      return;
+    }
+    if (left > 0) this.step();
+  }
+
+  /** The one instruction of a block that calls system helpers; eip is behind it meanwhile. */
+  private sync(block: Block, base: number): void {
+    const S = this.cpu.state;
+    const op = block.ops[0];
+    const left = S[STATE_LEFT];
+    S[STATE_EIP] = base + block.length;
+    S[STATE_CODE] = block.host;
+    // REP INS and OUTS say by 1 that iterations are left.
+    if (op.f(op) === 1) S[STATE_EIP] = base;
+    S[STATE_LEFT]--;
+    if (op.form.string) this.extra[op.form.cls] += left - S[STATE_LEFT] - 1;
+  }
+
+  /** Execute one instruction, with the debug checks around it. */
+  private step(): void {
+    const cpu = this.cpu;
+    const S = cpu.state;
+    const flags = S[STATE_EFLAGS];
+    const stepped = (flags & TF) !== 0;
+    const base = S[STATE_EIP];
+    const left = S[STATE_LEFT];
+    let block: Block | null = null;
+    let i = -1;
+    // A single-stepped REP traps after each iteration.
+    const held = stepped && left > 1 ? left - 1 : 0;
+    try {
+      if (cpu.dr[7] & 0xff && hasCodeBreakpoints(cpu)) checkCodeBreakpoint(cpu, (cpu.base[CS] + base) | 0);
+      S[STATE_EFLAGS] &= ~RF;
+      block = this.find(this.mode | MODE_SINGLE);
+      if (block.end === END_PROBED) {
+        cpu.host.probe(block.probe);
+        block = block.probed as Block;
+      }
+      if (block.runs++ === 0) this.ran.push(block);
+      const op = block.ops[0];
+      i = 0;
+      S[STATE_LEFT] -= held;
+      if (block.end === END_SYNC) this.sync(block, base);
+      else {
+        const result = op.f(op);
+        S[STATE_LEFT]--;
+        if (block.end === END_REPEAT) {
+          if (result !== 1) S[STATE_EIP] = base + block.length;
+          this.extra[op.form.cls] += left - held - S[STATE_LEFT] - 1;
+        } else if (block.end === END_FALL) S[STATE_EIP] = base + block.length;
+      }
+      S[STATE_LEFT] += held;
+    } catch (error) {
+      if (error !== guestFault) throw error;
+      if (i === 0) S[STATE_LEFT] += held;
+      this.faulted(block, i, base, left);
+      return;
+    }
+    if ((stepped || cpu.pendingDebug !== 0) && !cpu.inhibit) {
+      try {
+        debugTrap(cpu, stepped);
+      } catch (error) {
+        if (error !== guestFault) throw error;
+        deliverException(cpu, cpu.faultVector, cpu.faultCode);
+      }
+    }
+  }
+
+  /** The instruction at ops[i] faulted (-1: its fetch did): make the state that of its start, and deliver. */
+  private faulted(block: Block | null, i: number, base: number, left: number): void {
+    const cpu = this.cpu;
+    const S = cpu.state;
+    if (block === null || i < 0) S[STATE_EIP] = base;
+    else {
+      const op = block.ops[i];
+      S[STATE_EIP] = base + op.off;
+      block.runs--;
+      if (block.end < END_SYNC) {
+        S[STATE_LEFT] = left - op.idx;
+        this.countPart(block, i);
+      } else this.extra[op.form.cls] += left - S[STATE_LEFT];
+    }
+    deliverException(cpu, cpu.faultVector, cpu.faultCode);
+  }
+
+  /** The block was dropped by its own operation i - 1, which has completed. */
+  private aborted(block: Block, i: number, base: number, left: number): void {
+    const S = this.cpu.state;
+    const last = block.ops[i - 1];
+    if (!last.form.branch) S[STATE_EIP] = base + last.end;
+    S[STATE_LEFT] = left - last.idx - 1;
+    block.runs--;
+    this.countPart(block, i);
+  }
+
+  /** Add the first n operations of a block to the mix. */
+  private countPart(block: Block, n: number): void {
+    for (let i = 0; i < n; i++) this.extra[this.classOf(block.ops[i])]++;
+  }
+
+  private classOf(op: Op): number {
+    return op.form.cls;
+  }
+
+  /** The block at CS:EIP; raises the fetch's faults. */
+  private find(mode: number): Block {
+    const cpu = this.cpu;
+    const eip = cpu.state[STATE_EIP];
+    let la = eip;
+    if (mode & MODE_NONFLAT) {
+      if (eip >>> 0 > cpu.limit[CS]) raise(cpu, GP, 0);
+      la = (eip + cpu.base[CS]) | 0;
+    }
+    const user = (mode & MODE_USER) !== 0;
+    const e = cpu.memory.tlb[user ? USER_READ : SUPER_READ][la >>> 12];
+    const host = e & 0xfff ? translate(cpu, la, false, user) : (e + la) | 0;
+    const slot = (host ^ (mode << 9)) & CACHE_MASK;
+    const cached = this.cache[slot];
+    if (
+      cached !== null &&
+      cached.host === host &&
+      cached.mode === mode &&
+      cached.count !== DROPPED &&
+      cached.host2 < 0
+    ) {
+      return cached;
+    }
+    const key = host * MODES + mode;
+    let block = this.blocks.get(key);
+    if (block !== undefined && block.host2 >= 0 && block.host2 !== this.hostOfNext(la, user)) {
+      drop(block);
+      block = undefined;
+    }
+    if (block === undefined) {
+      block = this.build(host, la, mode);
+      if (host >= RAM_BASE) this.blocks.set(key, block);
+    }
+    if (mode & MODE_NONFLAT && (eip >>> 0) + block.length - 1 > cpu.limit[CS]) raise(cpu, GP, 0);
+    this.cache[slot] = block;
+    return block;
+  }
+
+  /** Host address of the page behind the one that holds `la`. */
+  private hostOfNext(la: number, user: boolean): number {
+    return translate(this.cpu, ((la | 0xfff) + 1) | 0, false, user);
+  }
+
+  /** Decode the block that starts at a host address. */
+  private build(host: number, la: number, mode: number): Block {
+    const cpu = this.cpu;
+    const probe = host >= RAM_BASE ? cpu.probes.get(host - RAM_BASE) : undefined;
+    if (probe === undefined) return this.decodeBlock(host, la, mode);
+    const probed = this.decodeBlock(host, la, mode | MODE_SINGLE);
+    const block = new Block([], 1, 0, END_PROBED, host, -1, mode);
+    block.n = 0;
+    block.probe = probe;
+    block.probed = probed;
+    this.register(block);
+    return block;
+  }
+
+  private decodeBlock(host: number, la: number, mode: number): Block {
+    const cpu = this.cpu;
+    const user = (mode & MODE_USER) !== 0;
+    const single = (mode & (MODE_SINGLE | MODE_NONFLAT)) !== 0;
+    const handlers = this.handlerSet(user);
+    const limit = (host | 0xfff) + 1;
+    const { probes } = cpu;
+    const probing = probes.size > 0;
+    const ops: Op[] = [];
+    let off = 0;
+    let end = END_FALL;
+    let host2 = -1;
+    if (host >= RAM_BASE) protectCodeFrame(cpu.memory, (host - RAM_BASE) >>> 12);
+    for (;;) {
+      const at = host + off;
+      if (at === limit || ops.length === MAX_BLOCK) break;
+      if (probing && off > 0 && probes.has(at - RAM_BASE)) break;
+      let op = decode(this.u8, at, limit, off, mode);
+      if (op === null) {
+        if (ops.length > 0) break;
+        host2 = this.hostOfNext(la, user);
+        op = this.decodeAcross(host, limit, host2, mode);
+      }
+      const solo = op.form.sync || (op.form.string && op.key >> KEY_REP_SHIFT !== 0);
+      if (solo && ops.length > 0) break;
+      op.f = handlers.get(op.form, op.key);
+      op.idx = ops.length;
+      ops.push(op);
+      off = op.end;
+      if (solo) end = op.form.sync ? END_SYNC : END_REPEAT;
+      else if (op.form.branch) end = END_BRANCH;
+      if (solo || op.form.branch || single || host2 >= 0) break;
+    }
+    const block = new Block(ops, ops.length, off, end, host, host2, mode);
+    this.register(block);
+    return block;
+  }
+
+  /** An instruction whose bytes lie in two pages. */
+  private decodeAcross(host: number, limit: number, host2: number, mode: number): Op {
+    const bytes = new Uint8Array(2 * MAX_LENGTH);
+    const first = limit - host;
+    bytes.set(this.u8.subarray(host, limit));
+    bytes.set(this.u8.subarray(host2, host2 + MAX_LENGTH), first);
+    if (host2 >= RAM_BASE) protectCodeFrame(this.cpu.memory, (host2 - RAM_BASE) >>> 12);
+    return decode(bytes, 0, first + MAX_LENGTH, 0, mode) ?? new Op(BAD_OPCODE, nothing);
+  }
+
+  private register(block: Block): void {
+    for (const host of [block.host, block.host2]) {
+      if (host < RAM_BASE) continue;
+      const frame = (host - RAM_BASE) >>> 12;
+      const list = this.byFrame.get(frame);
+      if (list) list.push(block);
+      else this.byFrame.set(frame, [block]);
+    }
+  }
+
+  private handlerSet(user: boolean): HandlerSet {
+    const i = user ? 1 : 0;
+    this.handlers[i] ??= new HandlerSet(this.cpu, user);
+    return this.handlers[i];
+  }
+
+  invalidateFrame(pfn: number): void {
+    this.cpu.memory.codeFrames[pfn] = 0;
+    const list = this.byFrame.get(pfn);
+    if (list === undefined) return;
+    this.byFrame.delete(pfn);
+    for (const block of list) {
+      this.blocks.delete(block.host * MODES + block.mode);
+      drop(block);
+    }
+  }
+
+  flushMix(counts: Float64Array): void {
+    for (const block of this.ran) {
+      for (const op of block.ops) counts[this.classOf(op)] += block.runs;
+      block.runs = 0;
+    }
+    this.ran = [];
+    for (let i = 0; i < counts.length; i++) counts[i] += this.extra[i];
+    this.extra.fill(0);
+  }
+}
+
+function nothing(): undefined {
+  return undefined;
+}
+
+/** Remember `to` as the successor of `from`, when both are ordinary blocks of one page. */
+function link(from: Block, taken: boolean, to: Block): void {
+  if (from.host2 >= 0 || to.host2 >= 0 || from.count === DROPPED || to.mode & MODE_NONFLAT) return;
+  if (taken) from.taken = to;
+  else from.next = to;
+}
+
+/** The block's bytes have changed: nobody may enter it, and if it is running it stops after the current operation. */
+function drop(block: Block): void {
+  block.n = 0;
+  block.count = DROPPED;
+  block.next = null;
+  block.taken = null;
+}
 
 /** Make the engine that executes on `cpu`. */
 export function createEngine(cpu: Cpu): Engine {
-  return {
-    run(untilIcount) {
-      cpu.shutdown = `no engine to reach instruction ${untilIcount}`;
-    },
-    invalidateFrame(pfn) {
-      cpu.memory.codeFrames[pfn] = 0;
-    },
-    flushMix() {},
-  };
+  return new Tier0(cpu);
 }

@@ -1,0 +1,173 @@
+// What handlers call when the inline fast path does not hold: misaligned and page-crossing accesses, page-array misses,
+// segment checks, read-modify-write with help. One runtime per privilege (user or supervisor accesses).
+import { CPU_STATE } from "../../machine/memory.ts";
+import { type Cpu, CS, SS, STATE_EIP, STATE_LEFT, STATE_SCRATCH } from "../cpu.ts";
+import { GP, raise, SS_FAULT } from "../fault.ts";
+import { parityEven } from "../flags.ts";
+import type { Op } from "../isa/decode.ts";
+import { readSlow8, readSlow16, readSlow32, translateForWrite, writeSlow8, writeSlow16, writeSlow32 } from "../mmu.ts";
+import { BINDINGS } from "./emit.ts";
+import { helpers, setArithFlags } from "./helpers.ts";
+
+const SCRATCH8 = CPU_STATE + STATE_SCRATCH * 4;
+const SCRATCH16 = SCRATCH8 >> 1;
+const SCRATCH32 = SCRATCH8 >> 2;
+
+/** The values of BINDINGS for handlers that access memory with the given privilege. */
+export function makeRuntime(cpu: Cpu, user: boolean): unknown[] {
+  const memory = cpu.memory;
+  const { u8: U8, i32: I32, view } = memory;
+  const S = cpu.state;
+  const TR = memory.tlb[user ? 0 : 2];
+  const TW = memory.tlb[user ? 1 : 3];
+  const cpuBase = CPU_STATE;
+  const parity = Uint8Array.from({ length: 256 }, (_, b) => parityEven(b));
+
+  // eip and icount are those of the block's start while a block runs; slow paths need the instruction's own.
+  const enter = (o: Op): void => {
+    S[STATE_EIP] += o.off;
+    S[STATE_LEFT] -= o.idx;
+  };
+  const leave = (o: Op): void => {
+    S[STATE_EIP] -= o.off;
+    S[STATE_LEFT] += o.idx;
+  };
+
+  const segmentFault = (seg: number): never => raise(cpu, seg === SS ? SS_FAULT : GP, 0);
+
+  /** Limit check of `bytes` bytes at `off`; 0 bytes are not checked. */
+  const within = (seg: number, off: number, bytes: number): void => {
+    if (bytes === 0) return;
+    const attr = cpu.attr[seg];
+    const first = off >>> 0;
+    const last = first + bytes - 1;
+    const limit = cpu.limit[seg];
+    // Expand-down data: valid offsets lie above the limit.
+    if ((attr & 0x1c) === 0x14) {
+      if (first <= limit || last > (attr & 0x4000 ? 0xffff_ffff : 0xffff)) segmentFault(seg);
+    } else if (last > limit) segmentFault(seg);
+  };
+  const lr = (seg: number, off: number, bytes: number): number => {
+    const attr = cpu.attr[seg];
+    // Unusable, or code that may only be executed.
+    if (attr === 0 || (seg !== CS && (attr & 0x0a) === 0x08) || (seg === CS && (attr & 2) === 0)) segmentFault(seg);
+    within(seg, off, bytes);
+    return (cpu.base[seg] + off) | 0;
+  };
+  const lw = (seg: number, off: number, bytes: number): number => {
+    if ((cpu.attr[seg] & 0x0a) !== 0x02) segmentFault(seg);
+    within(seg, off, bytes);
+    return (cpu.base[seg] + off) | 0;
+  };
+
+  const rs8 = (o: Op, la: number): number => {
+    enter(o);
+    const v = readSlow8(cpu, la, user);
+    leave(o);
+    return v;
+  };
+  const rs16 = (o: Op, la: number): number => {
+    const e = TR[la >>> 12];
+    if ((e & 0xfff) === 0 && (la & 0xfff) <= 0xffe) return view.getUint16((e + la) | 0, true);
+    enter(o);
+    const v = readSlow16(cpu, la, user);
+    leave(o);
+    return v;
+  };
+  const rs32 = (o: Op, la: number): number => {
+    const e = TR[la >>> 12];
+    if ((e & 0xfff) === 0 && (la & 0xfff) <= 0xffc) return view.getInt32((e + la) | 0, true);
+    enter(o);
+    const v = readSlow32(cpu, la, user);
+    leave(o);
+    return v;
+  };
+  const ws8 = (o: Op, la: number, v: number): void => {
+    enter(o);
+    writeSlow8(cpu, la, v, user);
+    leave(o);
+  };
+  const ws16 = (o: Op, la: number, v: number): void => {
+    const e = TW[la >>> 12];
+    if ((e & 0xfff) === 0 && (la & 0xfff) <= 0xffe) view.setInt16((e + la) | 0, v, true);
+    else {
+      enter(o);
+      writeSlow16(cpu, la, v, user);
+      leave(o);
+    }
+  };
+  const ws32 = (o: Op, la: number, v: number): void => {
+    const e = TW[la >>> 12];
+    if ((e & 0xfff) === 0 && (la & 0xfff) <= 0xffc) view.setInt32((e + la) | 0, v, true);
+    else {
+      enter(o);
+      writeSlow32(cpu, la, v, user);
+      leave(o);
+    }
+  };
+
+  // Read-modify-write: the index of the cell in the array of its size, or of the scratch word, which then holds the
+  // value and is written back by cm*.
+  const open = (o: Op, la: number, bytes: number): number => {
+    enter(o);
+    const host = translateForWrite(cpu, la, bytes, user);
+    const direct = host >= 0 && (host & (bytes - 1)) === 0 && !cpu.watching;
+    if (!direct) {
+      I32[SCRATCH32] =
+        bytes === 1 ? readSlow8(cpu, la, user) : bytes === 2 ? readSlow16(cpu, la, user) : readSlow32(cpu, la, user);
+    }
+    leave(o);
+    return direct ? host : -1;
+  };
+  const rw8 = (o: Op, la: number): number => {
+    const host = open(o, la, 1);
+    return host < 0 ? SCRATCH8 : host;
+  };
+  const rw16 = (o: Op, la: number): number => {
+    const host = open(o, la, 2);
+    return host < 0 ? SCRATCH16 : host >> 1;
+  };
+  const rw32 = (o: Op, la: number): number => {
+    const host = open(o, la, 4);
+    return host < 0 ? SCRATCH32 : host >> 2;
+  };
+  const pw = (o: Op, la: number, bytes: number): void => {
+    enter(o);
+    translateForWrite(cpu, la, bytes, user);
+    leave(o);
+  };
+
+  const values: Readonly<Record<(typeof BINDINGS)[number], unknown>> = {
+    cpu,
+    H: helpers,
+    S,
+    R8: new Uint8Array(memory.buffer, cpuBase, 32),
+    R16: new Uint16Array(memory.buffer, cpuBase, 16),
+    U8,
+    U16: new Uint16Array(memory.buffer),
+    I32,
+    TR,
+    TW,
+    PARITY: parity,
+    rs8,
+    rs16,
+    rs32,
+    ws8,
+    ws16,
+    ws32,
+    rw8,
+    rw16,
+    rw32,
+    cm8: (o: Op, la: number): void => ws8(o, la, U8[SCRATCH8]),
+    cm16: (o: Op, la: number): void => ws16(o, la, I32[SCRATCH32]),
+    cm32: (o: Op, la: number): void => ws32(o, la, I32[SCRATCH32]),
+    lr,
+    lw,
+    pw,
+    fb: (mask: number, v: number): number => setArithFlags(cpu, mask, v),
+    enter,
+    leave,
+    fault: (vector: number, code: number): never => raise(cpu, vector, code),
+  };
+  return BINDINGS.map((name) => values[name]);
+}

@@ -1,0 +1,53 @@
+// Names of registers, words of the CPU state block, and columns of the instruction mix: constants that the table, the
+// engines and the processor share (apart from cpu.ts so that the table does not depend on the engine).
+
+export const EAX = 0;
+export const ECX = 1;
+export const EDX = 2;
+export const EBX = 3;
+export const ESP = 4;
+export const EBP = 5;
+export const ESI = 6;
+export const EDI = 7;
+
+export const ES = 0;
+export const CS = 1;
+export const SS = 2;
+export const DS = 3;
+export const FS = 4;
+export const GS = 5;
+
+/** Word indices into Cpu.state (int32 words from the start of linear memory). */
+export const STATE_GPR = 0;
+export const STATE_RESULT = 8;
+export const STATE_AUX = 9;
+export const STATE_EIP = 10;
+export const STATE_LEFT = 11;
+export const STATE_EFLAGS = 12;
+/** Host address at which the block being executed starts (set for blocks that call system helpers). */
+export const STATE_CODE = 13;
+export const STATE_BASE = 16;
+export const STATE_LIMIT = 24;
+export const STATE_ATTR = 32;
+export const STATE_SEL = 40;
+/** Scratch words for read-modify-write accesses that need help. */
+export const STATE_SCRATCH = 48;
+export const STATE_WORDS = 64;
+
+/** Instruction classes of the mix, in column order. */
+export const MIX_CLASSES = [
+  "alu",
+  "mul",
+  "div",
+  "load",
+  "store",
+  "branch",
+  "indirect",
+  "ret",
+  "x87",
+  "simd",
+  "string_iter",
+  "seg",
+  "priv",
+] as const;
+export type MixClass = (typeof MIX_CLASSES)[number];
