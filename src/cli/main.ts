@@ -8,7 +8,7 @@ import { separateGuest } from "./guest-words.ts";
 const GUEST_VERBS = ["run", "capture"] as const;
 
 /** Loads a verb's module only when it is asked for, so that `kmlab --help` and `kmlab run` start quickly. */
-const VERBS: Record<string, { describe: string; load: () => Promise<{ command: CommandModule }> }> = {
+const VERBS: Record<string, { describe: string; load: () => Promise<{ command: object }> }> = {
   run: { describe: "run a program in the emulated kernel", load: () => import("./run.ts") },
   capture: { describe: "run a program and keep its trace", load: () => import("./capture.ts") },
   rootfs: { describe: "fetch and list the guest's packages", load: () => import("./rootfs.ts") },
@@ -38,7 +38,9 @@ async function main(words: string[]): Promise<void> {
   const chosen = verb !== undefined && Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
   const parser = yargs()
     .scriptName("kmlab")
-    .usage("kmlab VERB [OPTION...]\n\nA laboratory for Kernel Mode Linux: what would system calls that are calls do to your program?")
+    .usage(
+      "kmlab VERB [OPTION...]\n\nA laboratory for Kernel Mode Linux: what would system calls that are calls do to your program?",
+    )
     .strict()
     .recommendCommands()
     .demandCommand(1, "name a verb; see kmlab --help")
@@ -52,7 +54,7 @@ async function main(words: string[]): Promise<void> {
     if (chosen === undefined || name !== verb) parser.command(name, describe);
   }
   try {
-    if (chosen !== undefined) parser.command((await chosen.load()).command);
+    if (chosen !== undefined) parser.command((await chosen.load()).command as CommandModule);
     await parser.parseAsync(isGuestVerb ? separateGuest(words) : words);
   } catch (error) {
     if (error instanceof CheckFailed) {
@@ -63,7 +65,9 @@ async function main(words: string[]): Promise<void> {
       process.stderr.write(`kmlab: ${error.message.split("\n").join(" ")}\n`);
       return finish(failed);
     }
-    process.stderr.write(`kmlab: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(
+      `kmlab: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
     finish(failed === 2 ? 1 : failed);
   }
 }

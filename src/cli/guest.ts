@@ -1,0 +1,93 @@
+// From the words of `run` and `capture` to the options of a run: root image, host directories, streams.
+import { existsSync } from "node:fs";
+import process from "node:process";
+import { processIo } from "../emu/host-node.ts";
+import { openHostDir } from "../emu/kernel/fs/hostdir-node.ts";
+import type { BindMount } from "../emu/kernel/fs/vfs.ts";
+import { openImage } from "../emu/rootfs/image-node.ts";
+import { ensureRoot, rootFor } from "../emu/rootfs/roots-node.ts";
+import type { RunOptions, RunResult } from "../emu/run.ts";
+import { InputError } from "../errors.ts";
+import { progressBar } from "./rootfs.ts";
+
+/** What yargs makes of GUEST_OPTIONS. */
+export interface GuestArguments {
+  ring: number;
+  trusted: string;
+  kernel?: string;
+  entry: string;
+  root?: string;
+  package?: string[];
+  bind?: string[];
+  memory: number;
+  seed: number;
+  env?: string[];
+  cwd: string;
+  vdsoClock: boolean;
+  missing: boolean;
+  interactive: boolean;
+  tty: boolean;
+  "--"?: string[];
+}
+
+const MIN_MEMORY_MIB = 16;
+const MAX_MEMORY_MIB = 768;
+
+function bindOf(text: string): BindMount {
+  const [host, guest, mode, ...more] = text.split(":");
+  if (!host || !guest?.startsWith("/") || more.length > 0 || (mode !== undefined && mode !== "rw" && mode !== "ro"))
+    throw new InputError(`--bind ${text}: give HOST:GUEST or HOST:GUEST:rw, GUEST an absolute path`);
+  if (!existsSync(host)) throw new InputError(`--bind ${text}: ${host} does not exist`);
+  const writable = mode === "rw";
+  return { host: openHostDir(host, writable), guest, writable };
+}
+
+/**
+ * Everything a run needs, from the command line.
+ * @throws InputError for words that make no sense, or a root that cannot be had
+ */
+export async function guestRun(args: GuestArguments): Promise<RunOptions> {
+  const argv = args["--"] ?? [];
+  if (argv.length === 0) throw new InputError("name the program to run, such as `kmlab run ls -l`");
+  if (!Number.isInteger(args.memory) || args.memory < MIN_MEMORY_MIB || args.memory > MAX_MEMORY_MIB)
+    throw new InputError(`--memory ${args.memory}: give whole MiB from ${MIN_MEMORY_MIB} to ${MAX_MEMORY_MIB}`);
+  if (!Number.isSafeInteger(args.seed) || args.seed < 0)
+    throw new InputError(`--seed ${args.seed}: give a whole number from 0`);
+  for (const word of args.env ?? []) if (!/^[^=]+=/.test(word)) throw new InputError(`--env ${word}: give NAME=VALUE`);
+  if (args.tty && !process.stdin.isTTY) throw new InputError("-t: standard input is no terminal");
+  const progress = progressBar();
+  const location = args.package ? await ensureRoot(args.package, { progress }) : await rootFor(args.root, { progress });
+  return {
+    image: openImage(location.directory),
+    argv,
+    host: processIo(args.interactive || !process.stdin.isTTY),
+    env: args.env,
+    cwd: args.cwd,
+    ring: args.ring === 0 ? 0 : 3,
+    trusted: args.trusted as RunOptions["trusted"],
+    kernel: args.kernel as RunOptions["kernel"],
+    entry: args.entry as RunOptions["entry"],
+    memoryMiB: args.memory,
+    seed: args.seed,
+    vdsoClock: args.vdsoClock,
+    tty: args.tty,
+    binds: (args.bind ?? []).map(bindOf),
+  };
+}
+
+/** Says on standard error what ended a run if that was no ordinary exit, and which calls were missing if asked. */
+export function reportEnd(run: RunResult, argv: readonly string[], missing: boolean): void {
+  const say = (text: string) => process.stderr.write(`kmlab: ${text}\n`);
+  if (run.exit.kind === "dead") say(`the machine died: ${run.exit.reason}`);
+  if (run.exit.kind === "exec") {
+    const what =
+      run.status === 127
+        ? "not found, or its interpreter is not"
+        : "cannot be run here: no i386 ELF program, damaged, or not executable";
+    say(`${argv[0]}: ${what} (error ${run.exit.errno})`);
+  }
+  if (!missing) return;
+  if (run.missing.length === 0) say("no call was missing");
+  for (const { nr, name, count } of run.missing)
+    say(`missing: ${name} (${nr}), called ${count} times, answered ENOSYS`);
+}

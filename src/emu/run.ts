@@ -1,0 +1,138 @@
+// One guest run, from a root image and a command line to its end: what `kmlab run`, `kmlab capture` and the tests call.
+import type { Trace } from "../traces/trace.ts";
+import { attachCapture } from "./capture/attach.ts";
+import { NullRecorder } from "./capture/recorder.ts";
+import { TraceRecorder } from "./capture/trace-recorder.ts";
+import type { HostIo } from "./host.ts";
+import type { BindMount } from "./kernel/fs/vfs.ts";
+import { type ExitInfo, Kernel, type KernelOptions } from "./kernel/kernel.ts";
+import { syscallName } from "./kernel/syscalls.ts";
+import { Machine } from "./machine/machine.ts";
+import type { RootImage } from "./rootfs/image.ts";
+
+/** The environment of a guest program unless it is told another: the same on every host. */
+export const DEFAULT_ENV: readonly string[] = [
+  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  "HOME=/root",
+  "LC_ALL=C",
+];
+
+/** What to run, and in which machine. Everything has a fixed default, so that a run depends on nothing of the host. */
+export interface RunOptions {
+  image: RootImage;
+  argv: string[];
+  host: HostIo;
+  /** Added to DEFAULT_ENV; NAME=VALUE, later ones win. */
+  env?: string[];
+  cwd?: string;
+  /** Default 3. */
+  ring?: 0 | 3;
+  trusted?: "all" | "program";
+  /** Default: kml-4.0 in ring 0, linux in ring 3. */
+  kernel?: KernelOptions["kernel"];
+  entry?: KernelOptions["entry"];
+  memoryMiB?: number;
+  seed?: number;
+  hz?: number;
+  vdsoClock?: boolean;
+  tty?: boolean;
+  aslr?: boolean;
+  binds?: BindMount[];
+  /** Digests of what came from the host, for the trace's metadata. */
+  inputs?: Record<string, string>;
+}
+
+/** A run's end. */
+export interface RunResult {
+  exit: ExitInfo;
+  /** What a shell would report: the exit status, 128 + signal, 124 dead machine, 126 not executable, 127 not found. */
+  status: number;
+  /** Calls that the kernel does not have, by name, with their counts. */
+  missing: { nr: number; name: string; count: number }[];
+  /** Retired instructions. */
+  instructions: number;
+  /** The machine after the run, for a look at its files. */
+  kernel: Kernel;
+}
+
+export interface CaptureResult extends RunResult {
+  trace: Trace;
+}
+
+const ENOENT = 2;
+
+/** The status that a shell, and so `kmlab run`, gives for an end. */
+export function statusOf(exit: ExitInfo): number {
+  switch (exit.kind) {
+    case "exit":
+      return exit.code;
+    case "signal":
+      return 128 + exit.signal;
+    case "dead":
+      return 124;
+    case "exec":
+      return exit.errno === ENOENT ? 127 : 126;
+  }
+}
+
+/** NAME=VALUE words, the last of each name. */
+function environment(words: readonly string[]): string[] {
+  return [...new Map(words.map((word) => [word.split("=", 1)[0], word])).values()];
+}
+
+function prepare(options: RunOptions, recorder: NullRecorder | TraceRecorder): Kernel {
+  const ring = options.ring ?? 3;
+  const memoryMiB = options.memoryMiB ?? 256;
+  const hz = options.hz ?? 100;
+  const machine = new Machine({ ramBytes: memoryMiB * 0x10_0000, hz });
+  const kernel = new Kernel(
+    {
+      kernel: options.kernel ?? (ring === 0 ? "kml-4.0" : "linux"),
+      entry: options.entry ?? "sysenter",
+      ring,
+      trusted: options.trusted ?? "all",
+      memoryMiB,
+      seed: options.seed ?? 1,
+      hz,
+      argv: options.argv,
+      env: environment([...DEFAULT_ENV, ...(options.env ?? [])]),
+      cwd: options.cwd ?? "/root",
+      vdsoClock: options.vdsoClock ?? true,
+      tty: options.tty ?? false,
+      aslr: options.aslr ?? false,
+      host: options.host,
+    },
+    machine,
+    recorder,
+  );
+  kernel.boot(options.image, options.binds ?? []);
+  return kernel;
+}
+
+function result(kernel: Kernel, exit: ExitInfo): RunResult {
+  const missing = [...kernel.missing].map(([nr, count]) => ({ nr, name: syscallName(nr), count }));
+  return {
+    exit,
+    status: statusOf(exit),
+    missing: missing.sort((a, b) => b.count - a.count || a.nr - b.nr),
+    instructions: kernel.cpu.icount,
+    kernel,
+  };
+}
+
+/** Runs a program to its end. */
+export function runProgram(options: RunOptions): RunResult {
+  const kernel = prepare(options, new NullRecorder());
+  return result(kernel, kernel.run());
+}
+
+/** Runs a program to its end and keeps its trace; whatever ends the run, the trace is complete up to there. */
+export function captureProgram(options: RunOptions): CaptureResult {
+  const recorder = new TraceRecorder();
+  const kernel = prepare(options, recorder);
+  const inputs: Record<string, string> = { ...options.inputs };
+  const capture = attachCapture(kernel, recorder, { root: options.image.digest, inputs });
+  const exit = kernel.run();
+  if (kernel.vfs.streams.bytesRead > 0) inputs["stdin"] = kernel.vfs.streams.digest.hex();
+  return { ...result(kernel, exit), trace: capture.finish(exit) };
+}
