@@ -1,6 +1,6 @@
 // A PC core: CPU, memory, 8259 pair, timer and clock joined, and the loop that runs them.
 import { Cpu, type CpuHost, type CpuModel, STATE_LEFT } from "../cpu/cpu.ts";
-import { Clock } from "./clock.ts";
+import { Clock, NS_PER_UNIT } from "./clock.ts";
 import { Memory } from "./memory.ts";
 import { PIC_PORTS, Pic8259 } from "./pic.ts";
 import { PIT_PORTS, Pit } from "./pit.ts";
@@ -34,6 +34,8 @@ export class Machine {
   readonly clock: Clock;
   readonly pic: Pic8259;
   readonly pit: Pit;
+  /** Nanoseconds in a clock unit. */
+  readonly nsPerUnit: number = NS_PER_UNIT;
   /** Why the machine will never run again; null while it may. */
   dead: string | null = null;
   /** What the kernel does at a kcall and a probe; set once, before run(). */
@@ -57,6 +59,12 @@ export class Machine {
   stop(): void {
     this.stopping = true;
     this.cpu.stopRequested = true;
+  }
+
+  /** The machine will never run again; the first reason counts. */
+  die(reason: string): void {
+    this.dead ??= reason;
+    this.stop();
   }
 
   /**

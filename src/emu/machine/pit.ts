@@ -14,6 +14,8 @@ export class Pit {
   private readonly tick: () => void;
   private timer: Timer | undefined;
   private latchHigh = false;
+  /** Called at each tick, before its interrupt. */
+  onTick: (() => void) | null = null;
 
   /**
    * @param hz ticks a second
@@ -34,6 +36,7 @@ export class Pit {
       () => {
         this.timer = undefined;
         this.start();
+        this.onTick?.();
         this.tick();
       },
       RANK.device,

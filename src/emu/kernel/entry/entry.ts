@@ -1,0 +1,277 @@
+// The kernel's entry side: guest text and tables at boot, what tasks need of it (stacks, first registers, switches), and
+// where the CPU's kcalls and probes arrive.
+import { EAX, ESP } from "../../cpu/cpu.ts";
+import { TIMER_IRQ } from "../../machine/machine.ts";
+import { BOOT_TIME_MS, type Kernel } from "../kernel.ts";
+import { SYSCALLS } from "../syscalls.ts";
+import { newKernelContext, type Task, TIF_NEED_RESCHED } from "../task.ts";
+import { buildVdso, type VdsoCode, vvarPage } from "../vdso.ts";
+import { kernelSegments, layOut, setEsp0, setTssCr3 } from "./boot.ts";
+import { Kcalls } from "./kcalls.ts";
+import {
+  EFLAGS,
+  KERNEL_BASE,
+  KU_CS,
+  PHYS,
+  PT,
+  SELECTOR,
+  TI,
+  TIF_NOTIFY_RESUME,
+  TLS_ENTRIES,
+  TLS_ENTRY,
+  VDSO_BASE,
+  VVAR_BASE,
+} from "./layout.ts";
+import { Paths } from "./paths.ts";
+import { Probes } from "./probes.ts";
+import { directMapped, PtRegs } from "./regs.ts";
+import type { FrameContext } from "./signal-frame.ts";
+import { type KernelText, kernelText } from "./text/text.ts";
+import { type EntryVariant, entryVariant } from "./variant.ts";
+
+const THREAD_SIZE = 8192;
+const PADDING = 8;
+
+export interface EntryOptions {
+  /** Leave RF out of the choice between POPF+RET and IRET (QEMU's behaviour; the oracle's counts were taken so). */
+  readonly ignoreRf?: boolean;
+}
+
+/** What programs find in their auxiliary vector, and where exec maps it. */
+export interface VdsoMapping {
+  /** Linear addresses and frames: the code page, and the clock data page below it (read-only). */
+  readonly base: number;
+  readonly pfn: number;
+  readonly vvarBase: number;
+  readonly vvarPfn: number;
+}
+
+export class Entry {
+  private readonly k: Kernel;
+  readonly variant: EntryVariant;
+  readonly text: KernelText;
+  readonly vdso: VdsoCode;
+  readonly mapping: VdsoMapping = {
+    base: VDSO_BASE,
+    pfn: PHYS.VDSO >>> 12,
+    vvarBase: VVAR_BASE,
+    vvarPfn: PHYS.VVAR >>> 12,
+  };
+  readonly paths: Paths;
+  readonly frames: FrameContext;
+  private readonly probes: Probes | null;
+  private readonly kcalls: Kcalls;
+  private ticked = false;
+
+  /**
+   * Lays the kernel's entry side out in the machine's memory and puts the CPU into the kernel; hangs itself into the
+   * machine. Nothing runs yet.
+   */
+  constructor(k: Kernel, options: EntryOptions = {}) {
+    this.k = k;
+    const { machine, memory } = k;
+    this.variant = entryVariant(k.options.kernel);
+    this.text = kernelText({
+      variant: this.variant,
+      ignoreRf: options.ignoreRf ?? false,
+      calls: (nr) => SYSCALLS[nr],
+    });
+    layOut(machine, this.text, this.variant);
+    k.pageTables.kernelPgd = PHYS.PGD;
+    this.vdso = buildVdso(
+      {
+        entry: k.options.entry,
+        clock: k.options.vdsoClock,
+        kmlCallTable: this.text.symbols["kml_call_table"],
+        nsPerUnit: k.nsPerUnit,
+      },
+      PHYS.VDSO >>> 12,
+    );
+    memory.u8.set(this.vdso.image, memory.ramBase + PHYS.VDSO);
+    this.setRealtime(BigInt(BOOT_TIME_MS) * 1_000_000n);
+    this.kcalls = new Kcalls(k, this);
+    this.frames = this.frameContext();
+    this.paths = new Paths(k.recorder, k.cpu, k.clock, k.idle);
+    this.probes = k.recorder.enabled
+      ? new Probes({
+          cpu: k.cpu,
+          memory,
+          text: this.text,
+          vdso: this.vdso,
+          paths: this.paths,
+          idle: () => k.current === k.idle,
+        })
+      : null;
+    machine.hooks = {
+      kcall: (n) => this.kcalls.kcall(n),
+      probe: (id) => this.probes?.hit(id),
+      afterEvents: () => this.afterEvents(),
+    };
+    machine.pit.onTick = () => {
+      this.ticked = true;
+    };
+  }
+
+  /** Sets CLOCK_REALTIME as the vDSO shows it. @param ns nanoseconds since 1970 when the machine was switched on */
+  setRealtime(ns: bigint): void {
+    this.k.memory.u8.set(vvarPage(ns), this.k.memory.ramBase + PHYS.VVAR);
+  }
+
+  /** The idle task's first registers, on the stack at kstackBase; it becomes the current task. */
+  startIdle(idle: Task): void {
+    const { cpu } = this.k;
+    kernelSegments(cpu);
+    cpu.eip = this.text.symbols["cpu_idle"] | 0;
+    cpu.r[ESP] = idle.kstackPfn >= 0 ? idle.esp0 : (KERNEL_BASE + PHYS.BOOT_STACK + 0x1000) | 0;
+    cpu.setEflags(EFLAGS.IF | 2);
+  }
+
+  /** AT_SYSINFO of a program: what libc calls as `call *%gs:0x10`. */
+  sysinfo(ku: boolean): number {
+    return VDSO_BASE + (ku && this.vdso.kmlVsyscall >= 0 ? this.vdso.kmlVsyscall : this.vdso.vsyscall.entry);
+  }
+
+  /** Whether programs can run in ring 0 under this kernel. */
+  get hasKml(): boolean {
+    return this.variant.kml;
+  }
+
+  /** A new task's kernel stack is at kstackPfn (two frames that follow each other): sets kstackBase, esp0 and thread_info. */
+  initThread(t: Task): void {
+    const { memory } = this.k;
+    const pa = t.kstackPfn * 4096;
+    t.kstackBase = KERNEL_BASE + pa;
+    t.esp0 = KERNEL_BASE + pa + THREAD_SIZE - PADDING;
+    memory.writePhys32(pa + TI.FLAGS, t.flags);
+    memory.writePhys32(pa + TI.SYSENTER_RETURN, VDSO_BASE + this.vdso.sysenterReturn);
+  }
+
+  /** The registers that a task's program was left with at its last entry through a frame. Not there in a plain direct call. */
+  regs(t: Task): PtRegs {
+    return new PtRegs(this.k.memory, t.kstackPfn * 4096 + THREAD_SIZE - PADDING - PT.BYTES);
+  }
+
+  /** A frame where guest code says it is; undefined if that is outside the kernel's memory. */
+  regsAt(address: number): PtRegs | undefined {
+    const pa = directMapped(this.k.memory, address);
+    return pa < 0 || directMapped(this.k.memory, address + PT.BYTES) < 0 ? undefined : new PtRegs(this.k.memory, pa);
+  }
+
+  /**
+   * A forked task: its program goes on where its parent's is, with 0 as the result.
+   * @param sp its stack pointer; 0: the parent's
+   */
+  copyThread(child: Task, parent: Task, sp: number): void {
+    const { k } = this;
+    const from = this.regs(parent);
+    const to = this.regs(child);
+    for (let offset = 0; offset < PT.BYTES; offset += 4) to.set(offset, from.get(offset));
+    to.set(PT.EAX, 0);
+    if (sp !== 0) to.set(PT.OLDESP, sp);
+    this.firstContext(child, to);
+    // GS is not saved at entry: it is still the parent's, and FPU state goes along.
+    const { context } = child;
+    for (const part of ["sel", "base", "limit", "attr"] as const) context[part][5] = k.cpu[part][5];
+    context.fpu = k.saveFpu(undefined);
+  }
+
+  /** Registers of a program that begins: execve, and the first program. */
+  startThread(t: Task, eip: number, esp: number): void {
+    const { k } = this;
+    const regs = this.regs(t);
+    for (let offset = 0; offset < PT.BYTES; offset += 4) regs.set(offset, 0);
+    regs.set(PT.DS, SELECTOR.USER_DS);
+    regs.set(PT.ES, SELECTOR.USER_DS);
+    regs.set(PT.ORIG_EAX, -1);
+    regs.set(PT.EIP, eip);
+    regs.set(PT.CS, t.ku ? KU_CS.EXCEPTION : SELECTOR.USER_CS);
+    regs.set(PT.EFLAGS, EFLAGS.IF);
+    regs.set(PT.OLDESP, esp);
+    regs.set(PT.OLDSS, t.ku ? SELECTOR.KERNEL_DS : SELECTOR.USER_DS);
+    if (t === k.current) {
+      // No SYSEXIT into the new program: it may be in another ring.
+      k.setThreadFlag(t, TIF_NOTIFY_RESUME);
+      for (const part of ["sel", "base", "limit", "attr"] as const) k.cpu[part][5] = 0;
+    } else this.firstContext(t, regs);
+  }
+
+  private firstContext(t: Task, regs: PtRegs): void {
+    const context = newKernelContext();
+    const { cpu } = this.k;
+    const kept = [0, 1, 2, 3, 4, 5].map((seg) => [cpu.sel[seg], cpu.base[seg], cpu.limit[seg], cpu.attr[seg]] as const);
+    const cpl = cpu.cpl;
+    kernelSegments(cpu);
+    for (const part of ["sel", "base", "limit", "attr"] as const) t.context[part].set(cpu[part].subarray(0, 6));
+    kept.forEach(([sel, base, limit, attr], seg) => {
+      cpu.sel[seg] = sel;
+      cpu.base[seg] = base;
+      cpu.limit[seg] = limit;
+      cpu.attr[seg] = attr;
+    });
+    cpu.cpl = cpl;
+    t.context.r.fill(0);
+    t.context.r[ESP] = regs.address;
+    t.context.r[EAX] = 0;
+    t.context.eip = this.text.symbols["ret_from_fork"] | 0;
+    t.context.eflags = context.eflags;
+    t.context.cpl = 0;
+    t.context.inhibit = false;
+  }
+
+  /** The task's stack and thread-local segments are the CPU's from now on; called at every context switch. */
+  switchTo(t: Task): void {
+    this.paths.switchTo(t);
+    if (t.kstackPfn >= 0) setEsp0(this.k.memory, t.esp0 | 0);
+    this.loadTls(t);
+  }
+
+  /** Copies the task's thread-local descriptors into the GDT. */
+  loadTls(t: Task): void {
+    const { memory } = this.k;
+    const at = PHYS.GDT + TLS_ENTRY * 8;
+    for (let i = 0; i < 2 * TLS_ENTRIES; i++) memory.writePhys32(at + 4 * i, t.tls[i]);
+  }
+
+  /** Other page tables were loaded: the tasks behind the task gates need them too. */
+  loadCr3(cr3: number): void {
+    setTssCr3(this.k.memory, cr3);
+  }
+
+  /** The current task goes on to its program by the frame at the top of its stack, whatever it was in the middle of. */
+  resumeUserspace(t: Task): void {
+    const { cpu } = this.k;
+    cpu.r[ESP] = this.regs(t).address;
+    cpu.eip = this.text.symbols["reload_and_resume"] | 0;
+  }
+
+  /** Whether an interrupt on the timer's line was a tick; does the tick's work then. */
+  timerTicked(): boolean {
+    if (!this.ticked) return false;
+    this.ticked = false;
+    const { k } = this;
+    k.sched.tick();
+    k.time.tick(k.current);
+    return true;
+  }
+
+  /** A device or timer woke a task that should run before the current one: the program is interrupted for it. */
+  private afterEvents(): void {
+    const { k } = this;
+    if (k.current !== k.idle && k.current.flags & TIF_NEED_RESCHED) k.machine.pic.pulse(TIMER_IRQ);
+  }
+
+  private frameContext(): FrameContext {
+    const at = (offset: number) => VDSO_BASE + offset;
+    const { symbols } = this.text;
+    return {
+      k: this.k,
+      restorer: { sigreturn: at(this.vdso.sigreturn), rtSigreturn: at(this.vdso.rtSigreturn) },
+      kuRestorer: {
+        sigreturn: symbols["kml_sigreturn_shortcut"],
+        rtSigreturn: symbols["kml_rt_sigreturn_shortcut"],
+      },
+      handlerFlags: this.variant.handlerFlags,
+      lastTrap: (t) => this.kcalls.traps.lastTrap(t),
+    };
+  }
+}

@@ -1,0 +1,244 @@
+// Bookkeeping of the ways in for the trace: which events are open for a task, which instructions belong to them and which
+// to the program, and where each begins and ends. It only listens (CPU probes and the kcalls); nothing depends on it.
+import { FLAG, KIND } from "../../../traces/schema/enums.ts";
+import type { Recorder, Seq } from "../../capture/recorder.ts";
+import type { Cpu } from "../../cpu/cpu.ts";
+import type { Clock } from "../../machine/clock.ts";
+import type { Task } from "../task.ts";
+
+/** Where an event's instructions are being executed. */
+export type Phase = "stub" | "kernel" | "vdso";
+
+/** An entry as the probe at its first instruction sees it. */
+export interface Opening {
+  kind: number;
+  nr: number;
+  site?: number;
+  path: number;
+  phase: Phase;
+  /** Instructions that belong to it although they have retired already (the call, the int). */
+  before: number;
+  flags: number;
+  addr?: number;
+  /** The program's ESP, behind what the call itself pushed. */
+  sp?: number;
+  access?: number;
+}
+
+/** An open event. */
+export interface PathEvent {
+  readonly seq: Seq;
+  readonly kind: number;
+  readonly nr: number;
+  readonly path: number;
+  phase: Phase;
+  /** The task's instruction count when it began. */
+  readonly start: number;
+  /** Instructions since then that are not its own: nested events, bodies, signal handlers. */
+  excluded: number;
+  /** Of its own instructions, those executed outside kernel text. */
+  stub: number;
+  ret: number | undefined;
+  /** Waits of the enclosing event, put back at the end. */
+  readonly outerBlocked: number;
+  /** A handler runs in the middle of it since this instruction; -1: no. */
+  suspendedAt: number;
+}
+
+/** What was counted on the last path that ended: for tests. */
+export interface PathCount {
+  kind: number;
+  nr: number;
+  path: number;
+  /** Instructions in all, and those of them in the program's half (vsyscall stub, call, int). */
+  instructions: number;
+  stub: number;
+}
+
+class TaskPaths {
+  /** Instructions executed while the task was on the CPU, up to the last switch. */
+  executed = 0;
+  /** Open events, innermost last. */
+  readonly open: PathEvent[] = [];
+  /** Program instructions not yet given to an event, up to userFrom. */
+  user = 0;
+  /** The task's instruction count when the program last went on. */
+  userFrom = 0;
+  handlerComing = false;
+}
+
+export class Paths {
+  private readonly recorder: Recorder;
+  private readonly cpu: Cpu;
+  private readonly clock: Clock;
+  private readonly tasks = new Map<Task, TaskPaths>();
+  private task: Task;
+  private now: TaskPaths;
+  private switchedIn = 0;
+  /** Called with each path that ends. */
+  onPath: ((count: PathCount) => void) | null = null;
+
+  constructor(recorder: Recorder, cpu: Cpu, clock: Clock, idle: Task) {
+    this.recorder = recorder;
+    this.cpu = cpu;
+    this.clock = clock;
+    this.task = idle;
+    this.now = this.of(idle);
+  }
+
+  private of(t: Task): TaskPaths {
+    let paths = this.tasks.get(t);
+    if (paths === undefined) {
+      paths = new TaskPaths();
+      this.tasks.set(t, paths);
+    }
+    return paths;
+  }
+
+  /** Another task has the CPU from this instruction on. */
+  switchTo(t: Task): void {
+    const { icount } = this.cpu;
+    this.now.executed += icount - this.switchedIn;
+    this.switchedIn = icount;
+    if (!this.task.alive) this.tasks.delete(this.task);
+    this.task = t;
+    this.now = this.of(t);
+  }
+
+  /** Instructions the current task has executed, kernel and program. */
+  private count(): number {
+    return this.now.executed + this.cpu.icount - this.switchedIn;
+  }
+
+  /** Program instructions of the current task since its last event. */
+  get userSince(): number {
+    return this.now.user + (this.inProgram ? this.count() - this.now.userFrom : 0);
+  }
+
+  private get inProgram(): boolean {
+    const top = this.top;
+    return top === undefined || top.suspendedAt >= 0;
+  }
+
+  /** The innermost open event of the current task. */
+  get top(): PathEvent | undefined {
+    const { open } = this.now;
+    return open[open.length - 1];
+  }
+
+  /** The current instruction belongs to the program's half of an event. */
+  get inStub(): boolean {
+    const { top } = this;
+    return top !== undefined && top.phase === "stub" && top.suspendedAt < 0;
+  }
+
+  /** An event begins at the instruction about to execute (or `before` instructions earlier). */
+  enter(o: Opening): PathEvent {
+    const { now, task } = this;
+    const start = this.count() - o.before;
+    let user = 0;
+    const { top } = this;
+    if (this.inProgram) {
+      user = Math.max(0, now.user + start - now.userFrom);
+      now.user = 0;
+    }
+    const seq = this.recorder.enter({
+      task: task.id,
+      kind: o.kind,
+      nr: o.nr,
+      site: o.site,
+      path: o.path,
+      tIn: this.clock.now() - o.before,
+      parent: top !== undefined && top.suspendedAt < 0 ? top.seq : undefined,
+      user,
+      addr: o.addr,
+      sp: o.sp,
+      access: o.access,
+      flags: o.flags,
+    });
+    const event: PathEvent = {
+      seq,
+      kind: o.kind,
+      nr: o.nr,
+      path: o.path,
+      phase: o.phase,
+      start,
+      excluded: 0,
+      stub: o.before,
+      ret: undefined,
+      outerBlocked: task.blockedUnits,
+      suspendedAt: -1,
+    };
+    now.open.push(event);
+    task.seq = seq;
+    task.blockedUnits = 0;
+    return event;
+  }
+
+  /** The innermost event ends with the instruction about to execute (behind = 1) or has ended (behind = 0). */
+  leave(behind: 0 | 1): void {
+    const { now, task } = this;
+    const event = now.open.pop();
+    if (event === undefined) return;
+    const end = this.count() + behind;
+    const instructions = end - event.start - event.excluded;
+    this.recorder.leave(event.seq, {
+      tOut: this.clock.now() + behind,
+      kinstr: instructions,
+      blocked: task.blockedUnits,
+      ret: event.ret,
+    });
+    this.onPath?.({ kind: event.kind, nr: event.nr, path: event.path, instructions, stub: event.stub });
+    task.blockedUnits = event.outerBlocked;
+    this.closed(event, end);
+  }
+
+  /** What follows the end of an event: its parent goes on, or a handler begins or ends, or the program goes on. */
+  private closed(event: PathEvent, end: number): void {
+    const { now, task } = this;
+    const { top } = this;
+    if (top === undefined) {
+      now.userFrom = end;
+      now.handlerComing = false;
+      task.seq = -1;
+      return;
+    }
+    task.seq = top.seq;
+    if (event.kind === KIND.sigreturn && top.suspendedAt >= 0) {
+      top.excluded += end - top.suspendedAt;
+      top.suspendedAt = -1;
+    } else if (top.suspendedAt >= 0) now.userFrom = end;
+    else {
+      top.excluded += end - event.start;
+      if (now.handlerComing) {
+        top.suspendedAt = end;
+        now.userFrom = end;
+      }
+    }
+    now.handlerComing = false;
+  }
+
+  /** Instructions of the current event that stand for a C body. */
+  exclude(instructions: number): void {
+    const { top } = this;
+    if (top !== undefined) top.excluded += instructions;
+  }
+
+  /** A signal's handler will run when the current event returns to the program. */
+  signal(signo: number): void {
+    const { task, now, top } = this;
+    now.handlerComing = true;
+    if (top === undefined) return;
+    const tIn = this.clock.now();
+    const seq = this.recorder.enter({ task: task.id, kind: KIND.signal, nr: signo, tIn, parent: top.seq, user: 0 });
+    this.recorder.leave(seq, { tOut: tIn, kinstr: 0, blocked: 0 });
+    this.recorder.set(top.seq, { flags: FLAG.exit_work });
+  }
+
+  /** Whether the innermost event is a return into an event that a handler suspended. */
+  resumesSuspended(): boolean {
+    const { open } = this.now;
+    const top = open[open.length - 1];
+    return top?.kind === KIND.sigreturn && open.length > 1 && open[open.length - 2].suspendedAt >= 0;
+  }
+}

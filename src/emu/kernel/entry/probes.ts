@@ -1,0 +1,344 @@
+// The probes at the first and last instruction of every way in, and what each tells the path bookkeeping.
+import { ACCESS, FLAG, KIND, PATH, SITE } from "../../../traces/schema/enums.ts";
+import { type Cpu, EAX, EBP, EDX, ESP } from "../../cpu/cpu.ts";
+import type { Memory } from "../../machine/memory.ts";
+import { ENOSYS } from "../errno.ts";
+import { SYSCALLS } from "../syscalls.ts";
+import type { VdsoCode } from "../vdso.ts";
+import { AREA, EFLAGS, IRQ_LINES, KERNEL_BASE, SELECTOR, TSS, VECTOR } from "./layout.ts";
+import type { Paths } from "./paths.ts";
+import { peek32, walk } from "./regs.ts";
+import type { KernelText } from "./text/text.ts";
+import { EXCEPTIONS, WITH_ERROR_CODE } from "./text/traps.ts";
+
+const PF_WRITE = 2;
+const NR_SIGRETURN = 119;
+const NR_RT_SIGRETURN = 173;
+/** Bytes that a ring-0 entry pushes on the user stack, below ESP. */
+const PUSHED = { direct: 16, interrupt: 12, fault: 16 } as const;
+
+/** What the probes must know of the machine and the kernel they watch. */
+export interface Probed {
+  readonly cpu: Cpu;
+  readonly memory: Memory;
+  readonly text: KernelText;
+  readonly vdso: VdsoCode;
+  readonly paths: Paths;
+  /** Nothing is recorded of the idle task. */
+  idle(): boolean;
+}
+
+type Listener = () => void;
+
+export class Probes {
+  private readonly p: Probed;
+  private readonly listeners: Listener[] = [];
+
+  constructor(probed: Probed) {
+    this.p = probed;
+    this.watchVdso();
+    this.watchDirect();
+    this.watchSyscalls();
+    this.watchTraps();
+    this.watchExits();
+  }
+
+  /** The CPU reached a probed instruction. */
+  hit(id: number): void {
+    if (!this.p.idle()) this.listeners[id]();
+  }
+
+  private watch(physical: number, listener: Listener): void {
+    this.p.cpu.probes.set(physical, this.listeners.length);
+    this.listeners.push(listener);
+  }
+
+  private watchLabel(label: string, listener: Listener): void {
+    const at = this.p.text.symbols[label];
+    if (at !== undefined) this.watch((at >>> 0) - KERNEL_BASE, listener);
+  }
+
+  private watchVdso(): void {
+    const { vdso, paths } = this.p;
+    const at = (offset: number) => vdso.physical(offset);
+    this.watch(at(vdso.vsyscall.entry), () => this.enterVsyscall());
+    this.watch(at(vdso.vsyscall.leave), () => {
+      if (paths.inStub) paths.leave(1);
+    });
+    if (vdso.kmlVsyscall >= 0) this.watch(at(vdso.kmlVsyscall), () => this.enterDirect());
+    for (const call of vdso.clockCalls) {
+      this.watch(at(call.entry), () => {
+        const flags = this.stackFlags(this.sp, PUSHED.direct);
+        paths.enter({
+          kind: KIND.vdso,
+          nr: call.nr,
+          site: SITE.vsyscall,
+          path: PATH.other,
+          phase: "vdso",
+          before: 1,
+          flags,
+          sp: this.sp,
+        });
+      });
+      for (const leave of call.leaves) {
+        this.watch(at(leave), () => {
+          if (paths.top?.kind === KIND.vdso) paths.leave(1);
+        });
+      }
+    }
+  }
+
+  private get sp(): number {
+    return this.p.cpu.r[ESP];
+  }
+
+  private peek(la: number): number {
+    return peek32(this.p.memory, this.p.cpu.cr3, la) ?? 0;
+  }
+
+  /** The program called the vsyscall page in ring 3. */
+  private enterVsyscall(): void {
+    const { cpu, vdso, paths } = this.p;
+    const nr = cpu.r[EAX];
+    paths.enter({
+      kind: KIND.syscall,
+      nr,
+      site: SITE.vsyscall,
+      path: vdso.entry === "sysenter" ? PATH.B : PATH.A,
+      phase: "stub",
+      before: 1,
+      flags: this.stackFlags(this.sp, PUSHED.direct),
+      sp: this.sp,
+    });
+  }
+
+  /** The program called the vsyscall page in ring 0 (or jumped there in ring 3, which ends in a fault). */
+  private enterDirect(): void {
+    const { cpu, paths } = this.p;
+    const nr = cpu.r[EAX];
+    const special = SYSCALLS[nr >>> 0]?.special === true;
+    paths.enter({
+      kind: nr === NR_SIGRETURN || nr === NR_RT_SIGRETURN ? KIND.sigreturn : KIND.syscall,
+      nr,
+      site: SITE.vsyscall,
+      path: special ? PATH.D : PATH.C,
+      phase: "stub",
+      before: 1,
+      flags: this.stackFlags(this.sp, PUSHED.direct),
+      sp: this.sp,
+    });
+  }
+
+  private watchDirect(): void {
+    const { paths } = this.p;
+    const end = () => {
+      if (paths.inStub) paths.leave(1);
+    };
+    for (let n = 0; n <= 6; n++) this.watchLabel(`kml_${n}_ret`, end);
+    this.watchLabel("kml_special_ret", end);
+    this.watchLabel("kml_nosys_ret", () => {
+      const { top } = paths;
+      if (top === undefined || !paths.inStub) return;
+      top.ret = -ENOSYS;
+      paths.leave(1);
+    });
+    for (const [label, nr] of [
+      ["kml_sigreturn_shortcut", NR_SIGRETURN],
+      ["kml_rt_sigreturn_shortcut", NR_RT_SIGRETURN],
+    ] as const) {
+      this.watchLabel(label, () => {
+        const flags = this.stackFlags(this.sp, PUSHED.interrupt);
+        paths.enter({
+          kind: KIND.sigreturn,
+          nr,
+          site: SITE.direct,
+          path: PATH.D,
+          phase: "stub",
+          before: 0,
+          flags,
+          sp: this.sp,
+        });
+      });
+    }
+  }
+
+  private watchSyscalls(): void {
+    const { paths, cpu } = this.p;
+    this.watchLabel("system_call", () => this.enterSystemCall());
+    this.watchLabel("ia32_sysenter_target", () => {
+      if (paths.inStub) {
+        this.intoKernel();
+        return;
+      }
+      const flags = this.stackFlags(cpu.r[EBP], PUSHED.direct);
+      const nr = cpu.r[EAX];
+      paths.enter({
+        kind: KIND.syscall,
+        nr,
+        site: SITE.sysenter,
+        path: PATH.B,
+        phase: "kernel",
+        before: 1,
+        flags,
+        sp: cpu.r[EBP],
+      });
+    });
+    this.watchLabel("ret_from_fork", () => {
+      paths.enter({ kind: KIND.spawn, nr: -1, path: PATH.other, phase: "kernel", before: 0, flags: 0 });
+    });
+  }
+
+  /** The stub of the innermost event arrives in the kernel's common code. */
+  private intoKernel(): void {
+    const { top } = this.p.paths;
+    if (top !== undefined) top.phase = "kernel";
+  }
+
+  private enterSystemCall(): void {
+    const { paths, cpu, vdso, text } = this.p;
+    if (paths.inStub) {
+      this.intoKernel();
+      return;
+    }
+    const sp = this.sp;
+    const eip = this.peek(sp);
+    const ring3 = sp >>> 0 > KERNEL_BASE;
+    const userSp = ring3 ? this.peek(sp + 12) : sp + PUSHED.interrupt;
+    const afterWrapper = eip === (text.symbols["kml_wrapper_int_post"] | 0);
+    const inStub = afterWrapper || vdso.inVsyscall(eip);
+    const nr = cpu.r[EAX];
+    const sigreturn = nr === NR_SIGRETURN || nr === NR_RT_SIGRETURN;
+    paths.enter({
+      kind: sigreturn ? KIND.sigreturn : KIND.syscall,
+      nr,
+      site: inStub && !sigreturn ? SITE.vsyscall : SITE.int80,
+      path: ring3 ? PATH.A : PATH.E,
+      phase: "kernel",
+      before: 1,
+      flags: this.stackFlags(userSp, PUSHED.interrupt) | (inStub && !sigreturn ? FLAG.restart : 0),
+      sp: userSp,
+    });
+  }
+
+  private watchTraps(): void {
+    for (const vector of EXCEPTIONS) {
+      this.watchLabel(vector === 14 ? "page_fault" : `trap_${vector}`, () => this.enterTrap(vector));
+    }
+    for (let line = 0; line < IRQ_LINES; line++) this.watchLabel(`irq_entry_${line}`, () => this.enterIrq(line));
+    this.watchLabel("double_fault_task", () => this.enterDoubleFault());
+  }
+
+  /** Where an exception or interrupt came from, by the frame the processor pushed. */
+  private origin(errorCode: boolean): {
+    from: "program3" | "program0" | "kernel";
+    userSp: number;
+    eflags: number;
+    eip: number;
+  } {
+    const sp = this.sp;
+    const at = errorCode ? sp + 4 : sp;
+    const eip = this.peek(at);
+    const cs = this.peek(at + 4);
+    const eflags = this.peek(at + 8);
+    if (sp >>> 0 <= KERNEL_BASE) return { from: "program0", userSp: at + 12, eflags, eip };
+    if ((cs & 3) === 3) return { from: "program3", userSp: this.peek(at + 12), eflags, eip };
+    return { from: "kernel", userSp: 0, eflags, eip };
+  }
+
+  private enterTrap(vector: number): void {
+    const { paths, cpu } = this.p;
+    const hasCode = WITH_ERROR_CODE.includes(vector);
+    const o = this.origin(hasCode);
+    const path = o.from === "program3" ? PATH.F : o.from === "program0" ? PATH.G : PATH.other;
+    let flags = this.programFlags(o, PUSHED.fault);
+    const sp = o.from === "kernel" ? undefined : o.userSp;
+    const opening = { kind: KIND.fault, nr: vector, path, phase: "kernel", before: 0, sp } as const;
+    if (vector !== 14) {
+      paths.enter({ ...opening, flags });
+      return;
+    }
+    const addr = cpu.cr2 >>> 0;
+    const write = (this.peek(this.sp) & PF_WRITE) !== 0;
+    const fetched = addr === o.eip >>> 0;
+    if (o.from !== "kernel" && onStack(addr, o.userSp >>> 0)) flags |= FLAG.stack;
+    paths.enter({ ...opening, flags, addr, access: fetched ? ACCESS.x : write ? ACCESS.w : ACCESS.r });
+  }
+
+  private enterIrq(line: number): void {
+    const { paths } = this.p;
+    const o = this.origin(false);
+    const replayed = o.from === "kernel" && paths.top?.path === PATH.H;
+    const path = o.from === "program3" ? PATH.I : o.from === "program0" ? PATH.J : replayed ? PATH.K : PATH.L;
+    const flags = this.programFlags(o, PUSHED.interrupt);
+    const sp = o.from === "kernel" ? undefined : o.userSp;
+    paths.enter({ kind: KIND.irq, nr: VECTOR.IRQ0 + line, path, phase: "kernel", before: 0, flags, sp });
+  }
+
+  private programFlags(o: { from: string; userSp: number; eflags: number }, pushed: number): number {
+    if (o.from === "kernel") return FLAG.in_kernel;
+    return this.stackFlags(o.userSp, pushed) | (o.eflags & EFLAGS.IF ? 0 : FLAG.if_off);
+  }
+
+  /** The processor is in the double-fault task; what was interrupted lies in the main TSS. */
+  private enterDoubleFault(): void {
+    const { paths, cpu } = this.p;
+    const saved = (offset: number) => this.peek(AREA.TSS + offset);
+    const sp = saved(TSS.ESP);
+    const inKernel = (saved(TSS.CS) & 0xffff) === SELECTOR.KERNEL_CS && sp >>> 0 > KERNEL_BASE;
+    const flags = inKernel ? FLAG.in_kernel : FLAG.stack | this.stackFlags(sp, PUSHED.fault);
+    paths.enter({
+      kind: KIND.fault,
+      nr: 14,
+      path: PATH.H,
+      phase: "kernel",
+      before: 0,
+      flags,
+      addr: cpu.cr2 >>> 0,
+      sp: inKernel ? undefined : sp,
+      access: ACCESS.w,
+    });
+  }
+
+  private watchExits(): void {
+    const { cpu } = this.p;
+    const byStack = () => this.leaveKernel(this.peek(this.sp));
+    for (const label of ["irq_return", "ku_ret", "ku_iret", "ku_intr_ret"]) this.watchLabel(label, byStack);
+    this.watchLabel("sysenter_leave", () => this.leaveKernel(cpu.r[EDX]));
+  }
+
+  /** The last kernel instruction: the event is over unless the rest of a stub is still to run. */
+  private leaveKernel(eip: number): void {
+    const { paths } = this.p;
+    const { top } = paths;
+    if (top === undefined) return;
+    if (top.kind === KIND.syscall || top.kind === KIND.sigreturn || top.kind === KIND.spawn) {
+      if (this.inStubTail(eip) && !paths.resumesSuspended()) {
+        top.phase = "stub";
+        return;
+      }
+    }
+    paths.leave(1);
+  }
+
+  private inStubTail(eip: number): boolean {
+    const { text, vdso } = this.p;
+    const post = text.symbols["kml_wrapper_int_post"];
+    return (post !== undefined && eip >>> 0 === post >>> 0) || vdso.inVsyscall(eip);
+  }
+
+  /** esp_absent or esp_cow by the state of the page that a ring-0 entry would push to, in every ring. */
+  private stackFlags(sp: number, pushed: number): number {
+    return this.pageFlags(sp - 4) | (((sp - 4) ^ (sp - pushed)) >>> 12 !== 0 ? this.pageFlags(sp - pushed) : 0);
+  }
+
+  private pageFlags(la: number): number {
+    const { memory, cpu } = this.p;
+    if (walk(memory, cpu.cr3, la, true) >= 0) return 0;
+    return walk(memory, cpu.cr3, la, false) >= 0 ? FLAG.esp_cow : FLAG.esp_absent;
+  }
+}
+
+/** At or just above ESP, or up to 64 KiB below it: what a stack grows by. */
+function onStack(addr: number, sp: number): boolean {
+  return addr >= sp - 0x1_0000 && addr < sp + 0x1000;
+}

@@ -1,0 +1,63 @@
+// pt_regs in guest memory, and safe looks at guest memory from the kernel's side.
+import type { Memory } from "../../machine/memory.ts";
+import { KERNEL_BASE, PT } from "./layout.ts";
+
+/** The frame of saved registers at a physical address. Guest code can write it: nothing read here may be trusted. */
+export class PtRegs {
+  private readonly memory: Memory;
+  /** Physical address. */
+  readonly at: number;
+
+  constructor(memory: Memory, at: number) {
+    this.memory = memory;
+    this.at = at;
+  }
+
+  /** Linear address. */
+  get address(): number {
+    return (this.at + KERNEL_BASE) | 0;
+  }
+
+  /** A word by its offset (PT.*), int32. */
+  get(offset: number): number {
+    return this.memory.readPhys32(this.at + offset) | 0;
+  }
+
+  set(offset: number, value: number): void {
+    this.memory.writePhys32(this.at + offset, value);
+  }
+
+  /** The frame says ring 3 (a KML task's frames say so too). */
+  get userMode(): boolean {
+    return (this.get(PT.CS) & 3) === 3;
+  }
+}
+
+/** Physical address of a linear address of the direct map; -1 if it is none. */
+export function directMapped(memory: Memory, la: number): number {
+  const pa = (la >>> 0) - KERNEL_BASE;
+  return pa >= 0 && pa <= memory.ramBytes - 4 ? pa : -1;
+}
+
+/**
+ * Physical address of a linear address by the page tables at cr3, without side effects; -1 if nothing is mapped there.
+ * @param write only if a supervisor could also write there (CR0.WP set)
+ */
+export function walk(memory: Memory, cr3: number, la: number, write: boolean): number {
+  const need = write ? 3 : 1;
+  const pde = memory.readPhys32((cr3 & ~0xfff) + ((la >>> 22) << 2));
+  if ((pde & need) !== need) return -1;
+  if (pde & 0x80) return ((pde & 0xffc0_0000) | (la & 0x3f_ffff)) >>> 0;
+  const pte = memory.readPhys32((pde & ~0xfff) + (((la >>> 12) & 0x3ff) << 2));
+  if ((pte & need) !== need) return -1;
+  return ((pte & ~0xfff) | (la & 0xfff)) >>> 0;
+}
+
+/** A word of guest memory at a linear address, or undefined if it is not mapped or crosses a page. */
+export function peek32(memory: Memory, cr3: number, la: number): number | undefined {
+  const direct = directMapped(memory, la);
+  if (direct >= 0) return memory.readPhys32(direct) | 0;
+  if ((la & 0xfff) > 0xffc) return undefined;
+  const pa = walk(memory, cr3, la, false);
+  return pa < 0 || pa > memory.ramBytes - 4 ? undefined : memory.readPhys32(pa) | 0;
+}

@@ -1,0 +1,387 @@
+// The vDSO: one page with the code that programs enter the kernel through, return from handlers by, and read the clock
+// with, dressed as an ELF shared object, and the page of clock data beside it.
+import { assemble } from "../cpu/asm/assemble.ts";
+import { VDSO_BASE, VVAR_BASE } from "./entry/layout.ts";
+
+const PAGE = 4096;
+const NS_PER_SECOND = 1_000_000_000;
+/** Resolution of the coarse clocks: a tick of 100 Hz. */
+const COARSE_NS = 10_000_000;
+
+/** Offsets in the clock data page: 64-bit nanoseconds to add to the time since boot. */
+const VVAR = { REALTIME: 0, MONOTONIC: 8 } as const;
+
+/** Which clocks the functions know: realtime, monotonic, raw, both coarse, boottime. Others become calls. */
+const REALTIME_CLOCKS = 0x21;
+const MONOTONIC_CLOCKS = 0xd2;
+const COARSE_CLOCKS = 0x60;
+
+export interface VdsoOptions {
+  /** What __kernel_vsyscall does in ring 3. */
+  readonly entry: "int80" | "sysenter";
+  /** Whether the clock functions are there. */
+  readonly clock: boolean;
+  /** Linear address of kml_call_table; undefined: no KML. */
+  readonly kmlCallTable?: number;
+  /** Nanoseconds in a unit of the time-stamp counter, a power of two. */
+  readonly nsPerUnit: number;
+}
+
+/** A clock function: the call it stands for, where it begins, and its RETs. */
+export interface ClockCall {
+  readonly nr: number;
+  readonly entry: number;
+  readonly leaves: readonly number[];
+}
+
+/** The built page. Numbers without "address" are offsets in it. */
+export interface VdsoCode {
+  readonly image: Uint8Array;
+  readonly entry: "int80" | "sysenter";
+  readonly vsyscall: { readonly entry: number; readonly leave: number };
+  /** -1: none. */
+  readonly kmlVsyscall: number;
+  readonly sigreturn: number;
+  readonly rtSigreturn: number;
+  /** Where SYSEXIT returns to. */
+  readonly sysenterReturn: number;
+  readonly clockCalls: readonly ClockCall[];
+  /** Physical address of an offset. */
+  physical(offset: number): number;
+  /** Whether an address lies behind the entry of __kernel_vsyscall, up to its RET. */
+  inVsyscall(address: number): boolean;
+}
+
+const vsyscallText = (entry: "int80" | "sysenter"): string =>
+  entry === "int80"
+    ? `
+vdso_vsyscall:
+  int 0x80
+vdso_sysenter_return:
+vdso_vsyscall_leave:
+  ret`
+    : `
+vdso_vsyscall:
+  push ecx
+  push edx
+  push ebp
+  mov ebp, esp
+  sysenter
+  int 0x80
+vdso_sysenter_return:
+  pop ebp
+  pop edx
+  pop ecx
+vdso_vsyscall_leave:
+  ret`;
+
+/** EDX:EAX = nanoseconds: the counter in nanoseconds plus the 64-bit word at ECX. */
+const readClock = (nsPerUnit: number): string => `
+  rdtsc
+${"  add eax, eax\n  adc edx, edx\n".repeat(Math.log2(nsPerUnit))}
+  add eax, [ecx]
+  adc edx, [ecx+4]
+  mov ebx, ${NS_PER_SECOND}
+  div ebx`;
+
+/** clock_gettime(clock, timespec); wide: 64-bit seconds. A clock that is not known is asked for by int 0x80, in any ring. */
+const clockGettime = (name: string, nr: number, wide: boolean, nsPerUnit: number): string => `
+${name}:
+  push ebx
+  mov eax, [esp+8]
+  cmp eax, 7
+  ja ${name}_call
+  mov ecx, ${VVAR_BASE + VVAR.REALTIME}
+  mov edx, ${REALTIME_CLOCKS}
+  bt edx, eax
+  jc ${name}_read
+  mov ecx, ${VVAR_BASE + VVAR.MONOTONIC}
+  mov edx, ${MONOTONIC_CLOCKS}
+  bt edx, eax
+  jnc ${name}_call
+${name}_read:
+${readClock(nsPerUnit)}
+  mov ecx, [esp+12]
+  mov [ecx], eax
+${
+  wide
+    ? `  mov dword [ecx+4], 0
+  mov [ecx+8], edx
+  mov dword [ecx+12], 0`
+    : "  mov [ecx+4], edx"
+}
+  xor eax, eax
+  pop ebx
+${name}_leave_1:
+  ret
+${name}_call:
+  mov eax, ${nr}
+  mov ebx, [esp+8]
+  mov ecx, [esp+12]
+  int 0x80
+  pop ebx
+${name}_leave_2:
+  ret`;
+
+const gettimeofday = (nsPerUnit: number): string => `
+vdso_gettimeofday:
+  push ebx
+  mov ecx, [esp+8]
+  test ecx, ecx
+  jz vdso_gettimeofday_zone
+  mov ecx, ${VVAR_BASE + VVAR.REALTIME}
+${readClock(nsPerUnit)}
+  mov ecx, [esp+8]
+  mov [ecx], eax
+  mov eax, edx
+  xor edx, edx
+  mov ebx, 1000
+  div ebx
+  mov [ecx+4], eax
+vdso_gettimeofday_zone:
+  mov ecx, [esp+12]
+  test ecx, ecx
+  jz vdso_gettimeofday_out
+  mov dword [ecx], 0
+  mov dword [ecx+4], 0
+vdso_gettimeofday_out:
+  xor eax, eax
+  pop ebx
+vdso_gettimeofday_leave_1:
+  ret`;
+
+const time = (nsPerUnit: number): string => `
+vdso_time:
+  push ebx
+  mov ecx, ${VVAR_BASE + VVAR.REALTIME}
+${readClock(nsPerUnit)}
+  mov ecx, [esp+8]
+  test ecx, ecx
+  jz vdso_time_out
+  mov [ecx], eax
+vdso_time_out:
+  pop ebx
+vdso_time_leave_1:
+  ret`;
+
+const clockGetres = (): string => `
+vdso_clock_getres:
+  push ebx
+  mov eax, [esp+8]
+  cmp eax, 7
+  ja vdso_clock_getres_call
+  mov edx, ${REALTIME_CLOCKS | MONOTONIC_CLOCKS}
+  bt edx, eax
+  jnc vdso_clock_getres_call
+  mov ebx, 1
+  mov edx, ${COARSE_CLOCKS}
+  bt edx, eax
+  jnc vdso_clock_getres_store
+  mov ebx, ${COARSE_NS}
+vdso_clock_getres_store:
+  mov ecx, [esp+12]
+  test ecx, ecx
+  jz vdso_clock_getres_out
+  mov dword [ecx], 0
+  mov [ecx+4], ebx
+vdso_clock_getres_out:
+  xor eax, eax
+  pop ebx
+vdso_clock_getres_leave_1:
+  ret
+vdso_clock_getres_call:
+  mov eax, 266
+  mov ebx, [esp+8]
+  mov ecx, [esp+12]
+  int 0x80
+  pop ebx
+vdso_clock_getres_leave_2:
+  ret`;
+
+const source = (o: VdsoOptions): string => `
+${vsyscallText(o.entry)}
+${o.kmlCallTable === undefined ? "" : `align 16\nvdso_vsyscall_kml:\n  jmp [${o.kmlCallTable >>> 0}+eax*4]`}
+align 16
+vdso_sigreturn:
+  pop eax
+  mov eax, 119
+  int 0x80
+align 16
+vdso_rt_sigreturn:
+  mov eax, 173
+  int 0x80
+${
+  o.clock
+    ? clockGettime("vdso_clock_gettime", 265, false, o.nsPerUnit) +
+      clockGettime("vdso_clock_gettime64", 403, true, o.nsPerUnit) +
+      gettimeofday(o.nsPerUnit) +
+      time(o.nsPerUnit) +
+      clockGetres()
+    : ""
+}
+vdso_end:
+`;
+
+/** Symbol, its label, its version. */
+type Export = readonly [name: string, label: string, version: "LINUX_2.5" | "LINUX_2.6"];
+const EXPORTS: readonly Export[] = [
+  ["__kernel_vsyscall", "vdso_vsyscall", "LINUX_2.5"],
+  ["__kernel_vsyscall_kml", "vdso_vsyscall_kml", "LINUX_2.5"],
+  ["__kernel_sigreturn", "vdso_sigreturn", "LINUX_2.5"],
+  ["__kernel_rt_sigreturn", "vdso_rt_sigreturn", "LINUX_2.5"],
+  ["__vdso_clock_gettime", "vdso_clock_gettime", "LINUX_2.6"],
+  ["__vdso_clock_gettime64", "vdso_clock_gettime64", "LINUX_2.6"],
+  ["__vdso_gettimeofday", "vdso_gettimeofday", "LINUX_2.6"],
+  ["__vdso_time", "vdso_time", "LINUX_2.6"],
+  ["__vdso_clock_getres", "vdso_clock_getres", "LINUX_2.6"],
+];
+const CLOCK_CALLS: readonly (readonly [label: string, nr: number, leaves: number])[] = [
+  ["vdso_clock_gettime", 265, 2],
+  ["vdso_clock_gettime64", 403, 2],
+  ["vdso_gettimeofday", 78, 1],
+  ["vdso_time", 13, 1],
+  ["vdso_clock_getres", 266, 2],
+];
+
+const SONAME = "linux-gate.so.1";
+const VERSIONS = ["LINUX_2.6", "LINUX_2.5"] as const;
+
+/** The System V hash of a symbol name. */
+export function elfHash(name: string): number {
+  let h = 0;
+  for (let i = 0; i < name.length; i++) {
+    h = (h * 16 + name.charCodeAt(i)) >>> 0;
+    const g = h & 0xf000_0000;
+    if (g !== 0) h ^= g >>> 24;
+    h = (h & ~g) >>> 0;
+  }
+  return h;
+}
+
+/** Strings of an ELF string table, each once. */
+class Strings {
+  private text = "\0";
+  at(name: string): number {
+    const found = this.text.indexOf(`\0${name}\0`);
+    if (found >= 0) return found + 1;
+    const at = this.text.length;
+    this.text += `${name}\0`;
+    return at;
+  }
+  get length(): number {
+    return this.text.length;
+  }
+  bytes(): Uint8Array {
+    return Uint8Array.from(this.text, (c) => c.charCodeAt(0));
+  }
+}
+
+const EHDR = 52;
+const PHDR = 32;
+const SYM = 16;
+const VERDEF = 28;
+const DYN_ENTRIES = 10;
+const PT = { LOAD: 1, DYNAMIC: 2 } as const;
+const DT = { HASH: 4, STRTAB: 5, SYMTAB: 6, STRSZ: 10, SYMENT: 11, SONAME: 14 } as const;
+const DT_VERSYM = 0x6fff_fff0;
+const DT_VERDEF = 0x6fff_fffc;
+const DT_VERDEFNUM = 0x6fff_fffd;
+
+function align(n: number, to: number): number {
+  return Math.ceil(n / to) * to;
+}
+
+/** Builds the vDSO for its fixed place. @param pfn the frame it will lie in */
+export function buildVdso(o: VdsoOptions, pfn: number): VdsoCode {
+  const probe = assemble(source(o), { origin: VDSO_BASE });
+  const names = EXPORTS.filter(([, label]) => probe.symbols[label] !== undefined);
+  const strings = new Strings();
+  for (const [name] of names) strings.at(name);
+  for (const name of [SONAME, ...VERSIONS]) strings.at(name);
+  const symbols = names.length + 1;
+  const phdrs = EHDR;
+  const hash = phdrs + 2 * PHDR;
+  const dynsym = hash + 4 * (2 + 1 + symbols);
+  const dynstr = dynsym + SYM * symbols;
+  const versym = align(dynstr + strings.length, 4);
+  const verdef = align(versym + 2 * symbols, 4);
+  const dynamic = verdef + VERDEF * (VERSIONS.length + 1);
+  const text = align(dynamic + 8 * DYN_ENTRIES, 16);
+  const code = assemble(source(o), { origin: VDSO_BASE + text });
+  const end = text + code.bytes.length;
+  if (end > PAGE) throw new Error(`a vDSO of ${end} bytes does not fit its page`);
+
+  const image = new Uint8Array(PAGE);
+  const view = new DataView(image.buffer);
+  const put = (at: number, ...words: number[]) => {
+    for (let i = 0; i < words.length; i++) view.setUint32(at + 4 * i, words[i] >>> 0, true);
+  };
+  const offset = (label: string) => (code.symbols[label] >>> 0) - VDSO_BASE;
+
+  image.set([0x7f, 0x45, 0x4c, 0x46, 1, 1, 1], 0);
+  // ET_DYN, EM_386; version, entry, program headers, no sections; sizes.
+  put(16, 3 | (3 << 16), 1, offset("vdso_vsyscall"), phdrs, 0, 0);
+  view.setUint16(40, EHDR, true);
+  view.setUint16(42, PHDR, true);
+  view.setUint16(44, 2, true);
+  put(phdrs, PT.LOAD, 0, 0, 0, end, end, 5, PAGE);
+  put(phdrs + PHDR, PT.DYNAMIC, dynamic, dynamic, dynamic, 8 * DYN_ENTRIES, 8 * DYN_ENTRIES, 4, 4);
+
+  // One bucket: a chain of all symbols.
+  put(hash, 1, symbols, 1);
+  for (let i = 1; i < symbols; i++) put(hash + 12 + 4 * i, i + 1 < symbols ? i + 1 : 0);
+  names.forEach(([name, label, version], i) => {
+    const at = dynsym + SYM * (i + 1);
+    put(at, strings.at(name), offset(label), 0);
+    // STB_GLOBAL, STT_FUNC; section index: any that is defined.
+    view.setUint8(at + 12, 0x12);
+    view.setUint16(at + 14, 1, true);
+    view.setUint16(versym + 2 * (i + 1), version === "LINUX_2.6" ? 2 : 3, true);
+  });
+  image.set(strings.bytes(), dynstr);
+  [SONAME, ...VERSIONS].forEach((name, i, all) => {
+    const at = verdef + VERDEF * i;
+    view.setUint16(at, 1, true);
+    view.setUint16(at + 2, i === 0 ? 1 : 0, true);
+    view.setUint16(at + 4, i + 1, true);
+    view.setUint16(at + 6, 1, true);
+    put(at + 8, elfHash(name), 20, i + 1 < all.length ? VERDEF : 0, strings.at(name), 0);
+  });
+  put(dynamic, DT.HASH, hash, DT.STRTAB, dynstr, DT.SYMTAB, dynsym, DT.STRSZ, strings.length, DT.SYMENT, SYM);
+  put(dynamic + 40, DT.SONAME, strings.at(SONAME), DT_VERSYM, versym, DT_VERDEF, verdef, DT_VERDEFNUM, 3, 0, 0);
+  image.set(code.bytes, text);
+
+  const vsyscall = { entry: offset("vdso_vsyscall"), leave: offset("vdso_vsyscall_leave") };
+  const clockCalls = CLOCK_CALLS.filter(([label]) => code.symbols[label] !== undefined).map(([label, nr, leaves]) => ({
+    nr,
+    entry: offset(label),
+    leaves: Array.from({ length: leaves }, (_, i) => offset(`${label}_leave_${i + 1}`)),
+  }));
+  return {
+    image,
+    entry: o.entry,
+    vsyscall,
+    kmlVsyscall: o.kmlCallTable === undefined ? -1 : offset("vdso_vsyscall_kml"),
+    sigreturn: offset("vdso_sigreturn"),
+    rtSigreturn: offset("vdso_rt_sigreturn"),
+    sysenterReturn: offset("vdso_sysenter_return"),
+    clockCalls,
+    physical: (at) => pfn * PAGE + at,
+    inVsyscall: (address) => {
+      const at = (address >>> 0) - VDSO_BASE;
+      return at > vsyscall.entry && at <= vsyscall.leave;
+    },
+  };
+}
+
+/**
+ * The clock data page.
+ * @param realtimeNs nanoseconds since 1970 at boot
+ */
+export function vvarPage(realtimeNs: bigint): Uint8Array {
+  const page = new Uint8Array(PAGE);
+  const view = new DataView(page.buffer);
+  view.setBigUint64(VVAR.REALTIME, realtimeNs, true);
+  view.setBigUint64(VVAR.MONOTONIC, 0n, true);
+  return page;
+}
