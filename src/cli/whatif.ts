@@ -1,0 +1,87 @@
+// kmlab whatif: a trace replayed under other ways into the kernel.
+import type { CommandModule } from "yargs";
+import { InputError } from "../errors.ts";
+import { modelData } from "../model/data-node.ts";
+import { whatifText } from "../model/report.ts";
+import { MECHANISM_MEANING, MECHANISMS } from "../model/routes.ts";
+import { whatif } from "../model/whatif.ts";
+import { readTrace } from "../traces/node.ts";
+
+interface WhatIfArguments {
+  trace: string;
+  mech?: string;
+  profile?: string;
+  kernel?: string;
+  set: string[];
+  draws?: number;
+  seed: number;
+  json: boolean;
+}
+
+/** "a,b c" -> [a, b, c]; undefined stays undefined. */
+function list(words: string | undefined): string[] | undefined {
+  return words?.split(/[,\s]+/).filter((word) => word !== "");
+}
+
+/** Reads KEY=VALUE settings. */
+export function settings(words: readonly string[]): Map<string, number> {
+  const set = new Map<string, number>();
+  for (const word of words) {
+    const at = word.indexOf("=");
+    const text = at < 0 ? "" : word.slice(at + 1).trim();
+    const value = Number(text);
+    if (at <= 0 || text === "" || Number.isNaN(value))
+      throw new InputError(`--set ${word}: write KEY=NUMBER, as in --set hw.sysenter=200`);
+    set.set(word.slice(0, at).trim(), value);
+  }
+  return set;
+}
+
+export const command: CommandModule<object, WhatIfArguments> = {
+  command: "whatif <trace>",
+  describe: "replay a trace under other ways into the kernel",
+  builder: (yargs) =>
+    yargs
+      .positional("trace", { type: "string", demandOption: true, describe: "trace folder NAME.kmtrace" })
+      .option("mech", {
+        type: "string",
+        requiresArg: true,
+        describe: `ways in, the first is compared with: ${MECHANISMS.join(", ")}`,
+      })
+      .option("profile", { type: "string", requiresArg: true, describe: "processors, as p4,pentium (default p4)" })
+      .option("kernel", {
+        type: "string",
+        requiresArg: true,
+        describe: "software eras, as kml-4.0,kml-2003 (default kml-4.0)",
+      })
+      .option("set", {
+        type: "string",
+        array: true,
+        nargs: 1,
+        default: [],
+        describe: "KEY=VALUE: set a cost in cycles, or mhz, hz, quantum_us",
+      })
+      .option("draws", { type: "number", requiresArg: true, describe: "sets of parameter draws behind each interval" })
+      .option("seed", { type: "number", requiresArg: true, default: 1, describe: "seed of the draws" })
+      .option("json", { type: "boolean", default: false, describe: "print JSON" })
+      .epilogue(MECHANISMS.map((name) => `${name}: ${MECHANISM_MEANING[name]}`).join("\n")) as never,
+  handler: (args) => {
+    for (const key of ["draws", "seed"] as const) {
+      const value = args[key];
+      if (value !== undefined && (!Number.isSafeInteger(value) || value < 0 || (key === "draws" && value > 100_000))) {
+        throw new InputError(`--${key} ${value}: write a whole number from 0${key === "draws" ? " to 100000" : ""}`);
+      }
+    }
+    const set = settings(args.set);
+    const result = whatif(readTrace(args.trace), modelData(), {
+      mechanisms: list(args.mech),
+      profiles: list(args.profile),
+      kernels: list(args.kernel),
+      set,
+      draws: args.draws,
+      seed: args.seed,
+    });
+    const text = args.json ? JSON.stringify(result, null, 2) : whatifText(result).join("\n");
+    process.stdout.write(`${text}\n`);
+  },
+};

@@ -1,0 +1,81 @@
+// What an answer rests on that the trace or the tables did not know: said with every answer.
+import { CLASSES } from "../traces/schema/enums.ts";
+import type { Trace } from "../traces/trace.ts";
+import type { Kernel, ModelData, Profile } from "./data.ts";
+import { type Overrides, Prices } from "./prices.ts";
+import type { Program } from "./program.ts";
+
+/** Above this share of timing-sensitive calls an answer is marked a fixed-path replay. */
+export const FIXED_PATH_SHARE = 0.05;
+
+function percent(part: number, whole: number): string {
+  return `${((100 * part) / Math.max(1, whole)).toFixed(part / whole < 0.1 ? 1 : 0)} %`;
+}
+
+/** Processors older than the i686 that programs are compiled for. */
+const OLDER: readonly string[] = ["i386", "i486", "pentium"];
+
+/** The notes of an answer, most important first. */
+export function honesty(
+  trace: Trace,
+  program: Program,
+  data: ModelData,
+  profiles: readonly Profile[],
+  kernels: readonly Kernel[],
+  set: Overrides,
+): string[] {
+  const { assumed } = program;
+  const notes: string[] = [];
+  if (assumed.timingSensitive > FIXED_PATH_SHARE * assumed.calls) {
+    notes.push(
+      `fixed-path replay: ${percent(assumed.timingSensitive, assumed.calls)} of the calls depend on when they were made (short reads, EAGAIN, timeouts); a program with other timing would have called otherwise`,
+    );
+  }
+  if (trace.meta.fidelity.times.startsWith("exact") === false)
+    notes.push(`times of the trace: ${trace.meta.fidelity.times}`);
+  if (trace.meta.fidelity.loss !== "none") notes.push(`lost from the trace: ${trace.meta.fidelity.loss}`);
+  if (program.userUnit === "ns") {
+    notes.push(
+      "program time is taken from the gaps between calls: it holds the tracer's own time and does not scale with the processor's CPI",
+    );
+  } else if (!program.mixKnown) {
+    notes.push("the trace has no instruction mix: program instructions are priced with a default mix (assumed)");
+  }
+  if (assumed.sites > 0) {
+    notes.push(
+      `call site unknown for ${percent(assumed.sites, assumed.calls)} of the calls: taken as calls through the vsyscall page, an upper bound`,
+    );
+  }
+  if (assumed.recompiled > 0) {
+    notes.push(
+      `${percent(assumed.recompiled, assumed.calls)} of the calls used another instruction: assumed recompiled to calls through the vsyscall page`,
+    );
+  }
+  if (assumed.flags > 0.5 * program.records) {
+    notes.push(
+      "the trace does not know the stack's state: no starvation is predicted, the gain of ring 0 is an upper bound",
+    );
+  }
+  if (assumed.unknownCalls > 0) {
+    notes.push(`${percent(assumed.unknownCalls, assumed.calls)} of the calls have no body cost of their own: 'other'`);
+  }
+  if (trace.meta.cpus > 1) notes.push(`recorded on ${trace.meta.cpus} CPUs, replayed on one`);
+  const simd = program.mixes[program.mixes.length - CLASSES.length + CLASSES.indexOf("simd")];
+  for (const { id } of profiles) {
+    if (OLDER.includes(id)) {
+      notes.push(
+        `${id}: the program is i686 code${simd > 0 ? " with MMX or SSE" : ""}; assumed recompiled for this processor`,
+      );
+    }
+  }
+  for (const { id, hypothetical } of kernels)
+    if (hypothetical) notes.push(`${id}: there is no such kernel; its ways in are derived`);
+  for (const profile of profiles) {
+    for (const kernel of kernels) {
+      const { overdrawn } = new Prices(data, profile, kernel, undefined, set);
+      if (overdrawn.length > 0)
+        notes.push(`${profile.id}: known parts already exceed the published ${overdrawn.join(", ")}`);
+    }
+  }
+  return [...new Set(notes)];
+}

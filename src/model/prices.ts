@@ -1,0 +1,175 @@
+// What things cost on one processor under one kernel: every primitive in cycles, after drawing and fitting.
+import { InputError } from "../errors.ts";
+import { CLASSES } from "../traces/schema/enums.ts";
+import { CAUSE_COUNT } from "./causes.ts";
+import type { BodyTerm, Kernel, ModelData, Profile, Work } from "./data.ts";
+import { type Draws, NOMINAL } from "./random.ts";
+import { within } from "./ranges.ts";
+import { callRoute, type Mechanism } from "./routes.ts";
+
+/** Values set by the user, by key: primitives (`hw.sysenter`), CPI (`cpi.load`), bodies (`body.open.a`). */
+export type Overrides = ReadonlyMap<string, number>;
+
+/** Said when a number that is needed does not exist. */
+export class NoData extends Error {
+  override readonly name = "NoData";
+}
+
+/** Prices of one processor under one kernel for one set of draws. */
+export class Prices {
+  readonly data: ModelData;
+  readonly profile: Profile;
+  readonly kernel: Kernel;
+  readonly #draws: Draws;
+  readonly #primitives = new Map<string, number>();
+  readonly #bodies = new Map<string, number>();
+  readonly #overrides: Overrides;
+  /** Fits whose known parts already exceed the total, so that nothing was left for the unknown one. */
+  readonly overdrawn: string[] = [];
+
+  constructor(
+    data: ModelData,
+    profile: Profile,
+    kernel: Kernel,
+    draws: Draws = NOMINAL,
+    overrides: Overrides = new Map(),
+  ) {
+    this.data = data;
+    this.profile = profile;
+    this.kernel = kernel;
+    this.#draws = draws;
+    this.#overrides = new Map();
+    for (const [key, cost] of profile.costs) {
+      if (cost.value !== null) this.#primitives.set(key, within(cost, draws(key)));
+    }
+    this.#fit();
+    this.#overrides = overrides;
+  }
+
+  /** Solves the fitted costs, in order, from the published totals. */
+  #fit(): void {
+    for (const fit of this.profile.fits) {
+      const kernel = this.data.kernels.get(fit.kernel);
+      const call = this.data.calls.get(fit.call);
+      if (kernel === undefined || call === undefined)
+        throw new InputError(`costs/fits.csv: no ${fit.kernel} ${fit.call}`);
+      for (const key of fit.solves) this.#setSolved(kernel, key, 0);
+      const known = this.nullCall(kernel, fit.mechanism as Mechanism, fit.call);
+      const target = within(fit, this.#draws(fit.group === "" ? `fit.${fit.solves[0]}` : `group.${fit.group}`));
+      const rest = target - known;
+      if (rest < 0) this.overdrawn.push(`${fit.call} by ${fit.mechanism}`);
+      for (const key of fit.solves) this.#setSolved(kernel, key, Math.max(0, rest) / fit.solves.length);
+    }
+  }
+
+  #setSolved(kernel: Kernel, key: string, value: number): void {
+    if (key.startsWith("body.")) this.#bodies.set(`${kernel.bodies} ${key}`, value);
+    else this.#primitives.set(key, value);
+  }
+
+  /** Cycles of a primitive. Throws NoData with the reason when there is none. */
+  primitive(key: string): number {
+    const set = this.#overrides.get(key);
+    if (set !== undefined) return set;
+    const cost = this.profile.costs.get(key);
+    if (cost === undefined) throw new NoData(`${this.profile.id} has no cost ${key}`);
+    const value = this.#primitives.get(key);
+    if (value === undefined) throw new NoData(cost.source);
+    return cost.of === "" ? value : value * this.primitive(cost.of);
+  }
+
+  /** Cycles of every instruction class, in the order of CLASSES. */
+  cpi(): Float64Array {
+    return Float64Array.from(CLASSES, (name) => this.primitive(`cpi.${name}`));
+  }
+
+  /** Cycles of one term of a body. A call of its own name goes before its class. */
+  body(name: string, term: Work, kernel: Kernel = this.kernel): number {
+    const key = `body.${name}.${term}`;
+    const set = this.#overrides.get(key);
+    if (set !== undefined) return set;
+    const solved = this.#bodies.get(`${kernel.bodies} ${key}`);
+    if (solved !== undefined) return solved;
+    const found = this.data.bodies
+      .get(kernel.bodies)
+      ?.get(name)
+      ?.find((row) => row.term === term);
+    return found === undefined ? 0 : within(found, this.#draws(`${kernel.bodies} ${key}`)) * this.#scale(found);
+  }
+
+  /** Does this body have a cost function of its own? */
+  hasBody(name: string, kernel: Kernel = this.kernel): boolean {
+    return (
+      this.data.bodies.get(kernel.bodies)?.has(name) === true ||
+      this.#bodies.has(`${kernel.bodies} body.${name}.a`) ||
+      this.#overrides.has(`body.${name}.a`)
+    );
+  }
+
+  /** Cycles here for one unit of a body's row: the same kernel code at this processor's cycles an instruction. */
+  #scale(row: BodyTerm): number {
+    const here = this.primitive("kernel.cpi");
+    if (row.on === "") return here;
+    if (this.profile.id === row.on || this.#isMember(row.on)) return 1;
+    const there = this.data.profiles.get(row.on)?.costs.get("kernel.cpi");
+    if (there?.value == null) throw new InputError(`bodies: no processor ${row.on} to scale from`);
+    return here / there.value;
+  }
+
+  /** Is this processor one of those that `envelope` spans? */
+  #isMember(envelope: string): boolean {
+    return this.profile.id.startsWith(`${envelope}-`);
+  }
+
+  /** Cycles, by cause, of some paths with so many arguments pushed; `exitOnly`: of the way out alone. */
+  paths(names: readonly string[], args = 0, exitOnly = false, kernel: Kernel = this.kernel): Float64Array {
+    const cycles = new Float64Array(CAUSE_COUNT);
+    for (const name of names) {
+      const items = kernel.paths.get(name);
+      if (items === undefined) throw new NoData(`${kernel.id} has no path ${name}`);
+      for (const { exit, cause, primitive, count, perArgument } of items) {
+        const amount = count + perArgument * args;
+        if (amount > 0 && (exit || !exitOnly)) cycles[cause] += amount * this.primitive(primitive);
+      }
+    }
+    return cycles;
+  }
+
+  /** Cycles of a call that does nothing but its constant: what a microbenchmark of it shows. Traps are inline, as they were measured. */
+  nullCall(kernel: Kernel, mechanism: Mechanism, name: string): number {
+    const call = this.data.calls.get(name);
+    if (call === undefined) throw new InputError(`no system call ${name}`);
+    const inline = mechanism === "int80";
+    const site = { inline, special: call.special, args: call.args, sigreturn: false, starves: false };
+    const way = this.paths(callRoute(mechanism, site), call.args, false, kernel);
+    const own = this.hasBody(name, kernel) ? name : call.class;
+    return way.reduce((sum, cycles) => sum + cycles, 0) + this.body(own, "a", kernel);
+  }
+}
+
+/** Why a mechanism cannot be had here, or undefined when it can. Needed primitives without data are the reason too. */
+export function impossible(prices: Prices, mechanism: Mechanism): string | undefined {
+  const { kernel } = prices;
+  if (mechanism !== "free") {
+    const way = mechanism === "kml-all" ? "kml" : mechanism;
+    if (!kernel.ways.includes(way)) return `${kernel.id} has no ${way}: ${kernel.note}`;
+  }
+  const site = { special: false, args: 1, sigreturn: false, starves: false };
+  try {
+    prices.paths(callRoute(mechanism, { ...site, inline: false }), 1);
+    prices.paths(callRoute(mechanism, { ...site, inline: true }), 1);
+  } catch (error) {
+    if (error instanceof NoData) return error.message;
+    throw error;
+  }
+  return undefined;
+}
+
+/** Every key that can be set, of this processor and kernel. */
+export function settableKeys(data: ModelData, profile: Profile, kernel: Kernel): string[] {
+  const bodies = [...(data.bodies.get(kernel.bodies) ?? [])].flatMap(([name, terms]) =>
+    terms.map(({ term }) => `body.${name}.${term}`),
+  );
+  const solved = profile.fits.flatMap((fit) => fit.solves).filter((key) => key.startsWith("body."));
+  return [...profile.costs.keys(), ...new Set([...bodies, ...solved])];
+}

@@ -1,0 +1,103 @@
+// A what-if answer as a table for people: causes down, mechanisms across, every column with its sum.
+import { CAUSES } from "./causes.ts";
+import { isResult, type MechanismResult, type WhatIfResult } from "./whatif.ts";
+
+/** 1234567 -> 1 234 567. */
+export function grouped(value: number): string {
+  const text = Math.abs(Math.round(value)).toString();
+  return (value < 0 ? "-" : "") + text.replace(/\B(?=(\d{3})+$)/g, " ");
+}
+
+/** Seconds with a unit that leaves one to four digits before the point. */
+export function duration(seconds: number): string {
+  if (seconds >= 1) return `${seconds.toFixed(3)} s`;
+  if (seconds >= 1e-3) return `${(seconds * 1e3).toFixed(3)} ms`;
+  return `${(seconds * 1e6).toFixed(3)} us`;
+}
+
+function times(value: number): string {
+  return Number.isFinite(value) ? `${value.toFixed(3)}x` : "no bound";
+}
+
+/** Pads cells so that columns line up: the first to the left, the others to the right. */
+export function align(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, column) => {
+      widths[column] = Math.max(widths[column] ?? 0, cell.length);
+    });
+  }
+  return rows.map((row) =>
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+function causeTable(results: readonly MechanismResult[]): string[] {
+  const rows: string[][] = [["cycles", ...results.map(({ mechanism }) => mechanism), ""]];
+  const widest = results[0];
+  for (const cause of CAUSES) {
+    if (results.every(({ causes }) => causes[cause] === 0)) continue;
+    const share = (100 * widest.causes[cause]) / widest.total;
+    rows.push([`  ${cause}`, ...results.map(({ causes }) => grouped(causes[cause])), `${share.toFixed(1)} %`]);
+  }
+  rows.push(["  sum = total", ...results.map(({ total }) => grouped(total)), "100.0 %"]);
+  rows.push(["time", ...results.map(({ seconds }) => duration(seconds)), ""]);
+  rows.push(["speed-up", ...results.map(({ speedup }) => times(speedup.value)), ""]);
+  rows.push([
+    "  90 % of draws",
+    ...results.map(({ speedup }) => `${speedup.low.toFixed(3)}..${speedup.high.toFixed(3)}`),
+    "",
+  ]);
+  rows.push(["  Amdahl", ...results.map(({ amdahl }) => times(amdahl)), ""]);
+  rows.push(["  counts alone", ...results.map(({ naive }) => times(naive)), ""]);
+  return align(rows);
+}
+
+function gainTable({ mechanism, base, calls, saved, residual }: MechanismResult): string[] {
+  const all = Object.values(saved).reduce((sum, cycles) => sum + cycles, 0);
+  const lines = [`what ${mechanism} saves against ${base}, in cycles`];
+  const rows = [["  call", "calls", `${base} a call`, "saved a call", "saved", "share"]];
+  for (const { name, count, costPerCall, savedPerCall, saved: cycles } of calls) {
+    const share = all === 0 ? "" : `${((100 * cycles) / all).toFixed(1)} %`;
+    rows.push([`  ${name}`, grouped(count), costPerCall.toFixed(0), savedPerCall.toFixed(0), grouped(cycles), share]);
+  }
+  lines.push(...align(rows));
+  const naive = all - residual.reduce((sum, { cycles }) => sum + cycles, 0);
+  lines.push(`counts alone would say ${grouped(naive)} saved; replayed ${grouped(all)}; between them`);
+  lines.push(
+    ...align(residual.map(({ what, cycles }) => [`  ${what}`, cycles > 0 ? `+${grouped(cycles)}` : grouped(cycles)])),
+  );
+  return lines;
+}
+
+/** The whole answer as lines. */
+export function whatifText(result: WhatIfResult): string[] {
+  const lines: string[] = [];
+  const pairs = new Map<string, (typeof result.mechanisms)[number][]>();
+  for (const entry of result.mechanisms) {
+    const key = `${entry.profile} ${entry.kernel}`;
+    pairs.set(key, [...(pairs.get(key) ?? []), entry]);
+  }
+  for (const entries of pairs.values()) {
+    const { profile, kernel } = entries[0];
+    const results = entries.filter(isResult);
+    lines.push(
+      `processor ${profile}, kernel ${kernel}: ${grouped(result.records)} records of ${result.tasks} task${result.tasks === 1 ? "" : "s"}`,
+      "",
+    );
+    if (results.length > 0) lines.push(...causeTable(results), "");
+    for (const entry of entries) {
+      if (!isResult(entry)) lines.push(`${entry.mechanism}: n/a (${entry.missing})`, "");
+    }
+    const last = results[results.length - 1];
+    if (results.length > 1) lines.push(...gainTable(last), "");
+  }
+  for (const note of result.notes) lines.push(`note: ${note}`);
+  lines.push(
+    `${result.draws} draws of the costs and of the timer's phase, seed ${result.seed}; trace ${result.trace.slice(0, 12)}`,
+  );
+  return lines;
+}

@@ -1,0 +1,63 @@
+// Which way an event takes under a mechanism: the names of the paths in data/kernels/paths.csv that add up to it.
+
+/** A mechanism: how calls through the vsyscall page enter the kernel. */
+export const MECHANISMS = ["int80", "sysenter", "kml", "kml-all", "free"] as const;
+export type Mechanism = (typeof MECHANISMS)[number];
+
+export const MECHANISM_MEANING: Readonly<Record<Mechanism, string>> = {
+  int80: "ring 3; the vsyscall page enters by int 0x80",
+  sysenter: "ring 3; the vsyscall page enters by SYSENTER",
+  kml: "ring 0; the vsyscall page calls the kernel; inline int 0x80 stays a trap",
+  "kml-all": "as kml, and inline int 0x80 calls go through the vsyscall page too",
+  free: "as sysenter or int80, with ways in and out of calls that cost nothing: a bound",
+};
+
+/** Does program code run in ring 0 under this mechanism? */
+export function inRing0(mechanism: Mechanism): boolean {
+  return mechanism === "kml" || mechanism === "kml-all";
+}
+
+/** What decides the way of a call. */
+export interface CallSite {
+  /** The call is made by an inline trap instruction, which no mechanism changes. */
+  readonly inline: boolean;
+  /** It needs the saved registers (fork, execve, ...). */
+  readonly special: boolean;
+  readonly args: number;
+  /** A return from a signal handler: an inline int 0x80 in ring 3, a jump within the kernel in ring 0. */
+  readonly sigreturn: boolean;
+  /** The push of an inline int 0x80 in ring 0 would meet an absent or read-only stack page. */
+  readonly starves: boolean;
+}
+
+/** Paths of a call. */
+export function callRoute(mechanism: Mechanism, site: CallSite): readonly string[] {
+  if (mechanism === "free") return [];
+  if (!inRing0(mechanism)) {
+    if (site.inline || site.sigreturn) return ["A"];
+    return mechanism === "int80" ? ["stub.int80", "A"] : ["stub.sysenter", "B"];
+  }
+  if (site.sigreturn) return ["D"];
+  if (site.inline && mechanism === "kml") return site.starves ? ["E", "starvation"] : ["E"];
+  if (site.special) return ["D"];
+  return site.args === 0 ? ["C0"] : ["C"];
+}
+
+/** Paths of a page fault. */
+export function faultRoute(mechanism: Mechanism, inKernel: boolean, starves: boolean): readonly string[] {
+  if (inKernel) return ["F.kernel"];
+  if (!inRing0(mechanism)) return ["F"];
+  return starves ? ["G", "starvation"] : ["G"];
+}
+
+/** Path of a timer interrupt. */
+export function tickRoute(mechanism: Mechanism, inKernel: boolean): string {
+  if (inKernel) return "L";
+  return inRing0(mechanism) ? "J" : "I";
+}
+
+/** Paths added to a context switch, where the kernel has them. */
+export function switchRoute(mechanism: Mechanism): { task: readonly string[]; mm: readonly string[] } {
+  if (inRing0(mechanism)) return { task: ["switch.kml"], mm: ["mm_switch.kml"] };
+  return mechanism === "sysenter" ? { task: ["switch.sysenter"], mm: [] } : { task: [], mm: [] };
+}
