@@ -248,7 +248,6 @@ export function div(env: FloatEnv, out: F80, a: F80, b: F80): void {
     }
     if (kb === ZERO && ka !== INFINITY) {
       env.flags |= ZE;
-      if (ka === DENORMAL) env.flags |= DE;
       setInfinity(out, sign);
       return;
     }
@@ -411,31 +410,32 @@ export function roundBig(env: FloatEnv, out: F80, sign: number, big: bigint, pow
 export interface Remainder {
   /** The reduction is not finished: C2. */
   readonly partial: boolean;
-  /** Low three bits of the quotient. */
+  /** Low three bits of the quotient, or -1 when there is none (partial reduction, NaN, invalid operands). */
   readonly quotient: number;
 }
-const DONE: Remainder = { partial: false, quotient: 0 };
+const NO_QUOTIENT: Remainder = { partial: false, quotient: -1 };
+const QUOTIENT_ZERO: Remainder = { partial: false, quotient: 0 };
 
 /** FPREM (truncating) and FPREM1 (IEEE, nearest). Always exact. */
 export function remainder(env: FloatEnv, out: F80, a: F80, b: F80, nearest: boolean): Remainder {
-  if (specialPair(env, out, a, b)) return DONE;
+  if (specialPair(env, out, a, b)) return NO_QUOTIENT;
   const ka = classify(a);
   const kb = classify(b);
   if (ka === INFINITY || kb === ZERO) {
     invalid(env, out);
-    return DONE;
+    return NO_QUOTIENT;
   }
   if (ka === DENORMAL || kb === DENORMAL) env.flags |= DE;
   if (ka === ZERO) {
     out.copy(a);
-    return DONE;
+    return QUOTIENT_ZERO;
   }
   const ea = normalize(env, a);
   const sa = toBig(env.hi, env.lo);
   if (kb === INFINITY) {
     env.ext = 0;
     roundToRegister(env, out, a.sign, ea, 64);
-    return DONE;
+    return QUOTIENT_ZERO;
   }
   const eb = normalize(env, b);
   const sb = toBig(env.hi, env.lo);
@@ -453,7 +453,7 @@ export function remainder(env: FloatEnv, out: F80, a: F80, b: F80, nearest: bool
     env.ext = 0;
     normalize(env, a);
     roundToRegister(env, out, a.sign, ea, 64);
-    return DONE;
+    return QUOTIENT_ZERO;
   }
   // Common scale: a = A * 2^s, b = B * 2^s.
   const shift = Math.min(distance, 0);

@@ -34,9 +34,9 @@ import {
 } from "./arith.ts";
 import { BCD_INDEFINITE, loadBcd, storeBcd, toBcd } from "./bcd.ts";
 import { BIAS, classify, type F80, quiet, SNAN, setIndefinite, setZero } from "./float80.ts";
-import { DE, IE, RC_DOWN, RC_UP, RC_ZERO, storeRefused, toDouble, toInteger, toSingle, ZE } from "./round.ts";
+import { DE, IE, PE, RC_DOWN, RC_UP, RC_ZERO, storeRefused, toDouble, toInteger, toSingle, ZE } from "./round.ts";
 import { fldenv, fnsave, fnstenv, frstor } from "./save.ts";
-import { ES, type Fpu } from "./state.ts";
+import { C1, C2, ES, type Fpu } from "./state.ts";
 import { atan2, exp2MinusOne, logTimes, logTimesPlusOne, sineCosine, tangent } from "./transcendental.ts";
 
 export { fxrstor, fxsave } from "./save.ts";
@@ -176,39 +176,35 @@ function registerArithmetic(fpu: Fpu, op: number, left: number, right: number, d
   return finish(fpu, dest);
 }
 
-/** FCOM family against `b`. Returns true when a pop may follow. */
+/** FCOM family against `b`. Condition codes are set even when an unmasked exception keeps a pop from following (measured). */
 function compareWith(fpu: Fpu, b: F80, bEmpty: boolean, ordered: boolean): boolean {
   if (fpu.isEmpty(0) || bEmpty) {
-    const masked = fpu.stackFault(false);
-    if (masked) fpu.setConditions(1, 1, 1);
-    return masked;
+    fpu.setConditions(1, 1, 1);
+    return fpu.stackFault(false);
   }
   const env = fpu.env;
   const a = fpu.st(0);
   if (invalidToCompare(a, b, ordered)) env.flags |= IE;
   const order = compare(env, a, b);
   fpu.record(env.flags, 0);
-  if (env.flags & ~env.masks & BEFORE) return false;
   const unordered = order === UNORDERED;
   fpu.setConditions(unordered || order === LESS ? 1 : 0, unordered ? 1 : 0, unordered || order === EQUAL ? 1 : 0);
-  return true;
+  return (env.flags & ~env.masks & BEFORE) === 0;
 }
 
 /** FCOMI family: ZF PF CF, the other arithmetic flags cleared. */
 function compareToFlags(cpu: Cpu, fpu: Fpu, i: number, ordered: boolean): boolean {
   const flags = cpu.getEflags() & ~(ZF | PARITY | CF | OF | SIGN | AF);
   if (fpu.isEmpty(0) || fpu.isEmpty(i)) {
-    const masked = fpu.stackFault(false);
-    if (masked) cpu.setEflags(flags | ZF | PARITY | CF);
-    return masked;
+    cpu.setEflags(flags | ZF | PARITY | CF);
+    return fpu.stackFault(false);
   }
   const env = fpu.env;
   if (invalidToCompare(fpu.st(0), fpu.st(i), ordered)) env.flags |= IE;
   const order = compare(env, fpu.st(0), fpu.st(i));
-  fpu.record(env.flags, 0);
-  if (env.flags & ~env.masks & BEFORE) return false;
+  fpu.record(env.flags, fpu.sw & C1);
   cpu.setEflags(flags | (order === UNORDERED ? ZF | PARITY | CF : order === EQUAL ? ZF : order === LESS ? CF : 0));
-  return true;
+  return (env.flags & ~env.masks & BEFORE) === 0;
 }
 
 /** Store ST(0) by `write` unless an unmasked exception forbids it; `empty` is the masked answer for an empty register. */
@@ -225,7 +221,8 @@ function storeTop(fpu: Fpu, pop: boolean, convert: () => void, indefinite: () =>
   convert();
   const refused = storeRefused(env);
   if (!refused) write();
-  fpu.record(env.flags, refused && env.flags & IE ? 0 : env.up);
+  if (refused) fpu.record(env.flags & ~PE, 0);
+  else fpu.record(env.flags, env.up);
   if (!refused && pop) fpu.pop();
 }
 
@@ -313,7 +310,8 @@ function loadReal(fpu: Fpu, denormal: boolean): void {
     quiet(fpu.memory);
   }
   fpu.record(env.flags, 0);
-  if (!(env.flags & ~env.masks & BEFORE)) fpu.push(fpu.memory);
+  // An unmasked denormal exception does not keep the value from being loaded (measured).
+  if (!(env.flags & ~env.masks & IE)) fpu.push(fpu.memory);
 }
 
 /** Push a value that needs no check of its own. */
@@ -477,7 +475,6 @@ function conditionalMove(fpu: Fpu, i: number, move: boolean): void {
     }
     return;
   }
-  fpu.setC1(0);
   if (move) fpu.st(0).copy(fpu.st(i));
 }
 
@@ -508,8 +505,10 @@ function storeRegister(fpu: Fpu, i: number, pop: boolean): void {
 }
 
 function registerDd(cpu: Cpu, fpu: Fpu, op: number, i: number): void {
-  if (op === 0) fpu.free(i);
-  else if (op === 1) exchange(fpu, i);
+  if (op === 0) {
+    fpu.free(i);
+    fpu.setC1(0);
+  } else if (op === 1) exchange(fpu, i);
   else if (op === 2 || op === 3) storeRegister(fpu, i, op === 3);
   else if (op === 4 || op === 5) compareAndPop(fpu, i, false, op - 4);
   else raise(cpu, UD);
@@ -518,6 +517,7 @@ function registerDd(cpu: Cpu, fpu: Fpu, op: number, i: number): void {
 function registerDf(cpu: Cpu, fpu: Fpu, op: number, i: number): void {
   if (op === 0) {
     fpu.free(i);
+    fpu.setC1(0);
     fpu.pop();
   } else if (op === 1) exchange(fpu, i);
   else if (op === 2 || op === 3) storeRegister(fpu, i, true);
@@ -546,7 +546,12 @@ function registerD9(cpu: Cpu, fpu: Fpu, op: number, i: number): void {
       if (i !== 0) raise(cpu, UD);
       return;
     case 3:
-      storeRegister(fpu, i, true);
+      // FSTP1, an alias, moves an empty register without a stack fault (measured).
+      if (fpu.isEmpty(0)) {
+        fpu.setC1(0);
+        fpu.free(i);
+        fpu.pop();
+      } else storeRegister(fpu, i, true);
       return;
     case 4:
       signAndTest(cpu, fpu, i);
@@ -658,11 +663,12 @@ function functions(fpu: Fpu, n: number): void {
       return;
     case 11:
       if (!fpu.isEmpty(7)) {
+        clearC2(fpu);
         overflowPair(fpu);
         return;
       }
       if (sineCosine(env, fpu.second, out, x)) {
-        fpu.setConditions(bit(fpu, 0x100), 0, bit(fpu, 0x4000));
+        clearC2(fpu);
         pushSecond(fpu, fpu.second, out);
       } else outOfRange(fpu);
       return;
@@ -686,22 +692,22 @@ function functions(fpu: Fpu, n: number): void {
   }
 }
 
-function bit(fpu: Fpu, mask: number): number {
-  return fpu.sw & mask ? 1 : 0;
-}
-
 function clearC2(fpu: Fpu): void {
-  fpu.sw &= ~0x400;
+  fpu.sw &= ~C2;
 }
 
 /** FSIN, FCOS, FSINCOS, FPTAN of an operand of 2^63 or more: C2, nothing else. */
 function outOfRange(fpu: Fpu): void {
   fpu.setC1(0);
-  fpu.sw |= 0x400;
+  fpu.sw |= C2;
 }
+
+/** Functions that report in C2: FPTAN, FPREM1, FPREM, FSINCOS, FSIN, FCOS. */
+const HAS_C2 = (1 << 2) | (1 << 5) | (1 << 8) | (1 << 11) | (1 << 14) | (1 << 15);
 
 /** Stack underflow of a function: the masked answer goes where the result would have gone. */
 function underflow(fpu: Fpu, n: number): void {
+  if (HAS_C2 & (1 << n)) fpu.sw &= ~C2;
   if (!fpu.stackFault(false)) return;
   setIndefinite(fpu.result);
   const popping = n === 1 || n === 3 || n === 9;
@@ -738,6 +744,7 @@ function pushSecond(fpu: Fpu, first: F80, pushed: F80): void {
 
 function tangentForm(fpu: Fpu): void {
   if (!fpu.isEmpty(7)) {
+    clearC2(fpu);
     overflowPair(fpu);
     return;
   }
@@ -755,12 +762,10 @@ function tangentForm(fpu: Fpu): void {
 
 function remainderForm(fpu: Fpu, nearest: boolean): void {
   const { partial, quotient } = remainder(fpu.env, fpu.result, fpu.st(0), fpu.st(1), nearest);
+  fpu.sw &= ~C2;
   if (!finish(fpu, 0)) return;
-  if (partial) {
-    fpu.setConditions(0, 1, 0);
-    fpu.setC1(0);
-  } else {
-    fpu.setConditions((quotient >> 2) & 1, 0, (quotient >> 1) & 1);
-    fpu.setC1(quotient & 1);
-  }
+  if (partial) fpu.sw |= C2;
+  if (quotient < 0) return;
+  fpu.setConditions((quotient >> 2) & 1, partial ? 1 : 0, (quotient >> 1) & 1);
+  fpu.setC1(quotient & 1);
 }
