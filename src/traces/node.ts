@@ -14,7 +14,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { InputError } from "../errors.ts";
+import { type CallNames, parseCalls } from "./calls.ts";
 import { gzipFile, plainFile, tablePieces } from "./gzip-node.ts";
 import { DESCRIPTOR } from "./package.ts";
 import { readTraceFrom } from "./read.ts";
@@ -179,4 +181,9 @@ function rescue(dir: string, trace: Trace, why: string): never {
     throw new InputError(`${dir}: ${why}, and neither can ${place} (${code(error)}); make room and capture again`);
   }
   throw new InputError(`${dir}: ${why}; the trace was saved as ${place} instead: move it where you want it`);
+}
+
+/** The names of system calls, from the table that comes with kmlab. */
+export function callNames(): CallNames {
+  return parseCalls(readFileSync(fileURLToPath(new URL("../../data/calls.csv", import.meta.url)), "utf8"));
 }

@@ -186,12 +186,12 @@ const CASES: readonly [what: string, damage: (dir: string) => void, message: str
   [
     "a cell too many",
     (d) => edit(d, "events.csv.gz", (lines) => void lines[4].push("1")),
-    /row 4 has 28 cells, the header 27/,
+    /row 4 has 29 cells, the header 28/,
   ],
   [
     "a row too short",
     (d) => edit(d, "events.csv.gz", (lines) => void lines[4].pop()),
-    /row 4 has 26 cells, the header 27/,
+    /row 4 has 27 cells, the header 28/,
   ],
   [
     "an empty row",

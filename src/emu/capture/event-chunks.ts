@@ -37,6 +37,7 @@ export class EventChunk {
   readonly obj = new Int32Array(ROWS);
   readonly off = new Float64Array(ROWS);
   readonly addr = new Float64Array(ROWS);
+  readonly sp = new Float64Array(ROWS);
   readonly access = new Uint8Array(ROWS);
   readonly cause = new Uint8Array(ROWS);
 

@@ -30,7 +30,9 @@ export class MixCapture {
   }
 
   flush(): void {
-    const counts = this.#cpu.mix.flush();
+    const { mix } = this.#cpu;
+    mix.flush();
+    const { counts } = mix;
     if (this.#task >= 0 && counts.some((count) => count > 0))
       this.#recorder.mix(this.#task, this.#epoch, this.#ring, counts);
   }

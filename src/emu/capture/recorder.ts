@@ -38,6 +38,8 @@ export interface EventEnter {
   obj?: number;
   off?: number;
   addr?: number;
+  /** The program's ESP, behind what the call itself pushed. */
+  sp?: number;
   access?: number;
   cause?: number;
   /** FLAG bits. */

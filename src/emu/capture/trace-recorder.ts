@@ -74,6 +74,7 @@ export class TraceRecorder implements Recorder {
   /** Ring of each task's program now. */
   readonly #rings: number[] = [];
   #running = -1;
+  #lastIn = 0;
   #argChars = 0;
   #epoch = -1;
   #order = 0;
@@ -185,7 +186,10 @@ export class TraceRecorder implements Recorder {
     c.cpu[at] = 1;
     c.kind[at] = event.kind;
     c.abi[at] = event.abi ?? ABI.i386;
-    c.tIn[at] = event.tIn + 1;
+    // Entries are numbered in order of time; an instruction counted back from a probe must not undo that.
+    const tIn = event.tIn > this.#lastIn ? event.tIn : this.#lastIn;
+    this.#lastIn = tIn;
+    c.tIn[at] = tIn + 1;
     c.user[at] = event.user + 1;
     if (event.nr !== undefined) c.nr[at] = number(event.nr) + 1;
     if (event.site !== undefined) c.site[at] = event.site;
@@ -195,6 +199,7 @@ export class TraceRecorder implements Recorder {
     if (event.obj !== undefined) c.obj[at] = event.obj + 1;
     if (event.off !== undefined) c.off[at] = event.off + 1;
     if (event.addr !== undefined) c.addr[at] = (event.addr >>> 0) + 1;
+    if (event.sp !== undefined) c.sp[at] = (event.sp >>> 0) + 1;
     if (event.access !== undefined) c.access[at] = event.access;
     if (event.cause !== undefined) c.cause[at] = event.cause;
     return seq;
@@ -224,7 +229,7 @@ export class TraceRecorder implements Recorder {
     if (seq < 0 || seq >= this.#events.length) return;
     const c = this.#events.of(seq);
     const at = seq & AT;
-    c.tOut[at] = end.tOut + 1;
+    c.tOut[at] = end.tOut >= c.tIn[at] - 1 ? end.tOut + 1 : c.tIn[at];
     c.kinstr[at] = end.kinstr + 1;
     c.blocked[at] = end.blocked + 1;
     if (end.ret !== undefined) c.setRet(at, end.ret);

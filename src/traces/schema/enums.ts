@@ -126,3 +126,19 @@ export const CLASSES = [
   "priv",
 ] as const;
 export type ClassName = (typeof CLASSES)[number];
+
+/** i386 numbers of the calls that the trace's own code must know. */
+export const NR = {
+  fork: 2,
+  execve: 11,
+  sigsuspend: 72,
+  iopl: 110,
+  sigreturn: 119,
+  clone: 120,
+  rt_sigreturn: 173,
+  rt_sigsuspend: 179,
+  sigaltstack: 186,
+  vfork: 190,
+  execveat: 358,
+  clone3: 435,
+} as const;

@@ -107,6 +107,10 @@ const EVENTS = {
     obj: { hold: "id", refers: "objects", is: "the object it is about" },
     off: { hold: "count", unit: "bytes", is: "offset in the object" },
     addr: { hold: "count", is: "faulting linear address, or the address a call is about" },
+    sp: {
+      hold: "count",
+      is: "the program's stack pointer at entry, behind anything the call itself pushed: where an entry in ring 0 pushes",
+    },
     access: { hold: "enum", names: ACCESSES, is: "faults: the access that failed" },
     cause: { hold: "enum", names: CAUSES, is: "faults: what it was for" },
   },

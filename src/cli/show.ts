@@ -1,0 +1,38 @@
+// kmlab show: what is in a trace.
+
+import process from "node:process";
+import { styleText } from "node:util";
+import type { CommandModule } from "yargs";
+import { callNames, readTrace } from "../traces/node.ts";
+import { report } from "../traces/report.ts";
+import { summarize } from "../traces/summary.ts";
+
+interface ShowOptions {
+  trace: string;
+  json: boolean;
+  all: boolean;
+}
+
+/** Bold on a terminal that wants it; NO_COLOR and pipes get plain text. */
+function bold(text: string): string {
+  const plain = !process.stdout.isTTY || process.env["NO_COLOR"] !== undefined || process.env["TERM"] === "dumb";
+  return plain ? text : styleText("bold", text);
+}
+
+export const command: CommandModule<object, ShowOptions> = {
+  command: "show <trace>",
+  describe: "say what is in a trace",
+  builder: (yargs) =>
+    yargs
+      .positional("trace", { type: "string", demandOption: true, describe: "a .kmtrace folder" })
+      .option("json", { type: "boolean", default: false, describe: "the same as JSON" })
+      .option("all", { type: "boolean", default: false, describe: "cut no list short" })
+      .example("kmlab show ls.kmtrace", "tasks, calls by site and way in, faults, and what ring 0 would show"),
+  handler: ({ trace: dir, json, all }) => {
+    const trace = readTrace(dir);
+    const summary = summarize(trace, callNames());
+    process.stdout.write(
+      json ? `${JSON.stringify({ meta: trace.meta, ...summary }, null, 2)}\n` : report(trace, summary, bold, all),
+    );
+  },
+};
