@@ -20,19 +20,7 @@ import { InputError } from "../../src/errors.ts";
 import type { Case } from "./cases.ts";
 import { type ListedFile, listingChanges, listingLine } from "./listing.ts";
 import { contentHash, type Outcome, outputOf } from "./outcome.ts";
-
-/** The environment of every run, here and in kmlab. */
-export const ENVIRONMENT: Readonly<Record<string, string>> = {
-  LC_ALL: "C",
-  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-  HOME: "/root",
-};
-
-/** Where the test files are, and the working directory. */
-export const WORK = "/w";
-
-/** Modification time of /w itself. */
-export const WORK_MTIME = 999_999_999;
+import { ENVIRONMENT, WORK, WORK_MTIME } from "./place.ts";
 
 const TIME_LIMIT_SECONDS = 60;
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
