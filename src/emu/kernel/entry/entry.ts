@@ -1,10 +1,11 @@
 // The kernel's entry side: guest text and tables at boot, what tasks need of it (stacks, first registers, switches), and
 // where the CPU's kcalls and probes arrive.
 import { EAX, ESP } from "../../cpu/cpu.ts";
+import { FEATURES } from "../../cpu/cpuid.ts";
 import { TIMER_IRQ } from "../../machine/machine.ts";
 import { BOOT_TIME_MS, type Kernel } from "../kernel.ts";
 import { SYSCALLS } from "../syscalls.ts";
-import { newKernelContext, type Task, TIF_NEED_RESCHED } from "../task.ts";
+import { type Task, TIF_NEED_RESCHED } from "../task.ts";
 import { buildVdso, type VdsoCode, vvarPage } from "../vdso.ts";
 import { kernelSegments, layOut, setEsp0, setTssCr3 } from "./boot.ts";
 import { Kcalls } from "./kcalls.ts";
@@ -20,7 +21,6 @@ import {
   TLS_ENTRIES,
   TLS_ENTRY,
   VDSO_BASE,
-  VVAR_BASE,
 } from "./layout.ts";
 import { Paths } from "./paths.ts";
 import { Probes } from "./probes.ts";
@@ -37,26 +37,18 @@ export interface EntryOptions {
   readonly ignoreRf?: boolean;
 }
 
-/** What programs find in their auxiliary vector, and where exec maps it. */
-export interface VdsoMapping {
-  /** Linear addresses and frames: the code page, and the clock data page below it (read-only). */
-  readonly base: number;
-  readonly pfn: number;
-  readonly vvarBase: number;
-  readonly vvarPfn: number;
-}
-
 export class Entry {
   private readonly k: Kernel;
   readonly variant: EntryVariant;
   readonly text: KernelText;
   readonly vdso: VdsoCode;
-  readonly mapping: VdsoMapping = {
-    base: VDSO_BASE,
-    pfn: PHYS.VDSO >>> 12,
-    vvarBase: VVAR_BASE,
-    vvarPfn: PHYS.VVAR >>> 12,
+  /** Frames that exec maps at VDSO_BASE (readable, executable) and at VVAR_BASE (readable). */
+  readonly vdsoPages: { readonly vdso: readonly number[]; readonly vvar: readonly number[] } = {
+    vdso: [PHYS.VDSO >>> 12],
+    vvar: [PHYS.VVAR >>> 12],
   };
+  /** AT_HWCAP: the features of CPUID leaf 1. */
+  readonly hwcap: number = FEATURES;
   readonly paths: Paths;
   readonly frames: FrameContext;
   private readonly probes: Probes | null;
@@ -151,6 +143,11 @@ export class Entry {
     return new PtRegs(this.k.memory, t.kstackPfn * 4096 + THREAD_SIZE - PADDING - PT.BYTES);
   }
 
+  /** The program's stack pointer at its last entry through a frame. */
+  userStackPointer(t: Task): number {
+    return this.regs(t).get(PT.OLDESP);
+  }
+
   /** A frame where guest code says it is; undefined if that is outside the kernel's memory. */
   regsAt(address: number): PtRegs | undefined {
     const pa = directMapped(this.k.memory, address);
@@ -161,7 +158,7 @@ export class Entry {
    * A forked task: its program goes on where its parent's is, with 0 as the result.
    * @param sp its stack pointer; 0: the parent's
    */
-  copyThread(child: Task, parent: Task, sp: number): void {
+  copyThread(parent: Task, child: Task, sp: number): void {
     const { k } = this;
     const from = this.regs(parent);
     const to = this.regs(child);
@@ -196,7 +193,7 @@ export class Entry {
   }
 
   private firstContext(t: Task, regs: PtRegs): void {
-    const context = newKernelContext();
+    this.initThread(t);
     const { cpu } = this.k;
     const kept = [0, 1, 2, 3, 4, 5].map((seg) => [cpu.sel[seg], cpu.base[seg], cpu.limit[seg], cpu.attr[seg]] as const);
     const cpl = cpu.cpl;
@@ -213,7 +210,7 @@ export class Entry {
     t.context.r[ESP] = regs.address;
     t.context.r[EAX] = 0;
     t.context.eip = this.text.symbols["ret_from_fork"] | 0;
-    t.context.eflags = context.eflags;
+    t.context.eflags = 2;
     t.context.cpl = 0;
     t.context.inhibit = false;
   }

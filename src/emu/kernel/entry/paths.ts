@@ -95,9 +95,9 @@ export class Paths {
     return paths;
   }
 
-  /** Another task has the CPU from this instruction on. */
+  /** Another task has the CPU from the instruction behind the current kcall on. */
   switchTo(t: Task): void {
-    const { icount } = this.cpu;
+    const icount = this.cpu.icount + 1;
     this.now.executed += icount - this.switchedIn;
     this.switchedIn = icount;
     if (!this.task.alive) this.tasks.delete(this.task);
@@ -130,6 +130,12 @@ export class Paths {
   get inStub(): boolean {
     const { top } = this;
     return top !== undefined && top.phase === "stub" && top.suspendedAt < 0;
+  }
+
+  /** The innermost event has just begun: its first instruction faulted and is executed again. */
+  restarted(before: number): boolean {
+    const { top } = this;
+    return top !== undefined && top.suspendedAt < 0 && this.count() - top.start - top.excluded === before;
   }
 
   /** An event begins at the instruction about to execute (or `before` instructions earlier). */

@@ -68,6 +68,7 @@ export class Probes {
     if (vdso.kmlVsyscall >= 0) this.watch(at(vdso.kmlVsyscall), () => this.enterDirect());
     for (const call of vdso.clockCalls) {
       this.watch(at(call.entry), () => {
+        if (paths.restarted(1)) return;
         const flags = this.stackFlags(this.sp, PUSHED.direct);
         paths.enter({
           kind: KIND.vdso,
@@ -99,6 +100,7 @@ export class Probes {
   /** The program called the vsyscall page in ring 3. */
   private enterVsyscall(): void {
     const { cpu, vdso, paths } = this.p;
+    if (paths.restarted(1)) return;
     const nr = cpu.r[EAX];
     paths.enter({
       kind: KIND.syscall,
@@ -147,6 +149,7 @@ export class Probes {
       ["kml_rt_sigreturn_shortcut", NR_RT_SIGRETURN],
     ] as const) {
       this.watchLabel(label, () => {
+        if (paths.restarted(0)) return;
         const flags = this.stackFlags(this.sp, PUSHED.interrupt);
         paths.enter({
           kind: KIND.sigreturn,
