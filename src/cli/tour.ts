@@ -43,7 +43,7 @@ function capture(name: string, folder: string, options: RunOptions): { path: str
   writeTrace(path, run.trace);
   const seconds = (run.kernel.uptimeNs / 1e9).toFixed(3);
   say(
-    `captured ${options.argv.join(" ")} in ring ${options.ring}: ${run.trace.events.n} events, ${seconds} s of guest time`,
+    `captured ${options.argv.join(" ")} in ring ${options.ring}: ${run.trace.events.kind.length} events, ${seconds} s of guest time`,
   );
   return { path, trace: run.trace };
 }
