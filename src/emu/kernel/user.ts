@@ -70,7 +70,7 @@ export function copyOut(k: Kernel, t: Task, addr: number, bytes: Uint8Array): vo
 export function touch(k: Kernel, t: Task, addr: number, length: number, write: boolean): void {
   if (length <= 0) return;
   const last = (addr >>> 0) + length - 1;
-  for (let la = addr >>> 0; la <= last; la = (la | (PAGE_SIZE - 1)) + 1) userHostAddress(k, t, la, write);
+  for (let la = addr >>> 0; la <= last; la = ((la | (PAGE_SIZE - 1)) >>> 0) + 1) userHostAddress(k, t, la, write);
 }
 
 /**
