@@ -2,21 +2,30 @@
 import { EDGE } from "../../traces/schema/enums.ts";
 import type { Recorder } from "../capture/recorder.ts";
 import type { Cpu } from "../cpu/cpu.ts";
+import { Fpu } from "../cpu/fpu/state.ts";
 import type { HostIo } from "../host.ts";
-import type { Clock } from "../machine/clock.ts";
+import { type Clock, NS_PER_UNIT } from "../machine/clock.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Memory } from "../machine/memory.ts";
+import type { RootImage } from "../rootfs/image.ts";
 import { CHARGES, type Charges } from "./charges.ts";
-import type { Entry } from "./entry/entry.ts";
-import type { Vfs } from "./fs/vfs.ts";
+import { Entry } from "./entry/entry.ts";
+import { FIRST_FREE_FRAME } from "./entry/layout.ts";
+import { spawnInit } from "./exec/init.ts";
+import { objectOf } from "./fs/trace.ts";
+import { type BindMount, Vfs } from "./fs/vfs.ts";
+import { Futexes } from "./futex.ts";
 import { Ids } from "./ids.ts";
 import { FrameAllocator } from "./mm/frames.ts";
 import type { Mm } from "./mm/mm.ts";
 import { PageTables } from "./mm/pagetable.ts";
+import type { Vma } from "./mm/vma.ts";
 import { Random } from "./random.ts";
-import { Scheduler, type SysResult } from "./sched.ts";
+import { copyFpu, Scheduler, type SysResult } from "./sched.ts";
 import { Signals } from "./signal.ts";
-import { RLIM_INFINITY, RLIMIT, type Rlimit, Task, TI_FLAGS } from "./task.ts";
+import { type CpuTimes, RLIM_INFINITY, RLIMIT, type Rlimit, Task, TI_FLAGS, type Usage } from "./task.ts";
+import { Timers } from "./time.ts";
+import { addUsage } from "./usage.ts";
 import type { WakeCause } from "./wait.ts";
 
 export type { SysResult } from "./sched.ts";
@@ -47,6 +56,8 @@ export interface KernelOptions {
   /** Seeded random load addresses; fixed ones if false. */
   aslr: boolean;
   host: HostIo;
+  /** Say where in kmlab a failure of the kernel itself happened. */
+  debug?: boolean;
 }
 
 /** How a run ended. */
@@ -58,8 +69,6 @@ export type ExitInfo =
 
 /** Clock time at boot, in ms since 1970: 2026-01-01T00:00:00Z, so that runs are the same on any day. */
 export const BOOT_TIME_MS = 1_767_225_600_000;
-/** Bytes at the bottom of RAM that are the kernel's: text, tables, kernel stacks of the boot task. */
-export const KERNEL_RESERVED_BYTES = 0x20_0000;
 /** The number of the first program; 1 is the kernel's own init, which only waits for orphans. */
 export const FIRST_PID = 1000;
 
@@ -71,7 +80,7 @@ export class Kernel {
   readonly clock: Clock;
   readonly recorder: Recorder;
   /** ns per clock unit. */
-  readonly nsPerUnit: number;
+  readonly nsPerUnit = NS_PER_UNIT;
   readonly charges: Charges = CHARGES;
   readonly frames: FrameAllocator;
   readonly pageTables: PageTables;
@@ -79,6 +88,8 @@ export class Kernel {
   readonly random: Random;
   readonly sched: Scheduler;
   readonly signals: Signals;
+  readonly futexes = new Futexes();
+  readonly time: Timers;
   /** By pid; zombies included. */
   readonly tasks = new Map<number, Task>();
   /** Pid 1: takes orphans and forgets them when they end. */
@@ -96,6 +107,14 @@ export class Kernel {
   exitInfo: ExitInfo | undefined;
   /** The first program. */
   firstTask: Task | undefined;
+  /** Whether the first program's own execve is behind us (--trusted program). */
+  firstExecDone = false;
+  /** Tasks made since boot: /proc/stat. */
+  forks = 0;
+  /** Called when the kernel itself touches a user page on the slow path; set by a capture. */
+  onKernelTouch: ((t: Task, la: number, pfn: number, write: boolean) => void) | null = null;
+  /** Called when a call touches a page of a file's cache; set by a capture. */
+  onCacheTouch: ((t: Task, obj: number, index: number, write: boolean) => void) | null = null;
   nodename = "kmlab";
   domainname = "(none)";
 
@@ -106,15 +125,15 @@ export class Kernel {
     this.memory = machine.memory;
     this.clock = machine.clock;
     this.recorder = recorder;
-    this.nsPerUnit = machine.nsPerUnit;
     this.random = new Random(options.seed);
-    this.ids = new Ids(FIRST_PID);
-    this.frames = new FrameAllocator(this.memory.ramBytes, KERNEL_RESERVED_BYTES, (pfn) =>
+    this.ids = new Ids(this, FIRST_PID);
+    this.frames = new FrameAllocator(this.memory.ramBytes, FIRST_FREE_FRAME * 4096, (pfn) =>
       this.cpu.invalidateFrame(pfn),
     );
     this.pageTables = new PageTables(this.memory, this.frames);
     this.sched = new Scheduler(this);
     this.signals = new Signals(this);
+    this.time = new Timers(this);
     this.idle = new Task(0, this.ids.task(), undefined, defaultRlimits());
     this.idle.comm = "swapper";
     this.init = new Task(1, this.ids.task(), undefined, defaultRlimits());
@@ -165,10 +184,76 @@ export class Kernel {
     return { from: this.current.seq >= 0 ? this.current.seq : undefined, kind, delay };
   }
 
-  /** Puts an address space on the CPU. */
+  /** Puts an address space on the CPU; undefined: the kernel's own. */
   loadMm(mm: Mm | undefined): void {
     this.loadedMm = mm;
-    this.pageTables.load(this.cpu, mm);
+    this.pageTables.load(this.cpu, mm?.pgd);
+    this.entry.loadCr3(this.cpu.cr3);
+  }
+
+  /** A copy of the FPU's state, into `into` if given. */
+  saveFpu(into?: Fpu): Fpu {
+    const copy = into ?? new Fpu();
+    copyFpu(this.cpu.fpu, copy);
+    return copy;
+  }
+
+  /** Processor time of a process, ended threads included, in clock units. */
+  processTimes(t: Task): CpuTimes {
+    const { user, system } = this.processUsage(t);
+    return { user, system };
+  }
+
+  /** What a process has used so far. */
+  processUsage(t: Task): Usage {
+    const sum = { ...t.signal.usage };
+    for (const thread of t.signal.threads) if (thread.alive) addUsage(sum, thread.usage);
+    sum.maxRss = Math.max(sum.maxRss, t.mm?.peakRss ?? 0);
+    return sum;
+  }
+
+  /** The trace's number for what an area maps; -1 for anonymous memory and when nothing is recorded. */
+  objectOf(vma: Vma): number {
+    return vma.file === undefined || !this.recorder.enabled ? -1 : objectOf(this, vma.file.inode);
+  }
+
+  /** A file lost its pages from `first` on: every address space that maps it must fault again. */
+  unmapFile(mapping: { readonly vmas: Set<unknown> }, first: number): void {
+    for (const mm of mapping.vmas) (mm as Mm).unmapMapping(mapping, first);
+  }
+
+  /**
+   * Lays out the kernel, mounts the root and makes the first task; nothing runs yet.
+   * @param binds host directories in the guest's tree
+   */
+  boot(image: RootImage, binds: readonly BindMount[] = []): void {
+    this.entry = new Entry(this);
+    this.vfs = new Vfs(this, image, binds);
+    this.pageTables.reclaim = () => this.vfs.reclaim(32) > 0;
+    this.entry.startIdle(this.idle);
+    spawnInit(this);
+    this.machine.pit.start();
+  }
+
+  /** The first program is gone: the run is over. */
+  firstTaskGone(status: number): void {
+    const signal = status & 0x7f;
+    this.exitInfo =
+      signal === 0
+        ? { kind: "exit", code: (status >> 8) & 0xff }
+        : { kind: "signal", signal, core: (status & 0x80) !== 0 };
+    this.machine.stop();
+  }
+
+  /** Runs until the first program is gone or the machine is dead. Never throws for anything a guest does. */
+  run(): ExitInfo {
+    try {
+      if (this.exitInfo === undefined) this.machine.run();
+    } catch (e) {
+      if (!(e instanceof Error)) throw e;
+      this.exitInfo = { kind: "dead", reason: `kernel bug: ${e.message}${this.options.debug ? `\n${e.stack}` : ""}` };
+    }
+    return this.exitInfo ?? { kind: "dead", reason: this.machine.dead ?? "the machine stopped" };
   }
 }
 

@@ -1,6 +1,7 @@
 // The scheduler: one runqueue, time slices counted in ticks, blocking and waking, and the context switch.
 // A task that waits keeps what the kernel was doing for it as an Activity; when it is put on the CPU again the activity goes on
 // before any guest code does.
+import type { Fpu } from "../cpu/fpu/state.ts";
 import { EINTR, SysError } from "./errno.ts";
 import type { Kernel } from "./kernel.ts";
 import { type KernelContext, type Task, TIF_NEED_RESCHED } from "./task.ts";
@@ -28,7 +29,7 @@ export interface Activity {
 }
 
 /** A body in progress: starts it, starts it again after Retry, resumes it, and hands its result to done(). */
-class BodyActivity implements Activity {
+export class BodyActivity implements Activity {
   private generator: Generator<Wait, number, WakeReason> | undefined;
   private readonly start: () => SysResult;
   private readonly done: (result: number) => void;
@@ -100,11 +101,10 @@ class Sleeper implements Waiter {
     this.awake = true;
     for (const queue of this.wait.queues) queue.remove(this);
     this.timer?.cancel();
-    const { k, t } = this;
-    t.blockedUnits += k.clock.now() - this.since;
-    t.wakeReason = reason;
-    k.edge(t, cause);
-    k.sched.wakeUp(t);
+    this.t.blockedUnits += this.k.clock.now() - this.since;
+    this.t.wakeReason = reason;
+    this.k.edge(this.t, cause);
+    this.k.sched.wakeUp(this.t);
     return true;
   }
 }
@@ -221,7 +221,7 @@ export class Scheduler {
       k.edge(t, { kind: "timer", delay: 0 });
       return true;
     }
-    t.state = wait.interruptible ? "interruptible" : "uninterruptible";
+    t.state = wait.stopped ? "stopped" : wait.interruptible ? "interruptible" : "uninterruptible";
     this.sleepers.set(t, new Sleeper(k, t, wait));
     return false;
   }
@@ -281,6 +281,7 @@ export class Scheduler {
     next.dispatched = now;
     next.accounted = now;
     loadContext(k, next.context);
+    // A task without an address space borrows the last one, as kernel threads do.
     if (next.mm !== undefined && next.mm !== k.loadedMm) k.loadMm(next.mm);
     k.entry.switchTo(next);
     k.clock.charge(k.charges.contextSwitch);
@@ -328,5 +329,19 @@ export function loadContext(k: Kernel, c: KernelContext): void {
   cpu.base.set(c.base);
   cpu.limit.set(c.limit);
   cpu.attr.set(c.attr);
-  k.loadFpu(c.fpu);
+  if (c.fpu) copyFpu(c.fpu, cpu.fpu);
+  else cpu.fpu.init();
+}
+
+/** Copies the whole FPU state. */
+export function copyFpu(from: Fpu, to: Fpu): void {
+  for (let i = 0; i < 8; i++) to.regs[i].copy(from.regs[i]);
+  to.setCw(from.cw);
+  to.status = from.status;
+  to.used = from.used;
+  to.fip = from.fip;
+  to.fcs = from.fcs;
+  to.fop = from.fop;
+  to.fdp = from.fdp;
+  to.fds = from.fds;
 }

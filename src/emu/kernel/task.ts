@@ -1,5 +1,6 @@
 // A task and what a thread group shares: ids, credentials, signals, limits, kernel stack and saved kernel context.
 import type { Seq } from "../capture/recorder.ts";
+import type { Fpu } from "../cpu/fpu/state.ts";
 import type { Timer } from "../machine/clock.ts";
 import type { FilesStruct, FsStruct } from "./fs/files.ts";
 import type { Mm } from "./mm/mm.ts";
@@ -205,6 +206,8 @@ export class SignalStruct {
   rlimits: Rlimit[];
   /** wait status of the whole group once it exits; undefined while it lives. */
   groupExit: number | undefined;
+  /** The event that decided groupExit. */
+  groupExitFrom: Seq | undefined;
   /** The task that runs execve and ends the others, if any, and where it waits for them. */
   execTask: Task | undefined;
   readonly threadGone = new WaitQueue();
@@ -244,8 +247,8 @@ export interface KernelContext {
   readonly base: Int32Array;
   readonly limit: Uint32Array;
   readonly attr: Int32Array;
-  /** What fpu code saved: opaque to the scheduler. */
-  fpu: Uint8Array | undefined;
+  /** Undefined: as FNINIT leaves it. */
+  fpu: Fpu | undefined;
 }
 
 export function newKernelContext(): KernelContext {
@@ -271,8 +274,9 @@ export interface AltStack {
 }
 
 export class Task {
-  readonly pid: number;
-  tgid: number;
+  /** Changes only when a thread execs and takes its leader's. */
+  pid: number;
+  readonly tgid: number;
   /** Dense trace id, never reused. */
   readonly id: number;
   comm = "";
@@ -286,6 +290,8 @@ export class Task {
   exitSignal = 17;
   /** wait status, once a zombie. */
   exitCode = 0;
+  /** Its last event. */
+  exitSeq: Seq = -1;
   mm: Mm | undefined;
   files: FilesStruct | undefined;
   fs: FsStruct | undefined;
@@ -340,6 +346,12 @@ export class Task {
   personality = 0;
   /** What restart_syscall does. */
   restartBlock: (() => number | Generator<Wait, number, WakeReason>) | undefined;
+  /** Stopped by job control. */
+  jobStopped = false;
+  /** The page it faults on had to be waited for. */
+  faultWaited = false;
+  /** Its program's heap is executable (no PT_GNU_STACK). */
+  execHeap = false;
   /** rseq area registration (accepted, not used). */
   rseq: { address: number; length: number; signature: number } | undefined;
   /** Number of the system call in progress, -1 outside one. */

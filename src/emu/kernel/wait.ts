@@ -25,6 +25,8 @@ export interface Wait {
   interruptible: boolean;
   /** Whether a signal that ends the process ends the wait (TASK_KILLABLE). */
   killable?: boolean;
+  /** The task counts as stopped, not as sleeping. */
+  stopped?: boolean;
   /** Leave the queue's other exclusive waiters asleep when one wake-up is enough for one task (accept, locks). */
   exclusive?: boolean;
 }

@@ -1,0 +1,274 @@
+// Futexes: waiting on a word of user memory (kernel/futex), and the robust lists that unlock what a dead thread held.
+import {
+  EAGAIN,
+  EFAULT,
+  EINVAL,
+  ENOSYS,
+  EPERM,
+  ERESTART_RESTARTBLOCK,
+  ERESTARTSYS,
+  ESRCH,
+  ETIMEDOUT,
+} from "./errno.ts";
+import type { Kernel, Sys, SysResult } from "./kernel.ts";
+import type { Task } from "./task.ts";
+import { CLOCK_MONOTONIC, CLOCK_REALTIME, deadlineOf, readTimespec32, readTimespec64, type Timespec } from "./time.ts";
+import { readU32, userHostAddress, writeU32 } from "./user.ts";
+import { type Wait, WaitQueue, type WakeReason } from "./wait.ts";
+
+const FUTEX_WAIT = 0;
+const FUTEX_WAKE = 1;
+const FUTEX_REQUEUE = 3;
+const FUTEX_CMP_REQUEUE = 4;
+const FUTEX_WAKE_OP = 5;
+const FUTEX_WAIT_BITSET = 9;
+const FUTEX_WAKE_BITSET = 10;
+const FUTEX_PRIVATE = 128;
+const FUTEX_CLOCK_REALTIME = 256;
+const ANY_BIT = 0xffff_ffff | 0;
+
+const FUTEX_WAITERS = 0x8000_0000;
+const FUTEX_OWNER_DIED = 0x4000_0000;
+const FUTEX_TID_MASK = 0x3fff_ffff;
+/** Entries of a robust list that are looked at; it may be a circle. */
+const ROBUST_LIST_LIMIT = 2048;
+const ROBUST_HEAD_BYTES = 12;
+
+/** What a futex word is known by: an object (address space or shared mapping) and a place in it. */
+interface Key {
+  readonly object: object;
+  readonly offset: number;
+}
+
+interface FutexWaiter {
+  key: Key;
+  readonly bitset: number;
+  readonly queue: WaitQueue;
+  woken: boolean;
+}
+
+/** All waiters of a machine, in order of arrival per word. */
+export class Futexes {
+  private readonly waiters = new Map<object, Map<number, FutexWaiter[]>>();
+
+  private at(key: Key): FutexWaiter[] {
+    return this.waiters.get(key.object)?.get(key.offset) ?? [];
+  }
+
+  add(waiter: FutexWaiter): void {
+    const { object, offset } = waiter.key;
+    let words = this.waiters.get(object);
+    if (words === undefined) {
+      words = new Map();
+      this.waiters.set(object, words);
+    }
+    const list = words.get(offset);
+    if (list) list.push(waiter);
+    else words.set(offset, [waiter]);
+  }
+
+  remove(waiter: FutexWaiter): void {
+    const { object, offset } = waiter.key;
+    const words = this.waiters.get(object);
+    const list = words?.get(offset);
+    const at = list?.indexOf(waiter) ?? -1;
+    if (words === undefined || list === undefined || at < 0) return;
+    list.splice(at, 1);
+    if (list.length === 0) words.delete(offset);
+    if (words.size === 0) this.waiters.delete(object);
+  }
+
+  /** Wakes up to `count` waiters whose bits meet `bitset`; returns how many. */
+  wake(k: Kernel, key: Key, count: number, bitset: number): number {
+    let woken = 0;
+    for (const waiter of [...this.at(key)]) {
+      if (woken >= count) break;
+      if ((waiter.bitset & bitset) === 0) continue;
+      this.remove(waiter);
+      waiter.woken = true;
+      waiter.queue.wakeAll(k.cause("futex"));
+      woken++;
+    }
+    return woken;
+  }
+
+  /** Moves up to `count` waiters to another word; returns how many. */
+  requeue(key: Key, to: Key, count: number): number {
+    let moved = 0;
+    for (const waiter of [...this.at(key)]) {
+      if (moved >= count) break;
+      this.remove(waiter);
+      waiter.key = to;
+      this.add(waiter);
+      moved++;
+    }
+    return moved;
+  }
+}
+
+function keyOf(k: Kernel, t: Task, addr: number, isPrivate: boolean): Key {
+  const la = addr >>> 0;
+  const mm = t.mm!;
+  if (!isPrivate) {
+    // The page must be there: a shared word is known by the object behind it.
+    userHostAddress(k, t, la, false);
+    const vma = mm.vmas.at(la);
+    if (vma?.mapping !== undefined && vma.shared) {
+      return { object: vma.mapping, offset: vma.indexOf(la) * 4096 + (la & 4095) };
+    }
+  }
+  return { object: mm, offset: la };
+}
+
+function* wait(
+  k: Kernel,
+  t: Task,
+  addr: number,
+  value: number,
+  isPrivate: boolean,
+  bitset: number,
+  deadline: number | undefined,
+): Generator<Wait, number, WakeReason> {
+  const key = keyOf(k, t, addr, isPrivate);
+  if ((readU32(k, t, addr) | 0) !== (value | 0)) return -EAGAIN;
+  const waiter: FutexWaiter = { key, bitset, queue: new WaitQueue(), woken: false };
+  k.futexes.add(waiter);
+  const reason = yield { queues: [waiter.queue], deadline, interruptible: true };
+  if (waiter.woken) return 0;
+  k.futexes.remove(waiter);
+  if (reason === "timeout") return -ETIMEDOUT;
+  if (deadline === undefined) return -ERESTARTSYS;
+  t.restartBlock = () => wait(k, t, addr, value, isPrivate, bitset, deadline);
+  return -ERESTART_RESTARTBLOCK;
+}
+
+/** FUTEX_WAKE_OP's encoded operation on the second word; returns whether its waiters are to be woken. */
+function wakeOp(k: Kernel, t: Task, addr: number, code: number): boolean | number {
+  const op = (code >>> 28) & 7;
+  const cmp = (code >>> 24) & 15;
+  let arg = (code << 8) >> 20;
+  const cmpArg = (code << 20) >> 20;
+  if ((code >>> 28) & 8) arg = 1 << (arg & 31);
+  const old = readU32(k, t, addr) | 0;
+  const next = [arg, old + arg, old | arg, old & ~arg, old ^ arg][op];
+  if (next === undefined) return -ENOSYS;
+  writeU32(k, t, addr, next | 0);
+  const result = [old === cmpArg, old !== cmpArg, old < cmpArg, old <= cmpArg, old > cmpArg, old >= cmpArg][cmp];
+  return result ?? -ENOSYS;
+}
+
+function futex(
+  k: Kernel,
+  t: Task,
+  addr: number,
+  op: number,
+  value: number,
+  timeout: number,
+  addr2: number,
+  value3: number,
+  read: (k: Kernel, t: Task, addr: number) => Timespec,
+): SysResult {
+  const command = op & 127;
+  const isPrivate = (op & FUTEX_PRIVATE) !== 0;
+  if (addr & 3) return -EINVAL;
+  if (t.mm === undefined) return -EFAULT;
+  switch (command) {
+    case FUTEX_WAIT:
+    case FUTEX_WAIT_BITSET: {
+      const bitset = command === FUTEX_WAIT ? ANY_BIT : value3;
+      if (bitset === 0) return -EINVAL;
+      let deadline: number | undefined;
+      if (timeout !== 0) {
+        const clock = op & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC;
+        const time = read(k, t, timeout);
+        if (time.sec < 0 || time.nsec < 0 || time.nsec >= 1e9) return -EINVAL;
+        deadline = deadlineOf(k, clock, time, command === FUTEX_WAIT_BITSET);
+      }
+      return wait(k, t, addr, value, isPrivate, bitset, deadline);
+    }
+    case FUTEX_WAKE:
+      return k.futexes.wake(k, keyOf(k, t, addr, isPrivate), Math.max(1, value), ANY_BIT);
+    case FUTEX_WAKE_BITSET:
+      if (value3 === 0) return -EINVAL;
+      return k.futexes.wake(k, keyOf(k, t, addr, isPrivate), Math.max(1, value), value3);
+    case FUTEX_REQUEUE:
+    case FUTEX_CMP_REQUEUE: {
+      if (value < 0 || timeout < 0) return -EINVAL;
+      const from = keyOf(k, t, addr, isPrivate);
+      const to = keyOf(k, t, addr2, isPrivate);
+      if (command === FUTEX_CMP_REQUEUE && (readU32(k, t, addr) | 0) !== (value3 | 0)) return -EAGAIN;
+      const woken = k.futexes.wake(k, from, value, ANY_BIT);
+      const moved = k.futexes.requeue(from, to, timeout);
+      return woken + moved;
+    }
+    case FUTEX_WAKE_OP: {
+      const first = keyOf(k, t, addr, isPrivate);
+      const second = keyOf(k, t, addr2, isPrivate);
+      const also = wakeOp(k, t, addr2, value3);
+      if (typeof also === "number") return also;
+      const woken = k.futexes.wake(k, first, Math.max(1, value), ANY_BIT);
+      return also ? woken + k.futexes.wake(k, second, Math.max(1, timeout), ANY_BIT) : woken;
+    }
+    default:
+      return -ENOSYS;
+  }
+}
+
+export const sys_futex: Sys = (k, t, addr, op, value, timeout, addr2, value3) =>
+  futex(k, t, addr, op, value, timeout, addr2, value3, readTimespec32);
+
+export const sys_futex_time64: Sys = (k, t, addr, op, value, timeout, addr2, value3) =>
+  futex(k, t, addr, op, value, timeout, addr2, value3, readTimespec64);
+
+export const sys_set_robust_list: Sys = (_k, t, head, length) => {
+  if (length !== ROBUST_HEAD_BYTES) return -EINVAL;
+  t.robustList = head >>> 0;
+  return 0;
+};
+
+export const sys_get_robust_list: Sys = (k, t, pid, head, length) => {
+  const target = pid === 0 ? t : k.tasks.get(pid);
+  if (target === undefined) return -ESRCH;
+  if (target !== t && !k.signals.permitted(t, target, 0)) return -EPERM;
+  writeU32(k, t, length, ROBUST_HEAD_BYTES);
+  writeU32(k, t, head, target.robustList);
+  return 0;
+};
+
+export const sys_set_tid_address: Sys = (_k, t, addr) => {
+  t.clearChildTid = addr >>> 0;
+  return t.pid;
+};
+
+/** CLONE_CHILD_CLEARTID: zeroes the word and wakes who joins the thread. */
+export function wakeClearedTid(k: Kernel, t: Task): void {
+  const addr = t.clearChildTid;
+  writeU32(k, t, addr, 0);
+  k.futexes.wake(k, keyOf(k, t, addr, false), 1, ANY_BIT);
+  k.futexes.wake(k, keyOf(k, t, addr, true), 1, ANY_BIT);
+}
+
+/** Marks the locks that a dying thread still holds and wakes one waiter of each. */
+export function exitRobustList(k: Kernel, t: Task): void {
+  const head = t.robustList;
+  if (head === 0) return;
+  t.robustList = 0;
+  const offset = readU32(k, t, head + 4) | 0;
+  const pending = readU32(k, t, head + 8) & ~1;
+  let entry = readU32(k, t, head);
+  for (let i = 0; i < ROBUST_LIST_LIMIT && (entry & ~1) >>> 0 !== head; i++) {
+    const next = readU32(k, t, (entry & ~1) >>> 0);
+    if ((entry & ~1) !== pending) handleDeath(k, t, ((entry & ~1) + offset) >>> 0);
+    entry = next;
+  }
+  if (pending !== 0) handleDeath(k, t, (pending + offset) >>> 0);
+}
+
+function handleDeath(k: Kernel, t: Task, addr: number): void {
+  if (addr & 3) return;
+  const value = readU32(k, t, addr);
+  if ((value & FUTEX_TID_MASK) !== t.pid) return;
+  writeU32(k, t, addr, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
+  if (value & FUTEX_WAITERS) k.futexes.wake(k, keyOf(k, t, addr, false), 1, ANY_BIT);
+  if (value & FUTEX_WAITERS) k.futexes.wake(k, keyOf(k, t, addr, true), 1, ANY_BIT);
+}
