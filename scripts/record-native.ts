@@ -1,9 +1,6 @@
 // npm run record-native: runs every case of test/programs on this host's kernel, in a chroot of the base root, and records what it did.
 
-import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { release } from "node:os";
 import process from "node:process";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { ensureRoot } from "../src/emu/rootfs/roots-node.ts";
@@ -16,19 +13,10 @@ import {
   CASES_FILE,
   commandHash,
   FIXTURE_TAR,
-  type Provenance,
+  provenanceHere,
   type Recording,
   writeRecording,
 } from "../test/programs/recording.ts";
-
-/** What a recording made here and now comes from. */
-export function provenanceHere(root: string, folder: string): Provenance {
-  const filesystem = spawnSync("stat", ["-f", "-c", "%T", folder]).stdout.toString().trim();
-  const fixture = createHash("sha256")
-    .update(gunzipSync(readFileSync(FIXTURE_TAR)))
-    .digest("hex");
-  return { date: new Date().toISOString().slice(0, 10), kernel: `Linux ${release()}`, filesystem, root, fixture };
-}
 
 /** Writes the fixture's archive if its generator gives other bytes than the committed one. */
 function refreshFixture(): void {

@@ -24,6 +24,22 @@ export function outputOf(bytes: Uint8Array): Output {
   return { bytes: bytes.length, sha256, head: new TextDecoder("latin1").decode(bytes.subarray(0, 80)) };
 }
 
+/** How many lines of a tree are kept as they are in a compact outcome. */
+const TREE_LINES = 8;
+
+/** The outcome with long trees and texts replaced by a hash: for recordings of many runs. Equal outcomes stay equal. */
+export function compact(outcome: Outcome): Outcome {
+  const short = (o: Output): Output =>
+    typeof o === "string" && o.length > 400 ? { bytes: o.length, sha256: hashOfText(o), head: o.slice(0, 80) } : o;
+  const { status, stdout, stderr, tree } = outcome;
+  const lines = tree.length > TREE_LINES ? [`${tree.length} changes, SHA-256 ${hashOfText(tree.join("\n"))}`] : tree;
+  return { status, stdout: short(stdout), stderr: short(stderr), tree: lines };
+}
+
+function hashOfText(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+}
+
 /** A short hash of contents, for listings. */
 export function contentHash(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex").slice(0, 16);

@@ -1,7 +1,10 @@
 // The recorded native runs, as committed under test/fixtures/programs.
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { release } from "node:os";
 import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
 import type { Case } from "./cases.ts";
 import type { Outcome } from "./outcome.ts";
 
@@ -11,6 +14,9 @@ const folder = new URL("../fixtures/programs/", import.meta.url);
 export const FIXTURE_TAR = fileURLToPath(new URL("tree.tar.gz", folder));
 export const CASES_FILE = fileURLToPath(new URL("native.json", folder));
 export const SEEDS_FILE = fileURLToPath(new URL("seeds.json", folder));
+
+/** Seeds 1 to this are recorded. */
+export const RECORDED_SEEDS = 200;
 
 /** Where a recording comes from. */
 export interface Provenance {
@@ -30,6 +36,15 @@ export interface Recording {
   provenance: Provenance;
   /** By name of the case or seed; `of` is a hash of the command, so that a changed command is not compared with an old run. */
   runs: Record<string, Outcome & { of: string }>;
+}
+
+/** What a recording made here and now comes from. @param folder where the native root was unpacked */
+export function provenanceHere(root: string, folder: string): Provenance {
+  const filesystem = spawnSync("stat", ["-f", "-c", "%T", folder]).stdout.toString().trim();
+  const fixture = createHash("sha256")
+    .update(gunzipSync(readFileSync(FIXTURE_TAR)))
+    .digest("hex");
+  return { date: new Date().toISOString().slice(0, 10), kernel: `Linux ${release()}`, filesystem, root, fixture };
 }
 
 /** A hash of what is run. */
