@@ -23,6 +23,12 @@ export function aligned(rows: readonly (readonly string[])[], right: readonly bo
   });
 }
 
+/** Nanoseconds in the unit that fits. */
+function duration(ns: number): string {
+  if (ns >= 1e9) return `${(ns / 1e9).toFixed(3)} s`;
+  return ns >= 1e6 ? `${(ns / 1e6).toFixed(3)} ms` : `${(ns / 1e3).toFixed(3)} us`;
+}
+
 function share(part: number, whole: number): string {
   return whole === 0 ? "" : `${((100 * part) / whole).toFixed(1)} %`;
 }
@@ -68,14 +74,13 @@ function cut<T>(rows: readonly T[], all: boolean): { rows: readonly T[]; more: s
 export function report(trace: Trace, summary: Summary, bold: Emphasis, all = false): string {
   const { meta } = trace;
   const unit = meta.clock.unit;
-  const seconds = (summary.time * meta.clock.nsPerUnit) / 1e9;
   const kinds = KINDS.filter((kind) => summary.kinds[kind]).map((kind) => `${grouped(summary.kinds[kind]!)} ${kind}`);
   const out = [
     ...machine(meta),
     "",
     `${grouped(summary.events)} events: ${kinds.join(", ")}`,
     `${grouped(summary.user)} program instructions, ${grouped(summary.kinstr)} on the ways in and out`,
-    `${grouped(summary.time)} ${unit} from first to last, ${seconds.toFixed(3)} s at the nominal clock; ${grouped(summary.blocked)} waited`,
+    `${grouped(summary.time)} ${unit} from first to last, ${duration(summary.time * meta.clock.nsPerUnit)} at the nominal clock; ${grouped(summary.blocked)} waited`,
     `${grouped(summary.edges)} edges, ${grouped(summary.pages)} page touches in ${grouped(summary.epochs)} epochs`,
     "",
     ...taskTable(summary, bold, all),
@@ -91,7 +96,7 @@ function taskTable(summary: Summary, bold: Emphasis, all: boolean): string[] {
   const { rows, more } = cut(summary.tasks, all);
   const cells = rows.map((t) => [
     String(t.task),
-    grouped(t.pid),
+    t.pid === null ? "" : String(t.pid),
     t.comm ?? "",
     t.ring === null ? "" : String(t.ring),
     grouped(t.calls),
