@@ -53,6 +53,7 @@ export interface Mix {
 export interface Engine {
   run(untilIcount: number): void;
   invalidateFrame(pfn: number): void;
+  codeWritten(pfn: number, offset: number): void;
   /** Add what has retired since the last call, per class, into `counts`. */
   flushMix(counts: Float64Array): void;
 }
@@ -195,5 +196,13 @@ export class Cpu {
   /** Host code wrote to a physical frame: drop decoded code there. Cheap when there is none. */
   invalidateFrame(pfn: number): void {
     if (this.memory.codeFrames[pfn] !== 0) this.engine.invalidateFrame(pfn);
+  }
+
+  /**
+   * A store of up to 4 bytes at `offset` is about to reach a frame that holds decoded code: drop the code it hits. When
+   * none is left the frame's codeFrames mark is cleared; until then every store there must come by this way.
+   */
+  codeWritten(pfn: number, offset: number): void {
+    this.engine.codeWritten(pfn, offset);
   }
 }

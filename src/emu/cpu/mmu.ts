@@ -103,7 +103,7 @@ export function translate(cpu: Cpu, la: number, write: boolean, user: boolean): 
     return HOLE_WRITE + (la & 0xfff);
   }
   const frame = pa >>> 12;
-  if (write && memory.codeFrames[frame] !== 0) cpu.invalidateFrame(frame);
+  if (write && memory.codeFrames[frame] !== 0) cpu.codeWritten(frame, la & 0xfff);
   if (cpu.onTlbFill !== null) cpu.onTlbFill(la, frame, write, user);
   const hostPage = RAM_BASE + pa;
   if (!watchesPage(cpu, page)) {

@@ -1,6 +1,6 @@
 // The instruction engine (tier 0): decoded basic blocks, cached by physical address and privilege mode, chained inside
 // their page, dropped when their frame is written; stops exactly at a given instruction count.
-import { RAM_BASE, SUPER_READ, USER_READ } from "../../machine/memory.ts";
+import { PAGE_SIZE, RAM_BASE, SUPER_READ, USER_READ } from "../../machine/memory.ts";
 import { type Cpu, CS, DS, type Engine, ES, SS, STATE_CODE, STATE_EFLAGS, STATE_EIP, STATE_LEFT } from "../cpu.ts";
 import { checkCodeBreakpoint, debugTrap, hasCodeBreakpoints } from "../debug.ts";
 import { GP, guestFault, NMI, raise } from "../fault.ts";
@@ -76,13 +76,38 @@ class Block {
   }
 }
 
+/** Shift and words of the map of code bytes in a frame: one bit per 32 bytes. */
+const GRANULE_SHIFT = 5;
+const GRANULE_WORDS = 4;
+/** Writes beside code in a frame before its code is dropped so that writes there become fast; grows fourfold each time. */
+const FIRST_PATIENCE = 64;
+
+/** The code of one physical frame. */
+class CodeFrame {
+  blocks: Block[] = [];
+  readonly map = new Int32Array(GRANULE_WORDS);
+  /** Writes that hit no code since the frame's code was last dropped. */
+  writes = 0;
+  patience = FIRST_PATIENCE;
+
+  /** Mark bytes [from, to) of the frame as code. */
+  mark(from: number, to: number): void {
+    for (let g = from >> GRANULE_SHIFT; g <= (to - 1) >> GRANULE_SHIFT; g++) this.map[g >> 5] |= 1 << (g & 31);
+  }
+
+  marked(offset: number): boolean {
+    const g = offset >> GRANULE_SHIFT;
+    return (this.map[g >> 5] & (1 << (g & 31))) !== 0;
+  }
+}
+
 class Tier0 implements Engine {
   private readonly cpu: Cpu;
   private readonly u8: Uint8Array;
   private readonly handlers: (HandlerSet | null)[] = [null, null];
   private readonly cache: (Block | null)[] = new Array(CACHE_MASK + 1).fill(null);
   private readonly blocks = new Map<number, Block>();
-  private readonly byFrame = new Map<number, Block[]>();
+  private readonly byFrame = new Map<number, CodeFrame>();
   private mode = 0;
   /** Blocks with runs since the last look at the mix, and counts of instructions that ran outside whole blocks. */
   private ran: Block[] = [];
@@ -185,6 +210,8 @@ class Tier0 implements Engine {
         base = S[STATE_EIP];
         left = S[STATE_LEFT];
         if (block === null) {
+          // Nothing is fetched beyond the last instruction asked for: its page may not be there.
+          if (left <= 0) return;
           i = -1;
           block = this.find(mode);
           if (from !== null) {
@@ -451,13 +478,21 @@ class Tier0 implements Engine {
   }
 
   private register(block: Block): void {
-    for (const host of [block.host, block.host2]) {
-      if (host < RAM_BASE) continue;
-      const frame = (host - RAM_BASE) >>> 12;
-      const list = this.byFrame.get(frame);
-      if (list) list.push(block);
-      else this.byFrame.set(frame, [block]);
+    const first = Math.min(block.length || 1, PAGE_SIZE - (block.host & 0xfff));
+    this.registerPart(block, block.host, first);
+    if (block.host2 >= 0) this.registerPart(block, block.host2, block.length - first);
+  }
+
+  private registerPart(block: Block, host: number, length: number): void {
+    if (host < RAM_BASE) return;
+    const frame = (host - RAM_BASE) >>> 12;
+    let code = this.byFrame.get(frame);
+    if (code === undefined) {
+      code = new CodeFrame();
+      this.byFrame.set(frame, code);
     }
+    code.blocks.push(block);
+    code.mark(host & 0xfff, (host & 0xfff) + Math.max(length, 1));
   }
 
   private handlerSet(user: boolean): HandlerSet {
@@ -468,13 +503,47 @@ class Tier0 implements Engine {
 
   invalidateFrame(pfn: number): void {
     this.cpu.memory.codeFrames[pfn] = 0;
-    const list = this.byFrame.get(pfn);
-    if (list === undefined) return;
-    this.byFrame.delete(pfn);
-    for (const block of list) {
-      this.blocks.delete(block.host * MODES + block.mode);
-      drop(block);
+    const code = this.byFrame.get(pfn);
+    if (code === undefined) return;
+    for (const block of code.blocks) this.forget(block);
+    code.blocks = [];
+    code.map.fill(0);
+    code.writes = 0;
+  }
+
+  private forget(block: Block): void {
+    if (block.count === DROPPED) return;
+    this.blocks.delete(block.host * MODES + block.mode);
+    drop(block);
+  }
+
+  codeWritten(pfn: number, offset: number): void {
+    const code = this.byFrame.get(pfn);
+    if (code === undefined || code.blocks.length === 0) {
+      this.cpu.memory.codeFrames[pfn] = 0;
+      return;
     }
+    const last = Math.min(offset + 3, 0xfff);
+    if (code.marked(offset) || code.marked(last)) {
+      const start = RAM_BASE + pfn * PAGE_SIZE;
+      const kept = code.blocks.filter((block) => !overlaps(block, start, offset, last));
+      if (kept.length < code.blocks.length) {
+        for (const block of code.blocks) if (overlaps(block, start, offset, last)) this.forget(block);
+        code.blocks = kept;
+        code.map.fill(0);
+        for (const block of kept) this.remark(code, block, start);
+        if (kept.length === 0) this.cpu.memory.codeFrames[pfn] = 0;
+        return;
+      }
+    }
+    if (++code.writes < code.patience) return;
+    code.patience *= 4;
+    this.invalidateFrame(pfn);
+  }
+
+  private remark(code: CodeFrame, block: Block, start: number): void {
+    const [from, to] = extent(block, start);
+    code.mark(from, to);
   }
 
   flushMix(counts: Float64Array): void {
@@ -490,6 +559,18 @@ class Tier0 implements Engine {
 
 function nothing(): undefined {
   return undefined;
+}
+
+/** The bytes that a block takes of the frame at host address `start`: [from, to). */
+function extent(block: Block, start: number): readonly [number, number] {
+  const from = block.host & 0xfff;
+  const first = Math.min(Math.max(block.length, 1), PAGE_SIZE - from);
+  return (block.host & ~0xfff) === start ? [from, from + first] : [0, Math.max(block.length - first, 1)];
+}
+
+function overlaps(block: Block, start: number, first: number, last: number): boolean {
+  const [from, to] = extent(block, start);
+  return first < to && last >= from;
 }
 
 /** Remember `to` as the successor of `from`, when both are ordinary blocks of one page. */
