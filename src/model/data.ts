@@ -75,11 +75,19 @@ export interface Call {
   readonly class: string;
 }
 
+/** Instructions counted on a path (the program's own part of it included). */
+export interface CountedPath {
+  readonly kernel: string;
+  readonly path: string;
+  readonly instructions: number;
+}
+
 export interface ModelData {
   readonly profiles: ReadonlyMap<string, Profile>;
   /** Processors that cannot be had, with the reason. */
   readonly refused: ReadonlyMap<string, string>;
   readonly kernels: ReadonlyMap<string, Kernel>;
+  readonly counts: readonly CountedPath[];
   readonly bodies: ReadonlyMap<string, ReadonlyMap<string, readonly BodyTerm[]>>;
   readonly calls: ReadonlyMap<string, Call>;
   /** Call by number, per ABI. */
@@ -241,5 +249,10 @@ export function loadModelData(read: ReadData): ModelData {
     if (index < 0) throw new InputError(`${row.where}: no instruction class "${row.text("class")}"`);
     mix[index] = row.required("share");
   }
-  return { profiles, refused, kernels, bodies, calls, i386, x86_64, mix };
+  const counts = readTable("kernels/counts.csv", read("kernels/counts.csv")).map((row) => ({
+    kernel: row.text("kernel"),
+    path: row.text("path"),
+    instructions: row.required("instructions"),
+  }));
+  return { profiles, refused, kernels, counts, bodies, calls, i386, x86_64, mix };
 }

@@ -106,6 +106,11 @@ export class Prices {
     );
   }
 
+  /** Whose cost function a call has: its own, else that of its class. */
+  bodyOf(name: string, kernel: Kernel = this.kernel): string {
+    return this.hasBody(name, kernel) ? name : (this.data.calls.get(name)?.class ?? name);
+  }
+
   /** Cycles here for one unit of a body's row: the same kernel code at this processor's cycles an instruction. */
   #scale(row: BodyTerm): number {
     const here = this.primitive("kernel.cpi");
@@ -140,10 +145,9 @@ export class Prices {
     const call = this.data.calls.get(name);
     if (call === undefined) throw new InputError(`no system call ${name}`);
     const inline = mechanism === "int80";
-    const site = { inline, special: call.special, args: call.args, sigreturn: false, starves: false };
+    const site = { inline, special: call.special, args: call.args, sigreturn: false };
     const way = this.paths(callRoute(mechanism, site), call.args, false, kernel);
-    const own = this.hasBody(name, kernel) ? name : call.class;
-    return way.reduce((sum, cycles) => sum + cycles, 0) + this.body(own, "a", kernel);
+    return way.reduce((sum, cycles) => sum + cycles, 0) + this.body(this.bodyOf(name, kernel), "a", kernel);
   }
 }
 
@@ -154,7 +158,7 @@ export function impossible(prices: Prices, mechanism: Mechanism): string | undef
     const way = mechanism === "kml-all" ? "kml" : mechanism;
     if (!kernel.ways.includes(way)) return `${kernel.id} has no ${way}: ${kernel.note}`;
   }
-  const site = { special: false, args: 1, sigreturn: false, starves: false };
+  const site = { special: false, args: 1, sigreturn: false };
   try {
     prices.paths(callRoute(mechanism, { ...site, inline: false }), 1);
     prices.paths(callRoute(mechanism, { ...site, inline: true }), 1);

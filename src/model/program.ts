@@ -1,6 +1,7 @@
 // A trace made ready for replay: per task a line of records with their shapes, and the few records where tasks meet.
 import { InputError } from "../errors.ts";
-import { ABI, CAUSES, CLASSES, EDGE, FLAG, FLAGS_UNKNOWN, KIND, OBJECT, SITE } from "../traces/schema/enums.ts";
+import { predictRing0 } from "../traces/predict.ts";
+import { ABI, CAUSES, CLASSES, EDGE, FLAG, FLAGS_UNKNOWN, KIND, OBJECT, PATH, SITE } from "../traces/schema/enums.ts";
 import { type Trace, UNKNOWN } from "../traces/trace.ts";
 import { type Call, type ModelData, WORKS } from "./data.ts";
 import { Names, RECORD, type Shapes, ShapeTable, TRAIT } from "./shapes.ts";
@@ -238,6 +239,7 @@ export function compile(trace: Trace, data: ModelData): Program {
   };
   const objectType = new Uint8Array(trace.objects.reduce((most, { obj }) => Math.max(most, obj), -1) + 1);
   for (const { obj, type } of trace.objects) objectType[obj] = type === null ? 0 : OBJECT[type];
+  const inRing0 = ring0Traits(trace);
   const bases = new Map<number, number>();
   const masks: number[] = [];
   const yields = new Uint8Array(records);
@@ -268,19 +270,15 @@ export function compile(trace: Trace, data: ModelData): Program {
     const site = events.site[seq];
     const obj = events.obj[seq];
     const type = obj >= 0 && obj < objectType.length ? objectType[obj] : 0;
-    const starving = known && (flags & (FLAG.esp_absent | FLAG.esp_cow)) !== 0 ? 1 : 0;
-    const inKernel =
-      (known && (flags & FLAG.in_kernel) !== 0) || (kind === KIND.fault && events.parent[seq] >= 0) ? 1 : 0;
-    const onStack = known && (flags & FLAG.stack) !== 0 ? 1 : 0;
+    const ring0 = inRing0[seq];
+    const inKernel = (known ? (flags & FLAG.in_kernel) !== 0 : kind === KIND.fault && events.parent[seq] >= 0) ? 1 : 0;
     const missing = events.ret[seq] === -ENOSYS ? 1 : 0;
     const cause = events.cause[seq];
-    const low =
-      (((((kind * 4 + abi) * 6 + site) * 8 + type) * 2 + starving) * 2 + inKernel) * 4 + onStack * 2 + missing;
+    const low = (((((kind * 4 + abi) * 6 + site) * 8 + type) * 256 + ring0) * 2 + inKernel) * 2 + missing;
     const key = (low * 16 + cause) * 4096 + (nr < 0 || nr > 4094 ? 4095 : nr);
     const base = baseOf(key, () => {
-      const traits = inKernel * TRAIT.inKernel;
+      const traits = inKernel * TRAIT.inKernel + ring0;
       if (kind === KIND.fault) {
-        const starves = starving === 1 && onStack === 1 && inKernel === 0 ? TRAIT.starves : 0;
         const name = FAULT_CLASS[CAUSES[cause]];
         return {
           base: {
@@ -288,7 +286,7 @@ export function compile(trace: Trace, data: ModelData): Program {
             name: names.of(name),
             class: classes.of(name),
             args: 0,
-            traits: traits | starves,
+            traits,
           },
         };
       }
@@ -302,28 +300,27 @@ export function compile(trace: Trace, data: ModelData): Program {
       }
       const number = nr >= 0 ? (abi === ABI.x86_64 || abi === ABI.x32 ? data.x86_64 : data.i386).get(nr) : undefined;
       const call: Call = number ?? { name: nr < 0 ? "unknown" : `call ${nr}`, args: 6, special: false, class: "other" };
-      if (nr < 0 && kind === KIND.exit) {
-        // Killed: there was no call.
-        return { base: { kind: RECORD.none, name: names.of("killed"), class: classes.of("exit"), args: 0, traits } };
+      if (nr < 0 && (kind === KIND.exit || kind === KIND.spawn)) {
+        // Killed, or the first return of a new task: there was no call.
+        return { base: { kind: RECORD.none, name: names.of("no call"), class: classes.of("null"), args: 0, traits } };
       }
       const own = [...data.bodies.values()].some((era) => era.has(call.name)) || isFitted(data, call.name);
       let name = missing === 1 ? "null" : own ? call.name : call.class;
       if ((name === "read" || name === "write") && BY_OBJECT[type] !== undefined) name = BY_OBJECT[type];
       const sigreturn = kind === KIND.sigreturn ? TRAIT.sigreturn : 0;
       const inline = site === SITE.int80 ? TRAIT.inline : 0;
-      const starves = inline !== 0 && starving === 1 ? TRAIT.starves : 0;
       return {
         base: {
           kind: RECORD.call,
           name: names.of(call.name),
           class: classes.of(name),
           args: call.args,
-          traits: traits | inline | sigreturn | starves | (call.special ? TRAIT.special : 0),
+          traits: traits | inline | sigreturn | (call.special ? TRAIT.special : 0),
         },
       };
     });
     if (kind === KIND.fault) assumed.faults++;
-    else if (kind !== KIND.signal && kind !== KIND.vdso) {
+    else if (kind !== KIND.signal && kind !== KIND.vdso && (nr >= 0 || kind === KIND.syscall)) {
       assumed.calls++;
       if (site === SITE.unknown) assumed.sites++;
       else if (site === SITE.int80) assumed.inlineCalls++;
@@ -376,6 +373,57 @@ export function compile(trace: Trace, data: ModelData): Program {
     yields,
     assumed,
   };
+}
+
+/** Did program code of this trace run in ring 0? */
+export function isRing0(trace: Trace): boolean {
+  const { path, length } = trace.events;
+  for (let seq = 0; seq < length; seq++) {
+    const way = path[seq];
+    if (way === PATH.C || way === PATH.D || way === PATH.E || way === PATH.G || way === PATH.H) return true;
+  }
+  return false;
+}
+
+/** What each event is in ring 0, as TRAIT bits: seen in a ring-0 trace, predicted from any other. */
+function ring0Traits(trace: Trace): Uint8Array {
+  const { events } = trace;
+  const traits = new Uint8Array(events.length);
+  const cow = (seq: number): number => {
+    const flags = events.flags[seq];
+    return flags !== FLAGS_UNKNOWN && (flags & FLAG.esp_cow) !== 0 ? TRAIT.cowStack : 0;
+  };
+  if (isRing0(trace)) {
+    for (let seq = 0; seq < events.length; seq++) {
+      if (events.kind[seq] === KIND.fault && events.path[seq] === PATH.H)
+        traits[seq] = TRAIT.starves | TRAIT.noFault | cow(seq);
+    }
+    return traits;
+  }
+  if (!mentionsStack(events)) return traits;
+  for (let seq = 0; seq < events.length; seq++) {
+    const flags = events.flags[seq];
+    const inside = flags !== FLAGS_UNKNOWN && (flags & FLAG.in_kernel) !== 0;
+    if (events.kind[seq] === KIND.fault && !inside) traits[seq] = TRAIT.noFault;
+  }
+  for (const entries of predictRing0(trace).tasks) {
+    for (const { class: entry, seq } of entries) {
+      if (entry === "starved") traits[seq] |= TRAIT.starves | cow(seq);
+      else if (entry === "fault" || entry === "trap") traits[seq] &= ~TRAIT.noFault;
+      else if (entry === "kernel-fault" && !(events.flags[seq] & FLAG.in_kernel))
+        traits[seq] |= TRAIT.faultsInside | cow(seq);
+    }
+  }
+  return traits;
+}
+
+/** Is anything in the trace about the stack's pages? Otherwise ring 0 faults where ring 3 does. */
+function mentionsStack(events: Trace["events"]): boolean {
+  const about = FLAG.esp_absent | FLAG.esp_cow | FLAG.stack;
+  for (let seq = 0; seq < events.length; seq++) {
+    if (events.flags[seq] !== FLAGS_UNKNOWN && (events.flags[seq] & about) !== 0) return true;
+  }
+  return false;
 }
 
 /** Is the body of this call solved for on some processor? */

@@ -392,21 +392,42 @@ class Machine {
     const task = this.current;
     const { firstRecord } = this.program;
     const place = this.placeNow();
-    if (firstRecord[task] === firstRecord[task + 1]) return this.exit(task);
+    if (firstRecord[task] === firstRecord[task + 1]) {
+      this.exit(task);
+      return;
+    }
     const record = this.at[task];
-    if (this.past[task] === PAST.owing) return this.goOn(task, record, place);
-    if (this.past[task] === PAST.known) return this.recordDone(task, place);
+    if (this.past[task] === PAST.owing) {
+      this.goOn(task, record, place);
+      return;
+    }
+    if (this.past[task] === PAST.known) {
+      this.recordDone(task, place);
+      return;
+    }
     const meeting = this.meeting(task);
     if (this.perRecord) {
-      if (place < this.middle(record)) return this.setStop();
-      if (meeting === record) return this.meet(task, place);
+      if (place < this.middle(record)) {
+        this.setStop();
+        return;
+      }
+      if (meeting === record) {
+        this.meet(task, place);
+        return;
+      }
       this.past[task] = PAST.known;
-      return this.setStop();
+      this.setStop();
+      return;
     }
-    if (this.mustSwitch) return meeting === record ? this.meet(task, place) : this.recordDone(task, place);
+    if (this.mustSwitch) {
+      if (meeting === record) this.meet(task, place);
+      else this.recordDone(task, place);
+      return;
+    }
     if (meeting >= 0) {
       this.at[task] = meeting;
-      return this.meet(task, place);
+      this.meet(task, place);
+      return;
     }
     this.at[task] = firstRecord[task + 1] - 1;
     this.recordDone(task, place);
@@ -416,9 +437,15 @@ class Machine {
   recordDone(task: number, place: number): void {
     const record = this.at[task]++;
     this.past[task] = PAST.before;
-    if (this.at[task] === this.program.firstRecord[task + 1]) return this.exit(task);
+    if (this.at[task] === this.program.firstRecord[task + 1]) {
+      this.exit(task);
+      return;
+    }
     const leaves = this.mustSwitch || this.program.yields[record] === 1;
-    if (leaves && this.queueHead < this.queue.length) return this.requeue(task, place);
+    if (leaves && this.queueHead < this.queue.length) {
+      this.requeue(task, place);
+      return;
+    }
     this.mustSwitch = false;
     this.startPlace = place;
     this.startedAt = this.loop.now;
@@ -455,7 +482,10 @@ class Machine {
     this.nextStop[task]++;
     for (const child of this.children.get(record) ?? []) this.makeReady(child);
     const ready = this.readiness(task, record);
-    if (this.lacking[task] === 0 && ready <= this.loop.now) return this.goOn(task, record, place);
+    if (this.lacking[task] === 0 && ready <= this.loop.now) {
+      this.goOn(task, record, place);
+      return;
+    }
     this.blocks++;
     this.state[task] = RUN.waiting;
     this.place[task] = place;
@@ -589,13 +619,19 @@ class Machine {
   quantumEnd(): void {
     const task = this.current;
     const { now } = this.loop;
-    if (now < this.startedAt) return this.quantumAlarm.set(this.startedAt);
+    if (now < this.startedAt) {
+      this.quantumAlarm.set(this.startedAt);
+      return;
+    }
     this.quantumAlarm.set(now + this.times.quantumCycles);
     if (this.queueHead === this.queue.length) return;
     const place = this.placeNow();
     const kernel = this.inKernel(task, place);
     if (this.past[task] === PAST.before) this.at[task] = this.recordAt(task, place);
-    if (!kernel) return this.requeue(task, place);
+    if (!kernel) {
+      this.requeue(task, place);
+      return;
+    }
     // In the kernel: the switch waits for the way out.
     this.mustSwitch = true;
     this.startPlace = place;

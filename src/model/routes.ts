@@ -26,8 +26,6 @@ export interface CallSite {
   readonly args: number;
   /** A return from a signal handler: an inline int 0x80 in ring 3, a jump within the kernel in ring 0. */
   readonly sigreturn: boolean;
-  /** The push of an inline int 0x80 in ring 0 would meet an absent or read-only stack page. */
-  readonly starves: boolean;
 }
 
 /** Paths of a call. */
@@ -38,17 +36,19 @@ export function callRoute(mechanism: Mechanism, site: CallSite): readonly string
     return mechanism === "int80" ? ["stub.int80", "A"] : ["stub.sysenter", "B"];
   }
   if (site.sigreturn) return ["D"];
-  if (site.inline && mechanism === "kml") return site.starves ? ["E", "starvation"] : ["E"];
+  if (site.inline && mechanism === "kml") return ["E"];
   if (site.special) return ["D"];
   return site.args === 0 ? ["C0"] : ["C"];
 }
 
-/** Paths of a page fault. */
-export function faultRoute(mechanism: Mechanism, inKernel: boolean, starves: boolean): readonly string[] {
+/** Path of a page fault that the program or the kernel takes. */
+export function faultRoute(mechanism: Mechanism, inKernel: boolean): readonly string[] {
   if (inKernel) return ["F.kernel"];
-  if (!inRing0(mechanism)) return ["F"];
-  return starves ? ["G", "starvation"] : ["G"];
+  return inRing0(mechanism) ? ["G"] : ["F"];
 }
+
+/** Paths of a fault on a stack page that something was pushed on in ring 0: the double fault, then the fault's own handling. */
+export const STARVED_ROUTE: readonly string[] = ["G", "starvation"];
 
 /** Path of a timer interrupt. */
 export function tickRoute(mechanism: Mechanism, inKernel: boolean): string {

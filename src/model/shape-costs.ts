@@ -1,7 +1,7 @@
 // A price list for the shapes of a trace: integer cycles by cause, for one processor, kernel, mechanism and set of draws.
 import { CAUSE_COUNT, CAUSE_INDEX } from "./causes.ts";
 import type { Prices } from "./prices.ts";
-import { callRoute, faultRoute, type Mechanism, switchRoute, tickRoute } from "./routes.ts";
+import { callRoute, faultRoute, inRing0, type Mechanism, STARVED_ROUTE, switchRoute, tickRoute } from "./routes.ts";
 import { RECORD, SHAPE_WORKS, type Shapes, TRAIT } from "./shapes.ts";
 
 /** What each shape costs. */
@@ -32,26 +32,57 @@ function rounded(cycles: Float64Array): Float64Array {
   return cycles.map((value) => Math.round(value));
 }
 
+function sumOf(cycles: Float64Array): number {
+  return cycles.reduce((sum, value) => sum + value, 0);
+}
+
+/** Terms of a body in the order of a shape's works, after the constant; then what is charged as copying. */
+const TERMS = ["a", "bytes", "pages", "components", "items", "cold", "copy"] as const;
+
 const BODY = CAUSE_INDEX["body"];
 const COPY = CAUSE_INDEX["copy"];
 const FAULT_BODY = CAUSE_INDEX["fault-body"];
 
-/** The paths of one kind of shape. */
-function wayOf(prices: Prices, mechanism: Mechanism, kind: number, traits: number, args: number): Way {
-  let route: readonly string[] = [];
-  if (kind === RECORD.call) {
-    route = callRoute(mechanism, {
-      inline: (traits & TRAIT.inline) !== 0,
-      special: (traits & TRAIT.special) !== 0,
-      args,
-      sigreturn: (traits & TRAIT.sigreturn) !== 0,
-      starves: (traits & TRAIT.starves) !== 0,
-    });
-  } else if (kind === RECORD.fault) {
-    route = faultRoute(mechanism, (traits & TRAIT.inKernel) !== 0, (traits & TRAIT.starves) !== 0);
+/** The paths of one kind of shape, and the faults that come with it. */
+function wayOf(prices: Prices, mechanism: Mechanism, shapes: Shapes, shape: number): Way {
+  const traits = shapes.traits[shape];
+  const args = shapes.args[shape];
+  const has = (trait: number): boolean => (traits & trait) !== 0;
+  const ring0 = inRing0(mechanism);
+  const isFault = shapes.kind[shape] === RECORD.fault;
+  const causes = new Float64Array(CAUSE_COUNT);
+  let after = 0;
+  const add = (route: readonly string[], pushed = 0): void => {
+    const cycles = rounded(prices.paths(route, pushed));
+    for (let c = 0; c < CAUSE_COUNT; c++) causes[c] += cycles[c];
+    after = Math.round(sumOf(prices.paths(route, pushed, true)));
+  };
+  if (ring0) {
+    // Whatever is pushed on an absent stack page has its fault first; then comes what the program asked for.
+    const own = isFault ? shapes.classes[shapes.class[shape]] : has(TRAIT.cowStack) ? "fault.cow" : "fault.anon";
+    if (has(TRAIT.starves)) {
+      add(STARVED_ROUTE);
+      causes[FAULT_BODY] += Math.round(prices.body(own, "a"));
+    }
+    if (has(TRAIT.faultsInside)) {
+      add(faultRoute(mechanism, true));
+      causes[FAULT_BODY] += Math.round(prices.body(own, "a"));
+    }
   }
-  const after = prices.paths(route, args, true).reduce((sum, cycles) => sum + cycles, 0);
-  return { causes: rounded(prices.paths(route, args)), after: Math.round(after) };
+  if (shapes.kind[shape] === RECORD.call) {
+    add(
+      callRoute(mechanism, {
+        inline: has(TRAIT.inline),
+        special: has(TRAIT.special),
+        args,
+        sigreturn: has(TRAIT.sigreturn),
+      }),
+      args,
+    );
+  } else if (isFault && !(ring0 && has(TRAIT.noFault))) {
+    add(faultRoute(mechanism, has(TRAIT.inKernel)));
+  }
+  return { causes, after };
 }
 
 /** Prices every shape. */
@@ -61,32 +92,31 @@ export function shapeCosts(shapes: Shapes, prices: Prices, mechanism: Mechanism)
   const after = new Float64Array(n);
   const causes = new Float64Array(n * CAUSE_COUNT);
   const ways = new Map<number, Way>();
-  const coefficients = shapes.classes.map((name) => [
-    prices.body(name, "a"),
-    prices.body(name, "bytes"),
-    prices.body(name, "pages"),
-    prices.body(name, "components"),
-    prices.body(name, "items"),
-    prices.body(name, "cold"),
-    prices.body(name, "copy"),
-  ]);
+  const ring0 = inRing0(mechanism);
+  const coefficients = shapes.classes.map((name) => {
+    const own = prices.bodyOf(name);
+    return TERMS.map((term) => prices.body(own, term));
+  });
   for (let s = 0; s < n; s++) {
     const kind = shapes.kind[s];
     if (kind === RECORD.none) continue;
-    const key = (kind * 256 + shapes.traits[s]) * 256 + shapes.args[s];
+    const key = ((shapes.class[s] * 8 + kind) * 256 + shapes.traits[s]) * 256 + shapes.args[s];
     let way = ways.get(key);
     if (way === undefined) {
-      way = wayOf(prices, mechanism, kind, shapes.traits[s], shapes.args[s]);
+      way = wayOf(prices, mechanism, shapes, s);
       ways.set(key, way);
     }
     const at = s * CAUSE_COUNT;
     causes.set(way.causes, at);
-    const c = coefficients[shapes.class[s]];
-    const w = s * SHAPE_WORKS;
-    const [bytes, pages, components, items, cold] = shapes.work.subarray(w, w + SHAPE_WORKS);
-    const body = c[0] + c[1] * bytes + c[2] * pages + c[3] * components + c[4] * items + c[5] * cold;
-    causes[at + (kind === RECORD.fault ? FAULT_BODY : BODY)] += Math.round(body);
-    causes[at + COPY] += Math.round(c[6] * bytes);
+    if (!(kind === RECORD.fault && ring0 && (shapes.traits[s] & TRAIT.noFault) !== 0)) {
+      const c = coefficients[shapes.class[s]];
+      const { work } = shapes;
+      const w = s * SHAPE_WORKS;
+      const body =
+        c[0] + c[1] * work[w] + c[2] * work[w + 1] + c[3] * work[w + 2] + c[4] * work[w + 3] + c[5] * work[w + 4];
+      causes[at + (kind === RECORD.fault ? FAULT_BODY : BODY)] += Math.round(body);
+      causes[at + COPY] += Math.round(c[6] * work[w]);
+    }
     let sum = 0;
     for (let i = 0; i < CAUSE_COUNT; i++) sum += causes[at + i];
     total[s] = sum;

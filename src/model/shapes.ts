@@ -4,8 +4,20 @@
 /** What kinds of records a replay has. */
 export const RECORD = { call: 0, fault: 1, signal: 2, vdso: 3, none: 4 } as const;
 
-/** Bits of a shape. */
-export const TRAIT = { inline: 1, special: 2, sigreturn: 4, starves: 8, inKernel: 16 } as const;
+/**
+ * Bits of a shape. The last four hold what a ring-0 run shows at this record: the stack page is absent or read-only (cowStack)
+ * when something is pushed on it; the kernel itself takes the fault on its way out; there is no plain fault (any more).
+ */
+export const TRAIT = {
+  inline: 1,
+  special: 2,
+  sigreturn: 4,
+  inKernel: 8,
+  starves: 16,
+  cowStack: 32,
+  faultsInside: 64,
+  noFault: 128,
+} as const;
 
 /** Work of a shape, in the order kept: bytes, pages, components, items, cold. */
 export const SHAPE_WORKS = 5;
