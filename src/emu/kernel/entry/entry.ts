@@ -109,13 +109,14 @@ export class Entry {
     this.k.memory.u8.set(vvarPage(ns), this.k.memory.ramBase + PHYS.VVAR);
   }
 
-  /** The idle task's first registers, on the stack at kstackBase; it becomes the current task. */
+  /** Puts the idle task's first registers on the CPU and starts the timer: the machine may run from here. */
   startIdle(idle: Task): void {
     const { cpu } = this.k;
     kernelSegments(cpu);
     cpu.eip = this.text.symbols["cpu_idle"] | 0;
     cpu.r[ESP] = idle.kstackPfn >= 0 ? idle.esp0 : (KERNEL_BASE + PHYS.BOOT_STACK + 0x1000) | 0;
     cpu.setEflags(EFLAGS.IF | 2);
+    this.k.machine.pit.start();
   }
 
   /** AT_SYSINFO of a program: what libc calls as `call *%gs:0x10`. */

@@ -36,8 +36,6 @@ export interface PathEvent {
   readonly start: number;
   /** Instructions since then that are not its own: nested events, bodies, signal handlers. */
   excluded: number;
-  /** Of its own instructions, those executed outside kernel text. */
-  stub: number;
   ret: number | undefined;
   /** Waits of the enclosing event, put back at the end. */
   readonly outerBlocked: number;
@@ -50,9 +48,8 @@ export interface PathCount {
   kind: number;
   nr: number;
   path: number;
-  /** Instructions in all, and those of them in the program's half (vsyscall stub, call, int). */
+  /** Its instructions, in the kernel and in the program's half (vsyscall stub, call, int). */
   instructions: number;
-  stub: number;
 }
 
 class TaskPaths {
@@ -141,11 +138,13 @@ export class Paths {
   /** An event begins at the instruction about to execute (or `before` instructions earlier). */
   enter(o: Opening): PathEvent {
     const { now, task } = this;
-    const start = this.count() - o.before;
+    let start = this.count() - o.before;
     let user = 0;
     const { top } = this;
     if (this.inProgram) {
-      user = Math.max(0, now.user + start - now.userFrom);
+      // A call whose target page was absent has been counted with the fault.
+      start = Math.max(start, now.userFrom);
+      user = now.user + start - now.userFrom;
       now.user = 0;
     }
     const seq = this.recorder.enter({
@@ -170,7 +169,6 @@ export class Paths {
       phase: o.phase,
       start,
       excluded: 0,
-      stub: o.before,
       ret: undefined,
       outerBlocked: task.blockedUnits,
       suspendedAt: -1,
@@ -194,7 +192,7 @@ export class Paths {
       blocked: task.blockedUnits,
       ret: event.ret,
     });
-    this.onPath?.({ kind: event.kind, nr: event.nr, path: event.path, instructions, stub: event.stub });
+    this.onPath?.({ kind: event.kind, nr: event.nr, path: event.path, instructions });
     task.blockedUnits = event.outerBlocked;
     this.closed(event, end);
   }

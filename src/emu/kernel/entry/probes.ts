@@ -228,7 +228,12 @@ export class Probes {
       this.watchLabel(vector === 14 ? "page_fault" : `trap_${vector}`, () => this.enterTrap(vector));
     }
     for (let line = 0; line < IRQ_LINES; line++) this.watchLabel(`irq_entry_${line}`, () => this.enterIrq(line));
-    this.watchLabel("double_fault_task", () => this.enterDoubleFault());
+    // The first round begins at the task's start, later ones at the jump back there.
+    this.watchLabel("double_fault_again", () => this.enterDoubleFault());
+    this.watchLabel("double_fault_task", () => {
+      const { paths } = this.p;
+      if (paths.top?.path !== PATH.H || !paths.restarted(1)) this.enterDoubleFault();
+    });
   }
 
   /** Where an exception or interrupt came from, by the frame the processor pushed. */

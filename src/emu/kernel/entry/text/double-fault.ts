@@ -47,6 +47,7 @@ df_frame:
   mov esp, [edi+${TSS.ESP0}]
 df_switch:
   jmp far ${SELECTOR.TSS}:0
+double_fault_again:
   jmp double_fault_task
 df_kernel:
   mov esp, ecx
