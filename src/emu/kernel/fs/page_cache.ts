@@ -1,0 +1,469 @@
+// The page cache: guest frames that hold file contents, one AddressSpace per file; read, write and mmap share them.
+//
+// A page that is not here yet is read through the block store; who needs it waits for it. Metadata is in memory and
+// never waits. Dirty pages stay until sync, fsync or reclaim writes them; nothing writes them back by itself.
+import type { BlockStore } from "../block.ts";
+import { EIO, ENOMEM, SysError } from "../errno.ts";
+import { type Wait, WaitQueue } from "../wait.ts";
+import type { Inode } from "./inode.ts";
+
+export const PAGE_SIZE = 4096;
+/** Pages a sequential reader finds read ahead (128 KiB, as Linux). */
+export const READ_AHEAD_PAGES = 32;
+/** Where on the device files of the host are said to lie. */
+const HOST_BASE = 2 ** 44;
+/** Writers wait while the disk has more than this queued (clock units; 0.2 s at 500 MHz). */
+const WRITE_BEHIND_UNITS = 100_000_000;
+
+/** One page of a file in a guest frame. */
+export interface Page {
+  readonly mapping: AddressSpace;
+  readonly index: number;
+  readonly pfn: number;
+  dirty: boolean;
+  /** Used since reclaim last looked. */
+  referenced: boolean;
+  /** A copy is going on: reclaim must not take the frame. */
+  pins: number;
+  /** Waiters for its contents; null once they are there. */
+  reading: WaitQueue | null;
+  prev: Page | null;
+  next: Page | null;
+}
+
+/** The part of the frame allocator that the cache needs. */
+export interface Frames {
+  /** A frame with one reference and undefined contents, or -1. */
+  take(): number;
+  /** Drops a reference. */
+  put(pfn: number): void;
+  /** References of a frame: 1 = only the cache's. */
+  refs(pfn: number): number;
+}
+
+/** What the cache needs of the machine. */
+export interface CacheHost {
+  readonly frames: Frames;
+  readonly u8: Uint8Array;
+  readonly ramBase: number;
+  readonly now: () => number;
+  /** The host wrote to a frame: decoded code in it is void. */
+  readonly written: (pfn: number) => void;
+  /** Unmaps a file's pages from `first` on from every address space (truncate). */
+  unmap: (mapping: AddressSpace, first: number) => void;
+  /** A body met a page that was not cached. */
+  cold: () => void;
+}
+
+/** All cached pages of a machine, least recently used first. */
+export class PageCache {
+  readonly host: CacheHost;
+  readonly store: BlockStore;
+  private head: Page | null = null;
+  private tail: Page | null = null;
+  cached = 0;
+  dirty = 0;
+
+  constructor(host: CacheHost, store: BlockStore) {
+    this.host = host;
+    this.store = store;
+  }
+
+  /** Host address of a page's bytes. */
+  address(page: Page): number {
+    return this.host.ramBase + page.pfn * PAGE_SIZE;
+  }
+
+  /** @throws SysError ENOMEM */
+  add(mapping: AddressSpace, index: number, reading: boolean): Page {
+    let pfn = this.host.frames.take();
+    if (pfn < 0 && this.reclaim(32) > 0) pfn = this.host.frames.take();
+    if (pfn < 0) throw new SysError(ENOMEM);
+    const page: Page = {
+      mapping,
+      index,
+      pfn,
+      dirty: false,
+      referenced: false,
+      pins: 0,
+      reading: reading ? new WaitQueue() : null,
+      prev: this.tail,
+      next: null,
+    };
+    if (this.tail) this.tail.next = page;
+    else this.head = page;
+    this.tail = page;
+    this.cached++;
+    return page;
+  }
+
+  /** Takes a page out of the list and gives its frame back. */
+  drop(page: Page): void {
+    this.unlink(page);
+    this.cached--;
+    if (page.dirty) this.dirty--;
+    page.dirty = false;
+    this.host.frames.put(page.pfn);
+  }
+
+  private unlink(page: Page): void {
+    if (page.prev) page.prev.next = page.next;
+    else this.head = page.next;
+    if (page.next) page.next.prev = page.prev;
+    else this.tail = page.prev;
+    page.prev = page.next = null;
+  }
+
+  private requeue(page: Page): void {
+    this.unlink(page);
+    page.prev = this.tail;
+    if (this.tail) this.tail.next = page;
+    else this.head = page;
+    this.tail = page;
+  }
+
+  /**
+   * Frees up to `target` frames: clean pages are dropped, dirty ones are queued for the disk first. Pages that are
+   * mapped, pinned, being read, or have no store behind them stay. Second chance for pages used since the last look.
+   * @returns frames freed
+   */
+  reclaim(target: number): number {
+    let freed = 0;
+    for (let look = 2 * this.cached; look > 0 && freed < target && this.head; look--) {
+      const page = this.head;
+      const stays = page.pins > 0 || page.reading || !page.mapping.stored || this.host.frames.refs(page.pfn) > 1;
+      if (stays || page.referenced) {
+        page.referenced = false;
+        this.requeue(page);
+        continue;
+      }
+      if (page.dirty) page.mapping.writePage(page);
+      page.mapping.forget(page);
+      this.drop(page);
+      freed++;
+    }
+    return freed;
+  }
+
+  /** Writes every dirty page that has a store; what to wait for. */
+  syncAll(): WaitQueue[] {
+    const mappings = new Set<AddressSpace>();
+    for (let p = this.head; p; p = p.next) if (p.dirty && p.mapping.stored) mappings.add(p.mapping);
+    return [...mappings].map((m) => m.sync()).filter((q) => q !== null);
+  }
+
+  /** What a writer must wait for before it may dirty more, or null. */
+  throttle(): Wait | null {
+    const busy = this.store.device.busyUntil;
+    if (busy - this.host.now() <= WRITE_BEHIND_UNITS) return null;
+    return { queues: [], deadline: busy - WRITE_BEHIND_UNITS, interruptible: false };
+  }
+}
+
+/** A host file behind a mapping, instead of the block store. */
+export interface Backing {
+  /** Bytes at an offset; shorter at the end. */
+  read(offset: number, length: number): Uint8Array;
+  write(offset: number, bytes: Uint8Array): void;
+}
+
+/** The cached pages of one file and where the others come from. */
+export class AddressSpace {
+  readonly inode: Inode;
+  readonly cache: PageCache;
+  /** Whether a block store stands behind it; false: memory is all there is (tmpfs, memfd). */
+  readonly stored: boolean;
+  readonly pages = new Map<number, Page>();
+  /** Upper-layer blocks by page. */
+  private readonly upper = new Map<number, number>();
+  /** Where the file lies in the root image, and how many of its bytes still come from there. */
+  private readonly lowerOffset: number;
+  private lowerBytes: number;
+  /** 4 KiB blocks that hold data (st_blocks / 8). */
+  blockCount: number;
+  /** Mappings of this file: kept by mm, used to unmap on truncate. */
+  readonly vmas = new Set<unknown>();
+
+  private readonly backing: Backing | null;
+
+  constructor(
+    inode: Inode,
+    cache: PageCache,
+    stored: boolean,
+    lowerOffset = 0,
+    lowerBytes = 0,
+    backing: Backing | null = null,
+  ) {
+    this.inode = inode;
+    this.cache = cache;
+    this.stored = stored;
+    this.lowerOffset = lowerOffset;
+    this.lowerBytes = lowerBytes;
+    this.backing = backing;
+    this.blockCount = Math.ceil(lowerBytes / PAGE_SIZE);
+  }
+
+  /** Pages that the file's size covers; beyond them a mapping gives SIGBUS. */
+  get pageCount(): number {
+    return Math.ceil(this.inode.size / PAGE_SIZE);
+  }
+
+  /** Counts again the 4 KiB blocks that hold data. */
+  private countBlocks(): number {
+    let n = this.upper.size + Math.ceil(this.lowerBytes / PAGE_SIZE);
+    for (const i of this.upper.keys()) if (i * PAGE_SIZE < this.lowerBytes) n--;
+    for (const p of this.pages.values()) if (p.dirty && !this.onStore(p.index)) n++;
+    return n;
+  }
+
+  /** Does the store hold this page (a hole reads as zeros without waiting)? */
+  onStore(index: number): boolean {
+    return index * PAGE_SIZE < this.lowerBytes || this.upper.has(index);
+  }
+
+  /** A page whose contents are here, or null. */
+  cached(index: number): Page | null {
+    const page = this.pages.get(index);
+    if (!page || page.reading) return null;
+    page.referenced = true;
+    return page;
+  }
+
+  /**
+   * The page's frame, or what to wait for before asking again.
+   * @throws SysError ENOMEM
+   */
+  getPage(index: number): number | Wait {
+    const page = this.cached(index);
+    if (page) return page.pfn;
+    const got = this.fetch(index, READ_AHEAD_PAGES >> 1);
+    return "pfn" in got ? got.pfn : got;
+  }
+
+  /** As getPage, with read-ahead of `ahead` pages, giving the page itself. */
+  fetch(index: number, ahead: number): Page | Wait {
+    const page = this.pages.get(index);
+    if (page) {
+      if (!page.reading) return page;
+      return { queues: [page.reading], interruptible: false };
+    }
+    if (!this.onStore(index)) {
+      const zero = this.insert(index, false);
+      this.zero(zero, 0, PAGE_SIZE);
+      return zero;
+    }
+    this.cache.host.cold();
+    return { queues: [this.readIn(index, ahead)], interruptible: false };
+  }
+
+  /** A page that will be overwritten whole: no read. */
+  grab(index: number): Page {
+    const page = this.pages.get(index);
+    if (page && !page.reading) return page;
+    if (page) throw new SysError(EIO);
+    return this.insert(index, false);
+  }
+
+  private insert(index: number, reading: boolean): Page {
+    const page = this.cache.add(this, index, reading);
+    this.pages.set(index, page);
+    return page;
+  }
+
+  /** Queues reads for a page and what follows it; returns the queue of the first. */
+  private readIn(index: number, ahead: number): WaitQueue {
+    const first = this.insert(index, true);
+    const run = [first];
+    const end = Math.min(index + Math.max(1, ahead), this.pageCount);
+    const block = this.upper.get(index);
+    for (let i = index + 1; i < end; i++) {
+      if (this.pages.has(i) || !this.onStore(i)) break;
+      const b = this.upper.get(i);
+      if (block === undefined ? b !== undefined : b !== block + run.length) break;
+      try {
+        run.push(this.insert(i, true));
+      } catch (e) {
+        if (e instanceof SysError) break;
+        throw e;
+      }
+    }
+    const store = this.cache.store;
+    const at = block === undefined ? this.lowerOffset + index * PAGE_SIZE : store.upperBase + block * PAGE_SIZE;
+    store.device.submit(at, run.length * PAGE_SIZE, false, (service) => this.arrived(run, service));
+    return first.reading!;
+  }
+
+  private arrived(run: Page[], service: number): void {
+    const { store, host } = this.cache;
+    const index = run[0].index;
+    // What was truncated meanwhile is not read; the frame of a dropped page is held until now by `reading`.
+    const bytes = run.length * PAGE_SIZE;
+    const lower = this.upper.has(index)
+      ? null
+      : this.backing
+        ? this.backing.read(index * PAGE_SIZE, bytes)
+        : store.lower(this.lowerOffset + index * PAGE_SIZE, bytes);
+    for (let i = 0; i < run.length; i++) {
+      const page = run[i];
+      const queue = page.reading!;
+      page.reading = null;
+      if (this.pages.get(page.index) !== page) this.cache.drop(page);
+      else {
+        const to = this.cache.address(page);
+        const block = this.upper.get(page.index);
+        if (block !== undefined) host.u8.set(store.upper.bytes(block), to);
+        else if (lower) host.u8.set(lower.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE), to);
+        const end = Math.min(this.lowerBytes - page.index * PAGE_SIZE, (lower?.length ?? PAGE_SIZE) - i * PAGE_SIZE);
+        if (block === undefined && end < PAGE_SIZE) host.u8.fill(0, to + Math.max(0, end), to + PAGE_SIZE);
+        host.written(page.pfn);
+      }
+      queue.wakeAll({ kind: "device", delay: service });
+    }
+  }
+
+  /** A page's bytes as they are now, wherever they lie: for a look from outside, which costs the machine nothing. */
+  peek(index: number): Uint8Array {
+    const { store, host } = this.cache;
+    const page = this.pages.get(index);
+    if (page && !page.reading) {
+      const at = this.cache.address(page);
+      return host.u8.slice(at, at + PAGE_SIZE);
+    }
+    const block = this.upper.get(index);
+    if (block !== undefined) return store.upper.bytes(block).slice();
+    const bytes = new Uint8Array(PAGE_SIZE);
+    const inLower = Math.min(PAGE_SIZE, this.lowerBytes - index * PAGE_SIZE);
+    if (inLower > 0) bytes.set(store.lower(this.lowerOffset + index * PAGE_SIZE, PAGE_SIZE).subarray(0, inLower));
+    return bytes;
+  }
+
+  /** Zeroes bytes of a page. */
+  zero(page: Page, from: number, to: number): void {
+    const at = this.cache.address(page);
+    this.cache.host.u8.fill(0, at + from, at + to);
+    this.cache.host.written(page.pfn);
+  }
+
+  /** The page has bytes that the store has not. */
+  markDirty(index: number): void {
+    const page = this.pages.get(index);
+    if (page) this.setDirty(page);
+  }
+
+  setDirty(page: Page): void {
+    page.referenced = true;
+    if (page.dirty) return;
+    if (!this.onStore(page.index)) this.blockCount++;
+    page.dirty = true;
+    this.cache.dirty++;
+  }
+
+  /** Queues a dirty page for the disk; its bytes are safe at once. `done`: when the disk has it. */
+  writePage(page: Page, done?: (service: number) => void): void {
+    const { store, host } = this.cache;
+    if (this.backing) {
+      this.writeBacking(page, this.backing, done);
+      return;
+    }
+    let block = this.upper.get(page.index);
+    if (block === undefined) {
+      block = store.upper.alloc();
+      this.upper.set(page.index, block);
+    }
+    const at = this.cache.address(page);
+    store.upper.bytes(block).set(host.u8.subarray(at, at + PAGE_SIZE));
+    if (page.dirty) this.cache.dirty--;
+    page.dirty = false;
+    store.device.submit(store.upperBase + block * PAGE_SIZE, PAGE_SIZE, true, done);
+  }
+
+  private writeBacking(page: Page, backing: Backing, done?: (service: number) => void): void {
+    const { store, host } = this.cache;
+    const at = this.cache.address(page);
+    const start = page.index * PAGE_SIZE;
+    const n = Math.max(0, Math.min(PAGE_SIZE, this.inode.size - start));
+    backing.write(start, host.u8.subarray(at, at + n));
+    if (start + n > this.lowerBytes) this.lowerBytes = start + n;
+    if (page.dirty) this.cache.dirty--;
+    page.dirty = false;
+    store.device.submit(HOST_BASE + start, PAGE_SIZE, true, done);
+  }
+
+  /** Writes every dirty page without waiting for the disk. */
+  flush(): void {
+    const dirty = [...this.pages.values()].filter((p) => p.dirty).sort((a, b) => a.index - b.index);
+    for (const page of dirty) this.writePage(page);
+  }
+
+  /** Writes every dirty page; the queue wakes when the last one is on the disk. Null: nothing to write. */
+  sync(): WaitQueue | null {
+    if (!this.stored) return null;
+    const dirty = [...this.pages.values()].filter((p) => p.dirty).sort((a, b) => a.index - b.index);
+    if (dirty.length === 0) return null;
+    const queue = new WaitQueue();
+    const last = dirty.pop()!;
+    for (const page of dirty) this.writePage(page);
+    this.writePage(last, (service) => queue.wakeAll({ kind: "device", delay: service }));
+    return queue;
+  }
+
+  /** Reclaim took a page. */
+  forget(page: Page): void {
+    this.pages.delete(page.index);
+  }
+
+  /** The file was cut to `size` bytes: pages behind go, the rest of the last one reads as zeros. */
+  truncate(size: number): void {
+    const first = Math.ceil(size / PAGE_SIZE);
+    if (this.pages.size > 0) {
+      this.cache.host.unmap(this, first);
+      for (const page of [...this.pages.values()]) {
+        if (page.index < first) continue;
+        this.pages.delete(page.index);
+        if (!page.reading) this.cache.drop(page);
+      }
+    }
+    for (const [index, block] of this.upper) {
+      if (index < first) continue;
+      this.cache.store.upper.release(block);
+      this.upper.delete(index);
+    }
+    if (size < this.lowerBytes) this.lowerBytes = size;
+    this.blockCount = this.countBlocks();
+    const rest = size % PAGE_SIZE;
+    if (rest === 0) return;
+    const page = this.pages.get(first - 1);
+    if (page && !page.reading) this.zero(page, rest, PAGE_SIZE);
+    const block = this.upper.get(first - 1);
+    if (block !== undefined) this.cache.store.upper.bytes(block).fill(0, rest);
+  }
+
+  /** Makes bytes [from, to) read as zeros (hole punching, zero range). Whole pages only lose their contents. */
+  punch(from: number, to: number): void {
+    for (let index = Math.floor(from / PAGE_SIZE); index * PAGE_SIZE < to; index++) {
+      if (!this.pages.has(index) && !this.onStore(index)) continue;
+      const page = this.fetch(index, 1);
+      if (!("pfn" in page)) throw new SysError(EIO);
+      const start = index * PAGE_SIZE;
+      this.zero(page, Math.max(0, from - start), Math.min(PAGE_SIZE, to - start));
+      this.setDirty(page);
+    }
+  }
+
+  /** First page at or behind `index` that holds data, or -1 (SEEK_DATA). */
+  nextData(index: number): number {
+    let best = -1;
+    const take = (i: number) => {
+      if (i >= index && (best < 0 || i < best)) best = i;
+    };
+    if (index * PAGE_SIZE < this.lowerBytes) return index;
+    for (const i of this.upper.keys()) take(i);
+    for (const [i, p] of this.pages) if (p.dirty) take(i);
+    return best;
+  }
+
+  /** Is there data in this page (SEEK_HOLE)? */
+  hasData(index: number): boolean {
+    return this.onStore(index) || this.pages.get(index)?.dirty === true;
+  }
+}

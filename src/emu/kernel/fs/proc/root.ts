@@ -1,0 +1,210 @@
+// The files of /proc itself: memory, processor, versions, and the settings of /proc/sys that programs read.
+import { FEATURES, SIGNATURE } from "../../../cpu/cpuid.ts";
+import { EINVAL, EPERM } from "../../errno.ts";
+import type { Kernel } from "../../kernel.ts";
+import type { Task } from "../../task.ts";
+
+/** Path below /proc, its text, and what writing it does (missing: read-only). */
+export type RootFile = readonly [
+  path: string,
+  text: (k: Kernel, t: Task) => string,
+  write?: (k: Kernel, text: string, t: Task) => number,
+];
+
+const RELEASE = "6.1.0-kml";
+const VERSION = "#1 Debian 6.1";
+
+function meminfo(k: Kernel): string {
+  const kib = (frames: number) => frames * 4;
+  const { cache } = k.vfs;
+  const free = k.frames.free;
+  const rows: [string, number][] = [
+    ["MemTotal", kib(k.frames.managed)],
+    ["MemFree", kib(free)],
+    ["MemAvailable", kib(free + cache.cached - cache.dirty)],
+    ["Buffers", 0],
+    ["Cached", kib(cache.cached)],
+    ["SwapCached", 0],
+    ["Active", kib(k.frames.managed - free - cache.cached)],
+    ["Inactive", kib(cache.cached)],
+    ["HighTotal", 0],
+    ["HighFree", 0],
+    ["LowTotal", kib(k.frames.managed)],
+    ["LowFree", kib(free)],
+    ["SwapTotal", 0],
+    ["SwapFree", 0],
+    ["Dirty", kib(cache.dirty)],
+    ["Writeback", 0],
+    ["AnonPages", kib(k.frames.managed - free - cache.cached)],
+    ["Mapped", kib(cache.cached)],
+    ["Shmem", 0],
+    ["Slab", 0],
+    ["CommitLimit", kib(Math.floor(k.frames.managed / 2))],
+    ["Committed_AS", kib(k.frames.managed - free)],
+    ["VmallocTotal", 122880],
+    ["VmallocUsed", 0],
+    ["HugePages_Total", 0],
+    ["HugePages_Free", 0],
+    ["Hugepagesize", 4096],
+  ];
+  return rows
+    .map(
+      ([name, n]) => `${`${name}:`.padEnd(16)}${String(n).padStart(8)}${name.startsWith("HugePages_") ? "" : " kB"}\n`,
+    )
+    .join("");
+}
+
+/** Names of CPUID.1:EDX's bits (arch/x86/include/asm/cpufeatures.h). */
+const FLAGS =
+  "fpu vme de pse tsc msr pae mce cx8 apic _ sep mtrr pge mca cmov pat pse36 pn clflush _ dts acpi mmx fxsr sse sse2 ss ht tm ia64 pbe".split(
+    " ",
+  );
+
+function cpuinfo(k: Kernel): string {
+  const mhz = 1000 / k.nsPerUnit;
+  const flags = FLAGS.filter((name, bit) => name !== "_" && (FEATURES >>> bit) & 1).join(" ");
+  const rows: [string, string | number][] = [
+    ["processor\t", 0],
+    ["vendor_id\t", "GenuineIntel"],
+    ["cpu family\t", (SIGNATURE >> 8) & 15],
+    ["model\t\t", (SIGNATURE >> 4) & 15],
+    ["model name\t", "Pentium II (Deschutes)"],
+    ["stepping\t", SIGNATURE & 15],
+    ["cpu MHz\t\t", mhz.toFixed(3)],
+    ["cache size\t", "512 KB"],
+    ["physical id\t", 0],
+    ["siblings\t", 1],
+    ["core id\t\t", 0],
+    ["cpu cores\t", 1],
+    ["fdiv_bug\t", "no"],
+    ["f00f_bug\t", "no"],
+    ["coma_bug\t", "no"],
+    ["fpu\t\t", "yes"],
+    ["fpu_exception\t", "yes"],
+    ["cpuid level\t", 2],
+    ["wp\t\t", "yes"],
+    ["flags\t\t", flags],
+    ["bugs\t\t", ""],
+    ["bogomips\t", (mhz * 2).toFixed(2)],
+    ["clflush size\t", 32],
+    ["cache_alignment\t", 32],
+    ["address sizes\t", "32 bits physical, 32 bits virtual"],
+    ["power management", ""],
+  ];
+  return `${rows.map(([name, value]) => `${name}: ${value}`).join("\n")}\n\n`;
+}
+
+function stat(k: Kernel): string {
+  const ticks = (units: number) => Math.floor((units * k.nsPerUnit) / 1e7);
+  let user = 0;
+  let system = 0;
+  let running = 0;
+  for (const t of k.tasks.values()) {
+    user += t.usage.user;
+    system += t.usage.system;
+    if (t.state === "running") running++;
+  }
+  const idle = Math.max(0, k.clock.now() - user - system);
+  const cpu = `${ticks(user)} 0 ${ticks(system)} ${ticks(idle)} 0 0 0 0 0 0`;
+  const boot = k.realtime().sec - Math.floor(k.uptimeNs / 1e9);
+  return (
+    `cpu  ${cpu}\ncpu0 ${cpu}\nintr 0\nctxt ${k.sched.switches}\nbtime ${boot}\nprocesses ${k.tasks.size}\n` +
+    `procs_running ${running}\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n`
+  );
+}
+
+function seconds(ns: number): string {
+  return `${Math.floor(ns / 1e9)}.${String(Math.floor((ns % 1e9) / 1e7)).padStart(2, "0")}`;
+}
+
+function uptime(k: Kernel): string {
+  let busy = 0;
+  for (const t of k.tasks.values()) busy += t.usage.user + t.usage.system;
+  return `${seconds(k.uptimeNs)} ${seconds(Math.max(0, k.uptimeNs - busy * k.nsPerUnit))}\n`;
+}
+
+function loadavg(k: Kernel): string {
+  let running = 0;
+  let last = 0;
+  for (const t of k.tasks.values()) {
+    if (t.state === "running") running++;
+    if (t.pid > last) last = t.pid;
+  }
+  return `0.00 0.00 0.00 ${running}/${k.tasks.size} ${last}\n`;
+}
+
+const fixed = (text: string) => () => `${text}\n`;
+
+/** A setting that accepts what it holds: changing it has no effect here. */
+const root = (_k: Kernel, text: string, t: Task): number =>
+  t.creds.fsuid !== 0 ? -EPERM : text.trim() === "" ? -EINVAL : 0;
+
+export const ROOT_FILES: readonly RootFile[] = [
+  ["cgroups", fixed("#subsys_name\thierarchy\tnum_cgroups\tenabled")],
+  ["cmdline", fixed("root=/dev/sda1 ro")],
+  ["cpuinfo", cpuinfo],
+  ["devices", fixed("Character devices:\n  1 mem\n  4 tty\n  5 /dev/tty\n136 pts\n\nBlock devices:\n  8 sd")],
+  ["filesystems", fixed("nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\n\text4")],
+  [
+    "interrupts",
+    (k) =>
+      `           CPU0       \n  0: ${String(Math.floor((k.uptimeNs * k.options.hz) / 1e9)).padStart(10)}    XT-PIC      timer\n`,
+  ],
+  ["loadavg", loadavg],
+  ["meminfo", meminfo],
+  ["modules", () => ""],
+  ["net/if_inet6", () => ""],
+  [
+    "net/dev",
+    fixed(
+      "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0",
+    ),
+  ],
+  [
+    "net/route",
+    fixed(
+      "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT                                                       ",
+    ),
+  ],
+  ["partitions", fixed("major minor  #blocks  name\n\n   8        1   16777216 sda1")],
+  ["stat", stat],
+  ["swaps", fixed("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority")],
+  ["sys/fs/file-max", fixed("98304")],
+  ["sys/fs/file-nr", fixed("64\t0\t98304")],
+  ["sys/fs/nr_open", fixed("1048576")],
+  ["sys/fs/pipe-max-size", fixed("1048576"), root],
+  ["sys/fs/protected_hardlinks", fixed("1"), root],
+  ["sys/fs/protected_symlinks", fixed("0"), root],
+  ["sys/kernel/cap_last_cap", fixed("40")],
+  ["sys/kernel/domainname", (k) => `${k.domainname}\n`],
+  ["sys/kernel/hostname", (k) => `${k.nodename}\n`],
+  ["sys/kernel/ngroups_max", fixed("65536")],
+  ["sys/kernel/osrelease", fixed(RELEASE)],
+  ["sys/kernel/ostype", fixed("Linux")],
+  ["sys/kernel/overflowgid", fixed("65534")],
+  ["sys/kernel/overflowuid", fixed("65534")],
+  ["sys/kernel/pid_max", fixed("32768"), root],
+  ["sys/kernel/random/boot_id", fixed("6b6d6c61-6200-4000-8000-000000000001")],
+  ["sys/kernel/random/entropy_avail", fixed("256")],
+  ["sys/kernel/random/uuid", (k) => uuid(k)],
+  ["sys/kernel/randomize_va_space", (k) => (k.options.aslr ? "2\n" : "0\n"), root],
+  ["sys/kernel/threads-max", fixed("8192")],
+  ["sys/kernel/version", fixed(VERSION)],
+  ["sys/net/core/somaxconn", fixed("4096"), root],
+  ["sys/net/ipv4/ip_local_port_range", fixed("32768\t60999"), root],
+  ["sys/vm/max_map_count", fixed("65530"), root],
+  ["sys/vm/mmap_min_addr", fixed("65536")],
+  ["sys/vm/overcommit_memory", fixed("0"), root],
+  ["sys/vm/overcommit_ratio", fixed("50"), root],
+  ["sys/vm/swappiness", fixed("60"), root],
+  ["uptime", uptime],
+  ["version", fixed(`Linux version ${RELEASE} (kmlab) ${VERSION}`)],
+];
+
+function uuid(k: Kernel): string {
+  const b = k.random.bytes(16);
+  b[6] = (b[6] & 15) | 0x40;
+  b[8] = (b[8] & 63) | 0x80;
+  const hex = [...b].map((x) => x.toString(16).padStart(2, "0")).join("");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}\n`;
+}

@@ -1,0 +1,27 @@
+// What the file system tells the trace about the call in progress: objects, bytes, pages touched and missed.
+import { OBJECT } from "../../../traces/schema/enums.ts";
+import type { Kernel } from "../kernel.ts";
+import type { Task } from "../task.ts";
+import type { Inode } from "./inode.ts";
+
+/** The trace's number for an inode; told to the recorder at first use. */
+export function objectOf(k: Kernel, inode: Inode, label?: string): number {
+  if (inode.traceObject < 0) {
+    inode.traceObject = k.ids.object();
+    const type = inode.isRegular || inode.isDir ? OBJECT.file : OBJECT.device;
+    k.recorder.object({ obj: inode.traceObject, type, size: inode.size, label });
+  }
+  return inode.traceObject;
+}
+
+/** A call moved bytes of an object at an offset (-1: no offset). */
+export function recordBytes(k: Kernel, t: Task, obj: number, off: number, bytes: number): void {
+  k.recorder.set(t.seq, off >= 0 ? { obj, off, bytes } : { obj, bytes });
+}
+
+/** A call touched pages [first, last] of a file's cache. */
+export function recordPages(k: Kernel, t: Task, inode: Inode, first: number, last: number, write: boolean): void {
+  if (!k.onCacheTouch) return;
+  const obj = objectOf(k, inode);
+  for (let index = first; index <= last; index++) k.onCacheTouch(t, obj, index, write);
+}
