@@ -33,6 +33,7 @@ export function attachCapture(kernel: Kernel, recorder: TraceRecorder, options: 
   recorder.onRunning = (task, ring) => mix.running(task, ring);
   cpu.onTlbFill = (la, pfn, write) => pages.filled(la, pfn, write);
   kernel.onKernelTouch = (task, la, pfn, write) => pages.copied(task, la, pfn, write);
+  kernel.onCacheTouch = (task, obj, index, write) => pages.cacheTouched(task, obj, index, write);
   const tick = () => {
     const epoch = Math.floor(cpu.icount / epochInstr);
     if (epoch > pages.epoch) {

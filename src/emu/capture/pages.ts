@@ -49,6 +49,14 @@ export class PageCapture {
     this.#touch(task, la >>> 0, pfn, write, false, true);
   }
 
+  /** A call touched a page of the page cache; every touch is kept, in order. */
+  cacheTouched(task: Task, obj: number, index: number, write: boolean): void {
+    const { epoch } = this;
+    const instr = this.#recorder.progress(task.id, true);
+    const access = write ? ACCESS.w : ACCESS.r;
+    this.#recorder.page({ task: task.id, epoch, instr, obj, index, access, source: SOURCE.cache, dirty: write });
+  }
+
   #touch(task: Task, linear: number, pfn: number, write: boolean, fetch: boolean, kernel: boolean): void {
     const mm = task.mm ?? this.#host.loadedMm;
     if (mm === undefined) return;
