@@ -9,6 +9,7 @@ import type { Machine } from "../machine/machine.ts";
 import type { Memory } from "../machine/memory.ts";
 import type { RootImage } from "../rootfs/image.ts";
 import { CHARGES, type Charges } from "./charges.ts";
+import { BOOT_TIME_MS, FIRST_PID } from "./constants.ts";
 import { Entry } from "./entry/entry.ts";
 import { FIRST_FREE_FRAME } from "./entry/layout.ts";
 import { spawnInit } from "./exec/init.ts";
@@ -28,6 +29,7 @@ import { Timers } from "./time.ts";
 import { addUsage } from "./usage.ts";
 import type { WakeCause } from "./wait.ts";
 
+export { BOOT_TIME_MS, FIRST_PID } from "./constants.ts";
 export type { SysResult } from "./sched.ts";
 /** A system call's body: arguments are int32; errors as -errno or SysError. */
 export type Sys = (k: Kernel, t: Task, a: number, b: number, c: number, d: number, e: number, f: number) => SysResult;
@@ -66,11 +68,6 @@ export type ExitInfo =
   | { kind: "signal"; signal: number; core: boolean }
   | { kind: "dead"; reason: string }
   | { kind: "exec"; errno: number; path: string };
-
-/** Clock time at boot, in ms since 1970: 2026-01-01T00:00:00Z, so that runs are the same on any day. */
-export const BOOT_TIME_MS = 1_767_225_600_000;
-/** The number of the first program; 1 is the kernel's own init, which only waits for orphans. */
-export const FIRST_PID = 1000;
 
 export class Kernel {
   readonly options: KernelOptions;

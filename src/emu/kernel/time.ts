@@ -1,6 +1,8 @@
 // Clocks, sleeping and timers on the virtual clock (kernel/time).
+
+import { BOOT_TIME_MS } from "./constants.ts";
 import { EINTR, EINVAL, EOPNOTSUPP, EPERM, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, SysError } from "./errno.ts";
-import { BOOT_TIME_MS, type Kernel, type Sys, type SysResult } from "./kernel.ts";
+import type { Kernel, Sys, SysResult } from "./kernel.ts";
 import { SI_KERNEL, SI_TIMER, SIGALRM, SIGPROF, SIGVTALRM } from "./signal.ts";
 import type { IntervalTimer, PosixTimer, SignalStruct, Task } from "./task.ts";
 import { copyIn, copyOut, writeU32 } from "./user.ts";

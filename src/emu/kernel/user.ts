@@ -1,12 +1,12 @@
 // The kernel's access to user memory: copies that take page faults inline, as copy_from_user and copy_to_user do.
 import { PAGE_SIZE, RAM_BASE, SUPER_READ, SUPER_WRITE, USER_READ, USER_WRITE } from "../machine/memory.ts";
+import { TASK_SIZE } from "./constants.ts";
 import { EFAULT, ENAMETOOLONG, SysError } from "./errno.ts";
 import type { Kernel } from "./kernel.ts";
 import { kernelFault } from "./mm/fault.ts";
 import type { Task } from "./task.ts";
 
-/** First linear address of the kernel. */
-export const TASK_SIZE = 0xc000_0000;
+export { TASK_SIZE } from "./constants.ts";
 
 /**
  * Host address of the byte at a user address, after making its page present; writable if asked.

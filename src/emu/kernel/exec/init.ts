@@ -5,7 +5,7 @@ import { giveStack } from "../fork.ts";
 import { FsStruct } from "../fs/files.ts";
 import type { Kernel } from "../kernel.ts";
 import { defaultRlimits } from "../kernel.ts";
-import { BodyActivity } from "../sched.ts";
+import { type Activity, BodyActivity } from "../sched.ts";
 import { Task } from "../task.ts";
 import type { Wait, WakeReason } from "../wait.ts";
 import { do_execveat } from "./exec.ts";
@@ -50,7 +50,7 @@ export function spawnInit(k: Kernel): void {
   const name = options.argv[0] ?? "";
   k.recorder.task({ task: t.id, tgid: t.id, mm: -1, pid: t.pid, ring: options.ring, comm: name, exe: name });
   k.entry.startThread(t, 0, 0);
-  t.activity = new FirstExec(
+  t.activity = firstExecActivity(
     k,
     t,
     candidates(name, options.env, options.ring, typeof cwd === "number" ? "/" : options.cwd),
@@ -59,17 +59,15 @@ export function spawnInit(k: Kernel): void {
 }
 
 /** Tries the candidates in turn; ends the run if none can be executed. */
-class FirstExec extends BodyActivity {
-  constructor(k: Kernel, t: Task, paths: readonly string[]) {
-    super(
-      () => firstExec(k, t, paths),
-      (result) => {
-        if (result >= 0) return;
-        k.exitInfo = { kind: "exec", errno: -result, path: k.options.argv[0] ?? "" };
-        k.machine.stop();
-      },
-    );
-  }
+function firstExecActivity(k: Kernel, t: Task, paths: readonly string[]): Activity {
+  return new BodyActivity(
+    () => firstExec(k, t, paths),
+    (result) => {
+      if (result >= 0) return;
+      k.exitInfo = { kind: "exec", errno: -result, path: k.options.argv[0] ?? "" };
+      k.machine.stop();
+    },
+  );
 }
 
 function* firstExec(k: Kernel, t: Task, paths: readonly string[]): Generator<Wait, number, WakeReason> {

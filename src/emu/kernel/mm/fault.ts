@@ -1,10 +1,10 @@
 // Page faults: what a missing or forbidden page of user space means, and how it is made present (mm/memory.c,
 // arch/x86/mm/fault.c). Nothing here knows how the fault reached the kernel.
 import { CAUSE, FLAG, KIND } from "../../../traces/schema/enums.ts";
+import { TASK_SIZE } from "../constants.ts";
 import { EFAULT, ENOMEM, SysError } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import type { SigInfo, Task } from "../task.ts";
-import { TASK_SIZE } from "../user.ts";
 import { Retry, type Wait } from "../wait.ts";
 import { type Mm, PAGE, pageDown } from "./mm.ts";
 import { PTE_A, PTE_D, PTE_FILE, PTE_P, PTE_RW, PTE_SPECIAL } from "./pagetable.ts";

@@ -1,10 +1,11 @@
 // An address space: its areas, page tables and layout, and the operations on ranges that mmap, munmap, mprotect, fork and
 // exit are made of (mm/mmap.c, mm/memory.c).
+
+import { TASK_SIZE } from "../constants.ts";
 import { EINVAL, ENOMEM, SysError } from "../errno.ts";
 import type { File } from "../fs/file.ts";
 import type { Kernel } from "../kernel.ts";
 import { RLIM_INFINITY, RLIMIT, type Task } from "../task.ts";
-import { TASK_SIZE } from "../user.ts";
 import {
   type PageDirectory,
   PTE_A,
