@@ -128,7 +128,7 @@ export interface Recorder {
 
 /** Keeps nothing; finish() gives an empty trace's worth of refusal. */
 export class NullRecorder implements Recorder {
-  readonly enabled = false;
+  readonly enabled: boolean = false;
   task(): void {}
   taskExit(): void {}
   mm(): void {}
