@@ -64,7 +64,9 @@ export class Random {
   }
 }
 
-const EDGES = [0, 1, 2, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x1_0000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
+const EDGES = [
+  0, 1, 2, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x1_0000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff,
+];
 
 /** An operand: often an edge value or near one, else random. */
 function operand(random: Random): number {
@@ -98,7 +100,8 @@ const SIGNIFICANDS: readonly (readonly [number, number])[] = [
 export function extended(random: Random): Uint8Array {
   let sign = random.below(2);
   let exp = 0x3fff;
-  let [hi, lo] = random.below(3) === 0 ? random.pick(SIGNIFICANDS) : [(random.word() | 0x8000_0000) >>> 0, random.word()];
+  let [hi, lo] =
+    random.below(3) === 0 ? random.pick(SIGNIFICANDS) : [(random.word() | 0x8000_0000) >>> 0, random.word()];
   if (random.below(4) === 0) lo = 0;
   const kind = random.below(24);
   if (kind < 5) exp += random.below(8) - 4;
@@ -175,7 +178,9 @@ function memoryOperand(random: Random, opcode: number, op: number): Uint8Array {
   return words(4);
 }
 
-const CONTROL_WORDS = [0x37f, 0x37f, 0x37f, 0x27f, 0x07f, 0xb7f, 0x77f, 0xf7f, 0xe7f, 0x67f, 0x340, 0x360, 0x350, 0x37e, 0x35f];
+const CONTROL_WORDS = [
+  0x37f, 0x37f, 0x37f, 0x27f, 0x07f, 0xb7f, 0x77f, 0xf7f, 0xe7f, 0x67f, 0x340, 0x360, 0x350, 0x37e, 0x35f,
+];
 
 /** FNSAVE image with random registers, some empty. */
 function fpuImage(random: Random): Uint8Array {
@@ -280,7 +285,11 @@ function difference(before: Uint8Array, after: Uint8Array): string {
   for (let i = 0; i < before.length; i++) {
     if (before[i] === after[i]) continue;
     let end = i + 1;
-    while (end < before.length && (before[end] !== after[end] || (end + 1 < before.length && before[end + 1] !== after[end + 1]))) end++;
+    while (
+      end < before.length &&
+      (before[end] !== after[end] || (end + 1 < before.length && before[end + 1] !== after[end + 1]))
+    )
+      end++;
     parts.push(`${i.toString(16)}:${toHex(after.subarray(i, end))}`);
     i = end;
   }
@@ -306,8 +315,10 @@ export function toLine(c: Case, out: Outputs): string {
   const inputs = inputsOf(c);
   const fixed = [...c.fixed].map(([r, v]) => `${r}:${v.toString(16)}`).join(",");
   const event =
-    out.signal === SIGNAL_TRAP ? "" : [out.signal, out.trap, out.error, out.trap === 14 ? out.cr2 : 0].map((v) => v.toString(16)).join(",");
-  const eip = c.x87 ? "" : (out.eip - CODE - c.code.length === 0 ? "" : out.eip.toString(16));
+    out.signal === SIGNAL_TRAP
+      ? ""
+      : [out.signal, out.trap, out.error, out.trap === 14 ? out.cr2 : 0].map((v) => v.toString(16)).join(",");
+  const eip = c.x87 ? "" : out.eip - CODE - c.code.length === 0 ? "" : out.eip.toString(16);
   const flags = ((out.eflags ^ inputs.eflags) & ~0x100) === 0 ? "" : (out.eflags & ~0x100).toString(16);
   const regs: string[] = [];
   for (let i = 0; i < 8; i++) if (out.regs[i] !== inputs.regs[i]) regs.push(`${i}:${out.regs[i].toString(16)}`);
@@ -329,7 +340,12 @@ export function fromLine(line: string, x87: boolean): { case: Case; inputs: Inpu
   const [seed, code, fixed, event, place, changed, window, fpu] = line.split(";");
   const hex = (text: string) => Number.parseInt(text, 16);
   const pairs = (text: string): [number, number][] =>
-    text === "" ? [] : text.split(",").map((part) => part.split(":")).map(([r, v]) => [Number(r), hex(v)]);
+    text === ""
+      ? []
+      : text
+          .split(",")
+          .map((part) => part.split(":"))
+          .map(([r, v]) => [Number(r), hex(v)]);
   const c: Case = { seed: hex(seed), code: fromHex(code), x87, fixed: new Map(pairs(fixed)) };
   const inputs = inputsOf(c);
   const [signal, trap, error, cr2] = event === "" ? [SIGNAL_TRAP, 1, 0, 0] : event.split(",").map(hex);

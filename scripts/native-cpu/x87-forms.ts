@@ -6,7 +6,9 @@ function isReserved(opcode: number, modrm: number): boolean {
   const op = (modrm >>> 3) & 7;
   if (modrm < 0xc0) {
     if (op === 1 && (opcode === 0xdb || opcode === 0xdd || opcode === 0xdf)) return true;
-    return (opcode === 0xd9 && op === 1) || (opcode === 0xdb && (op === 4 || op === 6)) || (opcode === 0xdd && op === 5);
+    return (
+      (opcode === 0xd9 && op === 1) || (opcode === 0xdb && (op === 4 || op === 6)) || (opcode === 0xdd && op === 5)
+    );
   }
   if (opcode === 0xd9) return (op === 2 && modrm !== 0xd0) || [0xe2, 0xe3, 0xe6, 0xe7, 0xef].includes(modrm);
   if (opcode === 0xda) return op >= 4 && modrm !== 0xe9;

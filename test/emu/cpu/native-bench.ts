@@ -1,12 +1,23 @@
 // A small ring-3 world in which the emulator executes the cases that scripts/native-cpu recorded on a real processor:
 // the same addresses, flat segments, and handlers that halt, so that a fault shows its vector, error code and frame.
-import { CODE, DATA, type Inputs, type Outputs, READ_ONLY, SIGNAL_TRAP, WINDOW, WINDOW_BYTES } from "../../../scripts/native-cpu/cases.ts";
+import {
+  CODE,
+  DATA,
+  type Inputs,
+  type Outputs,
+  READ_ONLY,
+  SIGNAL_TRAP,
+  WINDOW,
+  WINDOW_BYTES,
+} from "../../../scripts/native-cpu/cases.ts";
 import { Cpu, type CpuHost, CS, DS, ES, FS, GS, SS } from "../../../src/emu/cpu/cpu.ts";
-import { frstor, fnsave } from "../../../src/emu/cpu/fpu/save.ts";
+import { fnsave, frstor } from "../../../src/emu/cpu/fpu/save.ts";
 import { CR0_ET, CR0_NE, CR0_PE, CR0_PG, CR0_WP } from "../../../src/emu/cpu/mmu.ts";
 import { setFlatSegment } from "../../../src/emu/cpu/segments.ts";
 import { Memory, RAM_BASE } from "../../../src/emu/machine/memory.ts";
 
+/** The bench's kernel: linear address of physical address 0. */
+const KERNEL = 0xc000_0000;
 const DIRECTORY = 0x1000;
 const LOW_TABLE = 0x2000;
 const CODE_TABLE = 0x3000;
@@ -25,7 +36,20 @@ const KERNEL_CS = 0x08;
 const KERNEL_SS = 0x10;
 const USER_CS = 0x23;
 const USER_SS = 0x2b;
-const SIGNALS = new Map([[0, 8], [6, 4], [13, 11], [14, 11], [12, 7], [11, 7], [16, 8], [5, 11], [4, 11], [3, 5], [1, 5], [17, 7]]);
+const SIGNALS = new Map([
+  [0, 8],
+  [6, 4],
+  [13, 11],
+  [14, 11],
+  [12, 7],
+  [11, 7],
+  [16, 8],
+  [5, 11],
+  [4, 11],
+  [3, 5],
+  [1, 5],
+  [17, 7],
+]);
 
 const silentHost: CpuHost = {
   kcall() {},
@@ -43,7 +67,7 @@ export class NativeBench {
 
   constructor() {
     const put = (pa: number, value: number) => this.memory.writePhys32(pa, value);
-    put(DIRECTORY, LOW_TABLE | 7);
+    put(DIRECTORY + (KERNEL >>> 22) * 4, LOW_TABLE | 3);
     put(DIRECTORY + (CODE >>> 22) * 4, CODE_TABLE | 7);
     put(DIRECTORY + (DATA >>> 22) * 4, DATA_TABLE | 7);
     for (let page = 0; page < 256; page++) put(LOW_TABLE + 4 * page, (page << 12) | 3);
@@ -62,11 +86,11 @@ export class NativeBench {
     for (let vector = 0; vector < 32; vector++) {
       const handler = HANDLERS + 16 * vector;
       put(IDT + 8 * vector, (KERNEL_CS << 16) | handler);
-      put(IDT + 8 * vector + 4, vector === 3 || vector === 4 ? 0xee00 : 0x8e00);
+      put(IDT + 8 * vector + 4, (KERNEL & 0xffff_0000) | (vector === 3 || vector === 4 ? 0xee00 : 0x8e00));
       // HLT at every handler.
       put(handler, 0xf4f4_f4f4);
     }
-    put(TSS + 4, STACK_TOP);
+    put(TSS + 4, KERNEL + STACK_TOP);
     put(TSS + 8, KERNEL_SS);
     for (let i = 0; i < 4096; i++) this.memory.u8[RAM_BASE + READ_ONLY_FRAME + i] = i * 37;
   }
@@ -78,11 +102,11 @@ export class NativeBench {
     cpu.memory.dropEntries(true);
     cpu.cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_WP | CR0_PG;
     cpu.cr3 = DIRECTORY;
-    cpu.gdtBase = GDT;
+    cpu.gdtBase = KERNEL + GDT;
     cpu.gdtLimit = 0xff;
-    cpu.idtBase = IDT;
+    cpu.idtBase = KERNEL + IDT;
     cpu.idtLimit = 0xff;
-    cpu.trBase = TSS;
+    cpu.trBase = KERNEL + TSS;
     cpu.trLimit = 103;
     cpu.trAttr = 0x8b;
     cpu.halted = false;
@@ -107,7 +131,7 @@ export class NativeBench {
     cpu.fpu.init();
     if (x87) {
       u8.set(inputs.fpu, RAM_BASE + SCRATCH);
-      this.asKernel(() => frstor(cpu, SCRATCH, 32));
+      this.asKernel(() => frstor(cpu, KERNEL + SCRATCH, 32));
     }
   }
 
@@ -130,9 +154,9 @@ export class NativeBench {
     let eflags = cpu.getEflags();
     if (cpu.shutdown !== null) event = { signal: 99, trap: 99, error: 0, cr2: 0 };
     else if (cpu.cpl === 0) {
-      const vector = (eip - HANDLERS) >>> 4;
+      const vector = (eip - KERNEL - HANDLERS) >>> 4;
       const hasCode = vector === 8 || (vector >= 10 && vector <= 14) || vector === 17;
-      const word = (n: number) => this.memory.readPhys32((cpu.r[4] >>> 0) + 4 * n);
+      const word = (n: number) => this.memory.readPhys32((cpu.r[4] >>> 0) - KERNEL + 4 * n);
       const error = hasCode ? word(0) : 0;
       const frame = hasCode ? 1 : 0;
       eip = word(frame);
@@ -143,7 +167,7 @@ export class NativeBench {
     }
     let fpu = new Uint8Array(108);
     if (x87) {
-      this.asKernel(() => fnsave(cpu, SCRATCH, 32));
+      this.asKernel(() => fnsave(cpu, KERNEL + SCRATCH, 32));
       fpu = u8.slice(RAM_BASE + SCRATCH, RAM_BASE + SCRATCH + 108);
     }
     const at = RAM_BASE + DATA_FRAME + (WINDOW - DATA);

@@ -85,7 +85,7 @@ class Emitter {
     if (this.rep) this.repeat(m.stmts);
     else {
       this.body(m.stmts);
-      if (this.form.branch) this.out.push(`${EIP}=${this.cut(`${EIP}+o.end|0`)};return 0;`);
+      if (this.form.branch) this.out.push(`${EIP}=${EIP}+o.end|0;return 0;`);
     }
     return this.out.join("\n");
   }

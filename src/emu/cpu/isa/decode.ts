@@ -1,6 +1,6 @@
 // The decoder: from bytes to one decoded operation. Table-driven: it knows prefixes, ModRM, SIB, displacements and
 // immediates; which opcode has which comes from the forms.
-import { DS, EBP, EBX, EDI, ESI, ESP, FS, SS } from "../state.ts";
+import { CS, DS, EBP, EBX, EDI, ESI, ESP, FS, SS } from "../state.ts";
 import type { Form } from "./forms.ts";
 import type { Spec } from "./sem.ts";
 import { BAD_LENGTH, BAD_OPCODE, instructionSet } from "./table.ts";
@@ -231,7 +231,8 @@ export function decode(u8: Uint8Array, at: number, limit: number, off: number, m
   op.seg = segment >= 0 ? segment : stackBase ? SS : DS;
   op.key =
     ea |
-    (op.seg >= FS || mode & MODE_NONFLAT ? KEY_SEGMENTED : 0) |
+    // CS by an override: readable, never writable.
+    (op.seg >= FS || op.seg === CS || mode & MODE_NONFLAT ? KEY_SEGMENTED : 0) |
     (mode & MODE_NONFLAT ? KEY_NONFLAT : 0) |
     (mode & MODE_STACK16 ? KEY_STACK16 : 0) |
     (addr16 ? KEY_ADDR16 : 0) |

@@ -32,6 +32,8 @@ function popSegment(m: Sem): void {
 
 function pusha(m: Sem): void {
   const bytes = m.size >> 3;
+  // The first push faults first.
+  m.emit({ k: "probeWrite", bytes, at: m.stackAt(m.sp(-bytes)) });
   m.emit({ k: "probeWrite", bytes: 8 * bytes, at: m.stackAt(m.sp(-8 * bytes)) });
   for (let n = 0; n < 8; n++) m.store(m.size, m.stackAt(m.sp(-(n + 1) * bytes)), m.reg(EAX + n, m.size));
   m.setSp(m.sp(-8 * bytes));
@@ -39,7 +41,7 @@ function pusha(m: Sem): void {
 
 function popa(m: Sem): void {
   const bytes = m.size >> 3;
-  const values = [0, 1, 2, 3, 5, 6, 7].map((n) => [n, m.peek((7 - n) * bytes)] as const);
+  const values = [7, 6, 5, 3, 2, 1, 0].map((n) => [n, m.peek((7 - n) * bytes)] as const);
   m.setSp(m.sp(8 * bytes));
   for (const [n, v] of values) m.setReg(n, v, m.size);
 }
