@@ -27,6 +27,8 @@ export interface Profile {
   readonly name: string;
   readonly mhz: number;
   readonly note: string;
+  /** The only kernels its numbers hold for; empty: any. */
+  readonly kernels: readonly string[];
   readonly costs: ReadonlyMap<string, Cost>;
   readonly fits: readonly Fit[];
 }
@@ -161,7 +163,15 @@ function readProfiles(read: ReadData): { profiles: Map<string, Profile>; refused
     const members = words(row.text("members"));
     const costs = members.length > 0 ? envelope(members.map((member) => readCosts(read, member))) : readCosts(read, id);
     const name = row.text("name");
-    profiles.set(id, { id, name, mhz: row.required("mhz"), note: row.text("note"), costs, fits: fits.get(id) ?? [] });
+    profiles.set(id, {
+      id,
+      name,
+      mhz: row.required("mhz"),
+      note: row.text("note"),
+      kernels: words(row.text("kernels")),
+      costs,
+      fits: fits.get(id) ?? [],
+    });
   }
   return { profiles, refused };
 }

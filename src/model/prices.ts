@@ -10,7 +10,7 @@ import { callRoute, type Mechanism } from "./routes.ts";
 /** Values set by the user, by key: primitives (`hw.sysenter`), CPI (`cpi.load`), bodies (`body.open.a`). */
 export type Overrides = ReadonlyMap<string, number>;
 
-/** Said when a number that is needed does not exist. */
+/** Said when a number that is needed does not exist; the message begins with n/a (there is no such thing) or unknown. */
 export class NoData extends Error {
   override readonly name = "NoData";
 }
@@ -72,9 +72,9 @@ export class Prices {
     const set = this.#overrides.get(key);
     if (set !== undefined) return set;
     const cost = this.profile.costs.get(key);
-    if (cost === undefined) throw new NoData(`${this.profile.id} has no cost ${key}`);
+    if (cost === undefined) throw new NoData(`unknown: ${this.profile.id} has no cost ${key}`);
     const value = this.#primitives.get(key);
-    if (value === undefined) throw new NoData(cost.source);
+    if (value === undefined) throw new NoData(`${cost.range === "none" ? "n/a" : "unknown"}: ${cost.source}`);
     return cost.of === "" ? value : value * this.primitive(cost.of);
   }
 
@@ -131,7 +131,7 @@ export class Prices {
     const cycles = new Float64Array(CAUSE_COUNT);
     for (const name of names) {
       const items = kernel.paths.get(name);
-      if (items === undefined) throw new NoData(`${kernel.id} has no path ${name}`);
+      if (items === undefined) throw new NoData(`n/a: ${kernel.id} has no path ${name}`);
       for (const { exit, cause, primitive, count, perArgument } of items) {
         const amount = count + perArgument * args;
         if (amount > 0 && (exit || !exitOnly)) cycles[cause] += amount * this.primitive(primitive);
@@ -153,10 +153,13 @@ export class Prices {
 
 /** Why a mechanism cannot be had here, or undefined when it can. Needed primitives without data are the reason too. */
 export function impossible(prices: Prices, mechanism: Mechanism): string | undefined {
-  const { kernel } = prices;
+  const { kernel, profile } = prices;
+  if (profile.kernels.length > 0 && !profile.kernels.includes(kernel.id)) {
+    return `unknown: ${profile.id} was measured under ${profile.kernels.join(", ")} only, and its ways in were not split into hardware and kernel code`;
+  }
   if (mechanism !== "free") {
     const way = mechanism === "kml-all" ? "kml" : mechanism;
-    if (!kernel.ways.includes(way)) return `${kernel.id} has no ${way}: ${kernel.note}`;
+    if (!kernel.ways.includes(way)) return `n/a: ${kernel.id} has no ${way}: ${kernel.note}`;
   }
   const site = { special: false, args: 1, sigreturn: false };
   try {

@@ -6,7 +6,7 @@ import type { TableRow } from "./table.ts";
  * How a number is known, and the rule for a row that gives no range of its own:
  * exact: a manual's clocks, exact when warm; read: seen in the named source, 5 %; secondary: in a table that copies another, 10 %;
  * memory: recalled, 20 %; measured and assumed: the row must give its range; fitted: solved for, its range comes from what it is fitted on;
- * none: there is no such thing on this processor, or nobody published it: refused.
+ * none: there is no such thing on this processor; unknown: nobody published it. Both are refused when they are needed.
  */
 export const RANGE_RULES = {
   exact: 0,
@@ -17,6 +17,7 @@ export const RANGE_RULES = {
   assumed: undefined,
   fitted: undefined,
   none: undefined,
+  unknown: undefined,
 } as const;
 export type RangeKind = keyof typeof RANGE_RULES;
 
@@ -40,7 +41,9 @@ export function readRanged(row: TableRow, column = "value"): Ranged {
   if (source === "") throw new InputError(`${row.where}: no source`);
   const value = row.number(column);
   if (value === undefined) {
-    if (range !== "none" && range !== "fitted") throw new InputError(`${row.where}: ${column} is empty; mark it none`);
+    if (range !== "none" && range !== "unknown" && range !== "fitted") {
+      throw new InputError(`${row.where}: ${column} is empty; its range is then none, unknown or fitted`);
+    }
     return { value: null, low: Number.NaN, high: Number.NaN, range, source };
   }
   const share = RANGE_RULES[range];

@@ -8,8 +8,9 @@ import { InputError } from "../errors.ts";
 import { CLASSES } from "../traces/schema/enums.ts";
 import { CAUSE_COUNT, CAUSE_INDEX } from "./causes.ts";
 import { type Alarm, EventLoop, RANK } from "./loop.ts";
-import { type Program, WAIT } from "./program.ts";
+import type { Program } from "./program.ts";
 import type { MachineCosts, ShapeCosts } from "./shape-costs.ts";
+import { WAIT } from "./waits.ts";
 
 /** Fractions of a cycle that CPI is counted in. */
 export const CPI_UNITS = 4096;

@@ -90,7 +90,7 @@ export function whatifText(result: WhatIfResult): string[] {
     );
     if (results.length > 0) lines.push(...causeTable(results), "");
     for (const entry of entries) {
-      if (!isResult(entry)) lines.push(`${entry.mechanism}: n/a (${entry.missing})`, "");
+      if (!isResult(entry)) lines.push(`${entry.mechanism} ${entry.missing}`, "");
     }
     const last = results[results.length - 1];
     if (results.length > 1) lines.push(...gainTable(last), "");
