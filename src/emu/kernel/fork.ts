@@ -174,7 +174,7 @@ function copyProcess(k: Kernel, parent: Task, args: CloneArgs): Task {
     father?.children.add(child);
   }
   if (tls !== undefined) writeTls(child, tls.entry, tls.low, tls.high);
-  k.entry.copyThread(child, parent, args.stack);
+  k.entry.copyThread(parent, child, args.stack);
   if (child.ku) k.setThreadFlag(child, TIF_KU);
   if (flags & CLONE_CHILD_SETTID) child.activity = new SetChildTid(k, child, args.childTid);
   k.tasks.set(pid, child);
