@@ -119,7 +119,7 @@ export function summarize(trace: Trace, names: CallNames): Summary {
       total.blocked.add(e.blocked[i]);
     }
     end = Math.max(end, Number.isNaN(e.tOut[i]) ? e.tIn[i] : e.tOut[i]);
-    if (CALL_KINDS.has(kind)) {
+    if (CALL_KINDS.has(kind) && (kind !== KIND.spawn || e.nr[i] >= 0)) {
       task.calls++;
       sites.add(SITES[e.site[i]]);
       const key = `${e.abi[i]},${e.nr[i]}`;
@@ -148,18 +148,21 @@ export function summarize(trace: Trace, names: CallNames): Summary {
     kinstr: total.kinstr.value,
     blocked: total.blocked.value,
     time: e.length === 0 ? 0 : end - e.tIn[0],
-    tasks: trace.tasks.map(({ task, pid, comm, exe, ring, status }, i) => ({
-      task,
-      pid,
-      comm,
-      exe,
-      ring,
-      calls: tasks[i].calls,
-      faults: tasks[i].faults,
-      user: tasks[i].user.value,
-      blocked: tasks[i].blocked.value,
-      status,
-    })),
+    // The kernel's own tasks run no program and make no events.
+    tasks: trace.tasks
+      .filter(({ pid }) => pid !== null)
+      .map(({ task, pid, comm, exe, ring, status }) => ({
+        task,
+        pid,
+        comm,
+        exe,
+        ring,
+        calls: tasks[task].calls,
+        faults: tasks[task].faults,
+        user: tasks[task].user.value,
+        blocked: tasks[task].blocked.value,
+        status,
+      })),
     calls: [...calls.values()].map((call) => call.summary()).sort((a, b) => b.count - a.count || a.nr - b.nr),
     faults: [...faults]
       .map(([cause, counter]) => ({ cause: faultCause(cause), ...counter }))

@@ -1,6 +1,6 @@
 // The recorder behind `kmlab capture`: appends to typed arrays, cheap enough to leave the run's speed alone.
 import { GrowingColumns, takeRows } from "../../traces/columns.ts";
-import { ABI, OBJECT_TYPES } from "../../traces/schema/enums.ts";
+import { ABI, KIND, OBJECT_TYPES } from "../../traces/schema/enums.ts";
 import { type ExecRow, type MmRow, type ObjectRow, TABLES, type TaskRow } from "../../traces/schema/tables.ts";
 import type { Trace, TraceMeta } from "../../traces/trace.ts";
 import { EventChunks, ROWS } from "./event-chunks.ts";
@@ -41,6 +41,8 @@ const CLASS_KEYS = Object.keys(TABLES.mix.fields).slice(3) as Exclude<
   keyof typeof TABLES.mix.fields,
   "task" | "epoch" | "ring"
 >[];
+/** Linux cuts the names of tasks here. */
+const COMM_CHARS = 15;
 const AT = ROWS - 1;
 /** The largest nr an event holds; a call number beyond it (any int32 may be in EAX) is kept as this. */
 const NR_TOO_LARGE = 0x7fffffff;
@@ -104,8 +106,8 @@ export class TraceRecorder implements Recorder {
     this.#tasks[start.task] = {
       task: start.task,
       tgidTask: start.tgid,
-      mm: start.mm,
-      parentTask: start.parent ?? null,
+      mm: known(start.mm),
+      parentTask: known(start.parent),
       pid: start.pid,
       spawnSeq: known(start.spawnSeq),
       exitSeq: null,
@@ -152,7 +154,7 @@ export class TraceRecorder implements Recorder {
 
   mm(id: number, createdSeq?: Seq, fromMm?: number): void {
     if (this.#full("mms", this.#mms.size, this.#limits.rows)) return;
-    this.#mms.set(id, { mm: id, createdSeq: known(createdSeq), fromMm: fromMm ?? null, endSeq: null });
+    this.#mms.set(id, { mm: id, createdSeq: known(createdSeq), fromMm: known(fromMm), endSeq: null });
   }
 
   mmEnd(id: number, seq: Seq): void {
@@ -163,7 +165,12 @@ export class TraceRecorder implements Recorder {
   exec(task: number, seq: Seq, mm: number, exe: string, ring: number): void {
     const path = this.#text(exe);
     const row = this.#tasks[task];
-    if (row !== undefined) row.exe = path;
+    if (row !== undefined) {
+      row.exe = path;
+      row.comm = path.slice(path.lastIndexOf("/") + 1, path.length).slice(0, COMM_CHARS);
+      // The first program has no address space before its execve.
+      row.mm ??= mm;
+    }
     if (this.#rings[task] !== ring) this.#running = -1;
     this.#rings[task] = ring;
     if (this.#full("execs", this.#execs.length, this.#limits.rows)) return;
@@ -191,7 +198,8 @@ export class TraceRecorder implements Recorder {
     this.#lastIn = tIn;
     c.tIn[at] = tIn + 1;
     c.user[at] = event.user + 1;
-    if (event.nr !== undefined) c.nr[at] = number(event.nr) + 1;
+    // A wild call number is kept as too large; elsewhere a negative one means that there is none.
+    if (event.nr !== undefined && (event.nr >= 0 || event.kind === KIND.syscall)) c.nr[at] = number(event.nr) + 1;
     if (event.site !== undefined) c.site[at] = event.site;
     if (event.path !== undefined) c.path[at] = event.path;
     if (event.parent !== undefined) c.parent[at] = event.parent + 1;

@@ -211,7 +211,7 @@ export class Kernel {
 
   /** The trace's number for what an area maps; -1 for anonymous memory and when nothing is recorded. */
   objectOf(vma: Vma): number {
-    return vma.file === undefined || !this.recorder.enabled ? -1 : objectOf(this, vma.file.inode);
+    return vma.file === undefined || !this.recorder.enabled ? -1 : objectOf(this, vma.file.inode, vma.file.path);
   }
 
   /** A file lost its pages from `first` on: every address space that maps it must fault again. */

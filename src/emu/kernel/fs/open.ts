@@ -98,7 +98,7 @@ export function pathAt(k: Kernel, t: Task, dfd: number, name: string, flags: num
   const w = walk(k, t, base, name, flags);
   if (k.recorder.enabled) {
     if (typeof w === "number") recordWalk(k, t, countComponents(name));
-    else recordWalk(k, t, w.components, flags & LOOKUP_PARENT ? -1 : objectOf(k, w.dentry.inode));
+    else recordWalk(k, t, w.components, flags & LOOKUP_PARENT ? -1 : objectOf(k, w.dentry.inode, w));
   }
   return w;
 }
@@ -154,7 +154,7 @@ export function openFile(k: Kernel, t: Task, base: Path, path: string, flags: nu
     const w = walk(k, t, base, path, (flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | directory);
     if (k.recorder.enabled) {
       if (typeof w === "number") recordWalk(k, t, countComponents(path));
-      else recordWalk(k, t, w.components, objectOf(k, w.dentry.inode));
+      else recordWalk(k, t, w.components, objectOf(k, w.dentry.inode, w));
     }
     if (typeof w !== "number") return openAt(k, t, w, flags, false);
     // A symbolic link where O_NOFOLLOW | O_DIRECTORY wanted a directory.
@@ -271,7 +271,7 @@ export function sys_creat(k: Kernel, t: Task, path: number, mode: number): SysRe
 export function sys_close(k: Kernel, t: Task, fd: number): SysResult {
   if (k.recorder.enabled) {
     const file = t.files!.get(fd);
-    if (file) k.recorder.set(t.seq, { obj: objectOf(k, file.inode) });
+    if (file) k.recorder.set(t.seq, { obj: objectOf(k, file.inode, file.path) });
   }
   return t.files!.close(k, fd) ? 0 : -EBADF;
 }

@@ -2,13 +2,14 @@
 import { OBJECT } from "../../../traces/schema/enums.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Task } from "../task.ts";
-import type { Inode } from "./inode.ts";
+import type { Inode, Path } from "./inode.ts";
 
-/** The trace's number for an inode; told to the recorder at first use. */
-export function objectOf(k: Kernel, inode: Inode, label?: string): number {
+/** The trace's number for an inode; told to the recorder at first use, with the name it was met under where that is known. */
+export function objectOf(k: Kernel, inode: Inode, place?: Path): number {
   if (inode.traceObject < 0) {
     inode.traceObject = k.ids.object();
-    const type = inode.isRegular || inode.isDir ? OBJECT.file : OBJECT.device;
+    const type = inode.isRegular || inode.isDir || inode.isSymlink ? OBJECT.file : OBJECT.device;
+    const label = place === undefined ? undefined : k.vfs.nameOf(place, k.vfs.root());
     k.recorder.object({ obj: inode.traceObject, type, size: inode.size, label });
   }
   return inode.traceObject;
