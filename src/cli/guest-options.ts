@@ -28,6 +28,7 @@ export const GUEST_OPTIONS = {
   package: { type: "string", array: true, alias: "p", describe: "add a Debian package to the default root" },
   bind: { type: "string", array: true, describe: "HOST:GUEST[:rw], a host directory in the guest" },
   memory: { type: "number", default: 256, describe: "guest memory in MiB" },
+  cold: { type: "boolean", default: false, describe: "begin with an empty page cache: files come from the disk" },
   seed: { type: "number", default: 1, describe: "seed of everything that is random in the guest" },
   env: { type: "string", array: true, alias: "e", describe: "NAME=VALUE in the guest's environment" },
   cwd: { type: "string", alias: "w", default: "/root", describe: "working directory in the guest" },

@@ -20,6 +20,7 @@ export interface GuestArguments {
   package?: string[];
   bind?: string[];
   memory: number;
+  cold: boolean;
   seed: number;
   env?: string[];
   cwd: string;
@@ -68,6 +69,7 @@ export async function guestRun(args: GuestArguments): Promise<RunOptions> {
     kernel: args.kernel as RunOptions["kernel"],
     entry: args.entry as RunOptions["entry"],
     memoryMiB: args.memory,
+    cold: args.cold,
     seed: args.seed,
     vdsoClock: args.vdsoClock,
     tty: args.tty,

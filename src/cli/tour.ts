@@ -40,7 +40,7 @@ function capture(name: string, folder: string, options: RunOptions): { path: str
   if (run.status !== 0)
     throw new CheckFailed(`${options.argv.join(" ")} ended with ${run.status}: ${io.text("err").split("\n")[0]}`);
   const path = join(folder, `${name}-ring${options.ring}.kmtrace`);
-  writeTrace(path, run.trace);
+  run.trace.meta.id = writeTrace(path, run.trace);
   const seconds = (run.kernel.uptimeNs / 1e9).toFixed(3);
   say(
     `captured ${options.argv.join(" ")} in ring ${options.ring}: ${run.trace.events.kind.length} events, ${seconds} s of guest time`,

@@ -37,6 +37,8 @@ export interface RunOptions {
   vdsoClock?: boolean;
   tty?: boolean;
   aslr?: boolean;
+  /** Begin with an empty page cache; default: with the root image in it. */
+  cold?: boolean;
   binds?: BindMount[];
   /** Digests of what came from the host, for the trace's metadata. */
   inputs?: Record<string, string>;
@@ -100,6 +102,7 @@ function prepare(options: RunOptions, recorder: NullRecorder | TraceRecorder): K
       vdsoClock: options.vdsoClock ?? true,
       tty: options.tty ?? false,
       aslr: options.aslr ?? false,
+      cold: options.cold ?? false,
       host: options.host,
     },
     machine,

@@ -88,14 +88,17 @@ export class PageStore {
 export class BlockStore {
   readonly device: BlockDevice;
   readonly upper = new PageStore();
+  /** The root image's contents are in the page cache from the start, as on a machine that has been up for a while. */
+  readonly warm: boolean;
   /** Contents of the root image. */
   readonly lower: (offset: number, length: number) => Uint8Array;
   /** Device address at which the upper layer's blocks begin. */
   readonly upperBase: number;
 
-  constructor(clock: Clock, lower: (offset: number, length: number) => Uint8Array, lowerBytes: number) {
+  constructor(clock: Clock, lower: (offset: number, length: number) => Uint8Array, lowerBytes: number, warm: boolean) {
     this.device = new BlockDevice(clock);
     this.lower = lower;
+    this.warm = warm;
     this.upperBase = Math.ceil(lowerBytes / PAGE) * PAGE;
   }
 }

@@ -57,6 +57,8 @@ export interface KernelOptions {
   tty: boolean;
   /** Seeded random load addresses; fixed ones if false. */
   aslr: boolean;
+  /** Files of the root image are read from the disk when first touched; else they are in the page cache from the start. */
+  cold?: boolean;
   host: HostIo;
   /** Say where in kmlab a failure of the kernel itself happened. */
   debug?: boolean;

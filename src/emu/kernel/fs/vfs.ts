@@ -63,7 +63,12 @@ export class Vfs {
 
   /** Mounts the image as root with /proc, /sys, /dev, /trusted and the host's directories. */
   constructor(k: Kernel, image: RootImage, binds: readonly BindMount[] = []) {
-    const store = new BlockStore(k.clock, (offset, length) => image.read(offset, length), imageBytes(image));
+    const store = new BlockStore(
+      k.clock,
+      (offset, length) => image.read(offset, length),
+      imageBytes(image),
+      !k.options.cold,
+    );
     this.cache = new PageCache(
       {
         frames: k.frames,
@@ -116,10 +121,13 @@ export class Vfs {
     root.add(dentry, false);
     const below = this.mounts.filter((m) => m.at !== null);
     const view = new Mount(this.nextMountId++, root, { mnt: this.rootMount, dentry }, "/dev/sda1");
+    view.view = view;
     const copies = new Map<Mount, Mount>([[this.rootMount, view]]);
     for (const m of below) {
       const mnt = copies.get(m.at!.mnt)!;
-      copies.set(m, new Mount(this.nextMountId++, m.root, { mnt, dentry: m.at!.dentry }, m.source, m.readOnly));
+      const copy = new Mount(this.nextMountId++, m.root, { mnt, dentry: m.at!.dentry }, m.source, m.readOnly);
+      copy.view = view;
+      copies.set(m, copy);
     }
   }
 
