@@ -8,7 +8,7 @@ import type { Inode, Path } from "./inode.ts";
 export function objectOf(k: Kernel, inode: Inode, place?: Path): number {
   if (inode.traceObject < 0) {
     inode.traceObject = k.ids.object();
-    const type = inode.isRegular || inode.isDir || inode.isSymlink ? OBJECT.file : OBJECT.device;
+    const type = inode.isRegular || inode.isDir || inode.isLink ? OBJECT.file : OBJECT.device;
     const label = place === undefined ? undefined : k.vfs.nameOf(place, k.vfs.root());
     k.recorder.object({ obj: inode.traceObject, type, size: inode.size, label });
   }
