@@ -98,7 +98,7 @@ const SIGNIFICANDS: readonly (readonly [number, number])[] = [
 
 /** A value of the extended format as ten bytes. */
 export function extended(random: Random): Uint8Array {
-  let sign = random.below(2);
+  const sign = random.below(2);
   let exp = 0x3fff;
   let [hi, lo] =
     random.below(3) === 0 ? random.pick(SIGNIFICANDS) : [(random.word() | 0x8000_0000) >>> 0, random.word()];
@@ -122,7 +122,7 @@ export function extended(random: Random): Uint8Array {
     const n = 1 + random.below(64);
     const shift = Math.clz32(n);
     [exp, hi, lo] = [0x3fff + 31 - shift - random.below(2), (n << shift) >>> 0, 0];
-  } else if (kind === 21) [sign, exp, hi, lo] = [sign, 0x3fff, 0x8000_0000, 0];
+  } else if (kind === 21) [exp, hi, lo] = [0x3fff, 0x8000_0000, 0];
   else if (kind === 22 && random.below(3) === 0) {
     // Formats that are invalid operands: unnormals, pseudo-infinities, pseudo-NaNs.
     hi = (hi & 0x7fff_ffff) >>> 0;
@@ -305,24 +305,19 @@ function applyDifference(before: Uint8Array, text: string): Uint8Array {
   return after;
 }
 
-/** What FNSAVE would show of an instruction that did nothing: the image with tags as the processor computes them is not known, so registers only. */
-function fpuBefore(inputs: Inputs): Uint8Array {
-  return inputs.fpu;
-}
-
 /** One line of a fixture: seed;code;fixed;signal,trap,error,cr2;eip,eflags;registers;window;fpu. Numbers are hex; what did not change is left out. */
 export function toLine(c: Case, out: Outputs): string {
   const inputs = inputsOf(c);
   const fixed = [...c.fixed].map(([r, v]) => `${r}:${v.toString(16)}`).join(",");
   const event =
-    out.signal === SIGNAL_TRAP
+    out.signal === SIGNAL_TRAP && (c.x87 || out.trap === 1)
       ? ""
       : [out.signal, out.trap, out.error, out.trap === 14 ? out.cr2 : 0].map((v) => v.toString(16)).join(",");
   const eip = c.x87 ? "" : out.eip - CODE - c.code.length === 0 ? "" : out.eip.toString(16);
   const flags = ((out.eflags ^ inputs.eflags) & ~0x100) === 0 ? "" : (out.eflags & ~0x100).toString(16);
   const regs: string[] = [];
   for (let i = 0; i < 8; i++) if (out.regs[i] !== inputs.regs[i]) regs.push(`${i}:${out.regs[i].toString(16)}`);
-  const fpu = c.x87 && out.signal === SIGNAL_TRAP ? difference(fpuBefore(inputs), out.fpu) : "";
+  const fpu = c.x87 && out.signal === SIGNAL_TRAP ? difference(inputs.fpu, out.fpu) : "";
   return [
     c.seed.toString(16),
     toHex(c.code),
@@ -364,7 +359,7 @@ export function fromLine(line: string, x87: boolean): { case: Case; inputs: Inpu
       eip: eip === "" ? CODE + c.code.length : hex(eip),
       eflags: flags === "" ? inputs.eflags : hex(flags),
       window: applyDifference(inputs.window, window),
-      fpu: applyDifference(fpuBefore(inputs), fpu),
+      fpu: applyDifference(inputs.fpu, fpu),
     },
   };
 }

@@ -161,7 +161,7 @@ class Encoder {
   encode(): void {
     const { random, form } = this;
     const rm: OperandKind | undefined = form.operands.find((o) => o.at === "rm");
-    const inMemory = rm !== undefined && rm.memory && (!rm.register || random.below(3) !== 0);
+    const inMemory = rm?.memory === true && (!rm.register || random.below(3) !== 0);
     const names = form.names.join(",");
     this.stackPointers();
     if (form.options.rep !== undefined && random.below(2) === 0) this.bytes.push(random.pick([0xf2, 0xf3]));

@@ -1,11 +1,12 @@
 // What handlers call when the inline fast path does not hold: misaligned and page-crossing accesses, page-array misses,
 // segment checks, read-modify-write with help. One runtime per privilege (user or supervisor accesses).
 import { CPU_STATE } from "../../machine/memory.ts";
-import { type Cpu, CS, SS, STATE_EIP, STATE_LEFT, STATE_SCRATCH } from "../cpu.ts";
+import type { Cpu } from "../cpu.ts";
 import { GP, raise, SS_FAULT } from "../fault.ts";
 import { parityEven } from "../flags.ts";
 import type { Op } from "../isa/decode.ts";
 import { readSlow8, readSlow16, readSlow32, translateForWrite, writeSlow8, writeSlow16, writeSlow32 } from "../mmu.ts";
+import { CS, SS, STATE_EIP, STATE_LEFT, STATE_SCRATCH } from "../state.ts";
 import { BINDINGS } from "./emit.ts";
 import { helpers, setArithFlags } from "./helpers.ts";
 

@@ -1,20 +1,12 @@
 // A small ring-3 world in which the emulator executes the cases that scripts/native-cpu recorded on a real processor:
 // the same addresses, flat segments, and handlers that halt, so that a fault shows its vector, error code and frame.
-import {
-  CODE,
-  DATA,
-  type Inputs,
-  type Outputs,
-  READ_ONLY,
-  SIGNAL_TRAP,
-  WINDOW,
-  WINDOW_BYTES,
-} from "../../../scripts/native-cpu/cases.ts";
-import { Cpu, type CpuHost, CS, DS, ES, FS, GS, SS } from "../../../src/emu/cpu/cpu.ts";
-import { fnsave, frstor } from "../../../src/emu/cpu/fpu/save.ts";
-import { CR0_ET, CR0_NE, CR0_PE, CR0_PG, CR0_WP } from "../../../src/emu/cpu/mmu.ts";
-import { setFlatSegment } from "../../../src/emu/cpu/segments.ts";
-import { Memory, RAM_BASE } from "../../../src/emu/machine/memory.ts";
+
+import { Cpu, type CpuHost, CS, DS, ES, FS, GS, SS } from "../../src/emu/cpu/cpu.ts";
+import { fnsave, frstor } from "../../src/emu/cpu/fpu/save.ts";
+import { CR0_ET, CR0_NE, CR0_PE, CR0_PG, CR0_WP } from "../../src/emu/cpu/mmu.ts";
+import { setFlatSegment } from "../../src/emu/cpu/segments.ts";
+import { Memory, RAM_BASE } from "../../src/emu/machine/memory.ts";
+import { CODE, DATA, type Inputs, type Outputs, READ_ONLY, SIGNAL_TRAP, WINDOW, WINDOW_BYTES } from "./cases.ts";
 
 /** The bench's kernel: linear address of physical address 0. */
 const KERNEL = 0xc000_0000;
