@@ -3,6 +3,7 @@
 import { EACCES, ENOENT, ENOTDIR, SysError } from "../errno.ts";
 import { giveStack } from "../fork.ts";
 import { FsStruct } from "../fs/files.ts";
+import { attachTerminal } from "../fs/tty.ts";
 import type { Kernel } from "../kernel.ts";
 import { defaultRlimits } from "../kernel.ts";
 import { type Activity, BodyActivity } from "../sched.ts";
@@ -38,7 +39,7 @@ export function spawnInit(k: Kernel): void {
   t.signal.pgrp = t.pid;
   t.signal.session = t.pid;
   t.signal.sessionLeader = true;
-  if (options.tty) t.signal.tty = k.vfs.tty;
+  if (options.tty) attachTerminal(k, t);
   t.startTime = k.clock.now();
   const root = k.vfs.root();
   t.fs = new FsStruct(root, root);

@@ -246,6 +246,8 @@ export class Mount {
   readonly readOnly: boolean;
   /** First field of /proc/mounts. */
   readonly source: string;
+  /** The top of the view (/trusted) that this mount belongs to: absolute links met inside stay inside. */
+  view: Mount | null = null;
 
   constructor(id: number, root: Dentry, at: Path | null, source: string, readOnly = false) {
     this.id = id;

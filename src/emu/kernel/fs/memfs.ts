@@ -34,6 +34,8 @@ const TMPFS_MAGIC = 0x01021994;
 const ROOT_BLOCKS = 4_194_304;
 const ROOT_INODES = 1_048_576;
 const LINK_MAX = 65000;
+/** Size of i_block: longer symbolic links take a block. */
+const FAST_LINK_BYTES = 60;
 
 export class MemSuper implements SuperBlock {
   readonly dev: number;
@@ -124,6 +126,8 @@ export class MemInode extends Inode {
 
   override blocks(): number {
     if (this.mapping) return this.mapping.blockCount * 8;
+    // ext4 keeps a target of up to 59 bytes in the inode.
+    if (this.isLink) return this.sb.stored && this.size >= FAST_LINK_BYTES ? 8 : 0;
     return this.isDir && this.sb.stored ? 8 : 0;
   }
 

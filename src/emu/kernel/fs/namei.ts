@@ -117,6 +117,18 @@ function dotdot(w: Walk, root: Path): void {
   }
 }
 
+/** Absolute paths begin at the task's root; a link's, inside a view of that root, at the view's top. */
+function toRoot(w: Walk, root: Path, link: boolean): void {
+  const view = w.mnt.view;
+  if (link && view?.at && view.at.mnt === root.mnt && view.root === root.dentry) {
+    w.mnt = view;
+    w.dentry = view.root;
+    return;
+  }
+  w.mnt = root.mnt;
+  w.dentry = root.dentry;
+}
+
 /**
  * Walks a path from `base` (absolute paths from the task's root).
  * @returns the walk, or -ENOENT, -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG
@@ -131,10 +143,7 @@ export function walk(k: Kernel, t: Task, base: Path, name: string, flags: number
   let linkTarget = false;
   for (;;) {
     if (path.charCodeAt(i) === 47) {
-      if (i === 0) {
-        w.mnt = fs.root.mnt;
-        w.dentry = fs.root.dentry;
-      }
+      if (i === 0) toRoot(w, fs.root, linkTarget);
       while (path.charCodeAt(i) === 47) i++;
     }
     if (i >= path.length) {
