@@ -50,8 +50,8 @@ export function readRanged(row: TableRow, column = "value"): Ranged {
   if (share === undefined && (row.number("low") === undefined || row.number("high") === undefined)) {
     throw new InputError(`${row.where}: a ${range} value gives its own low and high`);
   }
-  const low = row.number("low") ?? value * (1 - (share ?? 0));
-  const high = row.number("high") ?? value * (1 + (share ?? 0));
+  const low = row.number("low") ?? value - value * (share ?? 0);
+  const high = row.number("high") ?? value + value * (share ?? 0);
   if (low > value || high < value) throw new InputError(`${row.where}: ${low} <= ${value} <= ${high} does not hold`);
   return { value, low, high, range, source };
 }

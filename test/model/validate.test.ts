@@ -1,0 +1,90 @@
+// The model against its frozen rows: everything holds, and a wrong model or a wrong row is noticed.
+import { describe, expect, test } from "vitest";
+import { settings } from "../../src/cli/whatif.ts";
+import { calibrate } from "../../src/model/calibrate.ts";
+import { loadModelData } from "../../src/model/data.ts";
+import { modelData, readDataFile } from "../../src/model/data-node.ts";
+import { compareAll, validate } from "../../src/model/validate.ts";
+
+const data = modelData();
+const rows = readDataFile("validation.csv");
+
+test("everything holds", () => {
+  const { comparisons, checks, holds } = validate(data, rows);
+  expect(comparisons.filter((row) => row.holds === false)).toEqual([]);
+  expect(checks.filter((check) => !check.holds)).toEqual([]);
+  expect(holds).toBe(true);
+}, 60_000);
+
+describe("the frozen rows", () => {
+  const find = (id: string) => compareAll(data, rows).find((row) => row.id === id)!;
+
+  test("gettimeofday: 824 for 820, a saving of 420 for 416", () => {
+    const row = find("maeda-gettimeofday-sysenter");
+    expect(row).toMatchObject({ role: "test", measured: 820, holds: true });
+    expect(row.predicted).toBeCloseTo(824, 9);
+    expect(row.saving).toMatchObject({ measured: 416, noSavingErrorPercent: -100 });
+    expect(row.saving?.predicted).toBeCloseTo(420, 9);
+  });
+
+  test("the other Pentium 4 stands beside it, unfitted, with its error", () => {
+    expect(find("lkml-sysenter-unfitted")).toMatchObject({ role: "beside", measured: 641, holds: null });
+    expect(find("lkml-sysenter-unfitted").errorPercent).toBeCloseTo(-30.7, 1);
+    expect(find("lkml-int80-unfitted").errorPercent).toBeLessThan(-30);
+  });
+
+  test("fits reach their targets", () => {
+    for (const { role, measured, predicted, id } of compareAll(data, rows)) {
+      if (role === "fit") expect(predicted, id).toBeCloseTo(measured, 6);
+    }
+  });
+
+  test("no row is both fitted and tested", () => {
+    const key = (row: { profile: string; kernel: string; mechanism: string; call: string }) =>
+      [row.profile, row.kernel, row.mechanism, row.call].join();
+    const fitted = new Set(
+      [...data.profiles.values()].flatMap(({ id, fits }) => fits.map((fit) => key({ profile: id, ...fit }))),
+    );
+    const other = compareAll(data, rows).filter(({ role, id }) => role === "test" && !id.endsWith("bk6"));
+    for (const row of other) expect(fitted.has(key(row)), row.id).toBe(false);
+  });
+
+  test("a test out of tolerance fails the whole", () => {
+    const wrong = rows.replace("gettimeofday,820,5,", "gettimeofday,920,5,");
+    expect(compareAll(data, wrong).find(({ id }) => id === "maeda-gettimeofday-sysenter")?.holds).toBe(false);
+  });
+
+  test("a path whose parts do not add up to its count is noticed", () => {
+    const broken = loadModelData((name) =>
+      name === "kernels/counts.csv"
+        ? readDataFile(name).replace("kml-4.0,C0,21,", "kml-4.0,C0,22,")
+        : readDataFile(name),
+    );
+    const check = validate(broken, rows).checks.find(({ id }) => id === "path-counts")!;
+    expect(check).toMatchObject({ holds: false, found: "kml-4.0 C0: 21, counted 22" });
+  }, 60_000);
+});
+
+test("calibrate says what was solved from what, with bounds that hold the value", () => {
+  const { fitted } = calibrate(data, rows);
+  const pair = fitted.find(
+    ({ profile, call, mechanism }) => profile === "p4-maeda2003" && call === "getpid" && mechanism === "sysenter",
+  )!;
+  expect(pair).toMatchObject({ solves: "hw.sysenter + hw.sysexit", target: 432 });
+  for (const { value, low, high, reached, target, profile, solves } of fitted) {
+    expect(low <= value && value <= high, `${profile} ${solves}`).toBe(true);
+    expect(reached, `${profile} ${solves}`).toBeCloseTo(target, 6);
+  }
+});
+
+describe("--set", () => {
+  test("reads KEY=VALUE", () => {
+    expect([...settings(["hz=0", " hw.sysenter = 1e2 "])]).toEqual([
+      ["hz", 0],
+      ["hw.sysenter", 100],
+    ]);
+  });
+  test.each(["hz", "=1", "hz=", "hz=fast"])("refuses %s", (word) => {
+    expect(() => settings([word])).toThrow(/write KEY=NUMBER/);
+  });
+});
