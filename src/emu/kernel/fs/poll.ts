@@ -114,7 +114,7 @@ function* restartPoll(
 }
 
 /** Runs a wait with another signal mask, which a handler sees put back behind it. */
-function* withMask(
+export function* withMask(
   k: Kernel,
   t: Task,
   mask: number,

@@ -3,6 +3,7 @@ import type { RootImage } from "../../rootfs/image.ts";
 import { BlockStore } from "../block.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Mm } from "../mm/mm.ts";
+import { UnixNames } from "../net/socket.ts";
 import type { Task } from "../task.ts";
 import { AnonSuper } from "./anon.ts";
 import { makedev, O_RDONLY, O_RDWR, O_WRONLY, S_IFCHR, S_IFLNK } from "./const.ts";
@@ -55,6 +56,8 @@ export class Vfs {
   readonly anonfs = new AnonSuper(DEV.anon, "anon_inodefs", ANON_INODE_FS_MAGIC, 1);
   /** Where memfd files live. */
   readonly shmem: MemSuper;
+  /** Names of AF_UNIX sockets. */
+  readonly names = new UnixNames();
   readonly streams: StdStreams;
   readonly tty: Tty;
   /** Pages that the current call missed in the cache. */
