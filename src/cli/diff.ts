@@ -1,14 +1,42 @@
 // kmlab diff: how two traces differ.
 import process from "node:process";
 import type { CommandModule } from "yargs";
-import { CheckFailed } from "../errors.ts";
+import { CheckFailed, InputError } from "../errors.ts";
 import { compareTraces, differenceLines } from "../traces/compare.ts";
 import { readTrace } from "../traces/node.ts";
+import { type Comparison, comparePrediction } from "../traces/predict.ts";
+import { aligned } from "../traces/report.ts";
 
 interface DiffOptions {
   one: string;
   two: string;
+  ring0: boolean;
   json: boolean;
+}
+
+/** What was predicted and what was seen, by class, and each difference with its reason. */
+function predictionLines({ predicted, seen, differences }: Comparison): string[] {
+  const classes = Object.keys(predicted).filter((name) => counts(name).some((count) => count > 0));
+  function counts(name: string): number[] {
+    return [predicted, seen].map((side) => (side as Record<string, number>)[name]);
+  }
+  const rows = classes.map((name) => [name, ...counts(name).map(String)]);
+  return [
+    ...aligned([["entry", "predicted", "seen"], ...rows], [false, true, true], (text) => text),
+    ...differences.map(
+      (d) => `task ${d.task}, entry ${d.at}: ${d.entry} ${d.kind} (${d.note}): ${d.reason ?? "no rule explains it"}`,
+    ),
+  ];
+}
+
+function comparePredicted(one: string, two: string, json: boolean): void {
+  const [ring3, ring0] = [readTrace(one), readTrace(two)];
+  if (ring3.meta.ring !== 3 || ring0.meta.ring !== 0)
+    throw new InputError(`--ring0: ${one} must be a ring-3 trace and ${two} a ring-0 trace of the same program`);
+  const comparison = comparePrediction(ring3, ring0);
+  const text = json ? JSON.stringify(comparison, null, 2) : predictionLines(comparison).join("\n");
+  process.stdout.write(`${text}\n`);
+  if (!comparison.explained) throw new CheckFailed(`${two} is not what ${one} predicts`);
 }
 
 export const command: CommandModule<object, DiffOptions> = {
@@ -18,12 +46,18 @@ export const command: CommandModule<object, DiffOptions> = {
     yargs
       .positional("one", { type: "string", demandOption: true, describe: "a .kmtrace folder" })
       .positional("two", { type: "string", demandOption: true, describe: "another" })
+      .option("ring0", {
+        type: "boolean",
+        default: false,
+        describe: "compare what the first, of ring 3, predicts for ring 0 with the second, of ring 0",
+      })
       .option("json", { type: "boolean", default: false, describe: "the differences as JSON" })
       .example(
         "kmlab diff a.kmtrace b.kmtrace",
         "identity, metadata, rows of each table, the first event that differs",
       ),
-  handler: ({ one, two, json }) => {
+  handler: ({ one, two, ring0, json }) => {
+    if (ring0) return comparePredicted(one, two, json);
     const difference = compareTraces(readTrace(one), readTrace(two));
     if (json) process.stdout.write(`${JSON.stringify(difference, null, 2)}\n`);
     else if (difference.same) process.stdout.write(`the same trace: ${difference.ids[0]}\n`);

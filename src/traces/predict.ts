@@ -260,9 +260,13 @@ export interface Difference {
   readonly task: number;
   /** Place in the task's sequence of entries. */
   readonly at: number;
-  readonly predicted: string | null;
-  readonly seen: string | null;
-  /** What the ring-0 trace itself says of the event. */
+  /** added: seen, not predicted; missing: predicted, not seen; moved: both, but at another place. */
+  readonly kind: "added" | "missing" | "moved";
+  /** Class and number of the entry. */
+  readonly entry: string;
+  /** Why, where the rules of the mechanism say so; else null. */
+  readonly reason: string | null;
+  /** What the trace itself says of the event. */
   readonly note: string;
 }
 
@@ -270,11 +274,11 @@ export interface Comparison {
   readonly predicted: Readonly<Record<EntryClass, number>>;
   readonly seen: Readonly<Record<EntryClass, number>>;
   readonly differences: readonly Difference[];
-  /** Differences beyond those listed. */
-  readonly more: number;
+  /** Whether every difference has a reason. */
+  readonly explained: boolean;
 }
 
-const MAX_LISTED = 1000;
+const VECTOR_NM = 7;
 
 /** Compares the prediction from `ring3` with what `ring0`, a run of the same program, shows; every difference is named. */
 export function comparePrediction(ring3: Trace, ring0: Trace): Comparison {
@@ -288,34 +292,90 @@ export function comparePrediction(ring3: Trace, ring0: Trace): Comparison {
     counts[entry]++;
   }
   const differences: Difference[] = [];
-  let more = 0;
-  const report = (difference: Difference) => (differences.length < MAX_LISTED ? differences.push(difference) : more++);
   for (let task = 0; task < Math.max(seen.length, prediction.tasks.length); task++) {
-    compareTask(task, prediction.tasks[task] ?? [], seen[task] ?? [], ring0, report);
+    const [one, two] = [prediction.tasks[task] ?? [], seen[task] ?? []];
+    differences.push(...nameDifferences(task, align(one, two), two, ring3, ring0));
   }
-  return { predicted: prediction.counts, seen: counts, differences, more };
+  return {
+    predicted: prediction.counts,
+    seen: counts,
+    differences,
+    explained: differences.every((d) => d.reason !== null),
+  };
+}
+
+interface Unmatched {
+  readonly at: number;
+  readonly predicted?: PredictedEntry;
+  readonly seen?: PredictedEntry;
+}
+
+/** Says of each unmatched entry what it is; one that stands unmatched on both sides has only moved. */
+function nameDifferences(
+  task: number,
+  unmatched: readonly Unmatched[],
+  seen: readonly PredictedEntry[],
+  ring3: Trace,
+  ring0: Trace,
+): Difference[] {
+  const missing = new Map<string, number>();
+  for (const { predicted: p } of unmatched) if (p) missing.set(key(p), (missing.get(key(p)) ?? 0) + 1);
+  const moved = new Map<string, number>();
+  const result: Difference[] = [];
+  const shift = stackShift(task, ring3, ring0);
+  for (const { at, seen: s } of unmatched) {
+    if (s === undefined) continue;
+    const left = missing.get(key(s)) ?? 0;
+    if (left > 0) {
+      missing.set(key(s), left - 1);
+      moved.set(key(s), (moved.get(key(s)) ?? 0) + 1);
+    }
+    const kind = left > 0 ? "moved" : "added";
+    const reason = reasonFor(kind, s, seen, shift);
+    result.push({ task, at, kind, entry: key(s), reason, note: note(ring0, s) });
+  }
+  for (const { at, predicted: p } of unmatched) {
+    if (p === undefined) continue;
+    const left = moved.get(key(p)) ?? 0;
+    if (left > 0) moved.set(key(p), left - 1);
+    else result.push({ task, at, kind: "missing", entry: key(p), reason: null, note: note(ring3, p) });
+  }
+  return result;
+}
+
+const key = (entry: PredictedEntry): string => `${entry.class} ${entry.nr}`;
+
+function reasonFor(
+  kind: Difference["kind"],
+  entry: PredictedEntry,
+  seen: readonly PredictedEntry[],
+  shift: number,
+): string | null {
+  const starvedBefore = () => seen.some((other) => other.class === "starved" && other.seq < entry.seq);
+  if (entry.class === "trap" && entry.nr === VECTOR_NM && starvedBefore())
+    return "the task switch of a double fault sets CR0.TS: the next x87 instruction traps";
+  if (kind === "moved" && shift !== 0)
+    return `the stack begins ${Math.abs(shift)} bytes ${shift < 0 ? "lower" : "higher"} in ring 0 (other arguments or environment), so pages are first touched at other moments`;
+  return null;
+}
+
+/** How much higher the stack pointer of a task's first event is in ring 0. */
+function stackShift(task: number, ring3: Trace, ring0: Trace): number {
+  const [one, two] = [ring3, ring0].map(({ events: e }) => {
+    for (let seq = 0; seq < e.length; seq++) if (e.task[seq] === task && !Number.isNaN(e.sp[seq])) return e.sp[seq];
+    return Number.NaN;
+  });
+  return Number.isNaN(two - one) ? 0 : two - one;
 }
 
 /** How far ahead to look for the place where two sequences meet again. */
 const LOOK_AHEAD = 64;
 
-function compareTask(
-  task: number,
-  predicted: readonly PredictedEntry[],
-  seen: readonly PredictedEntry[],
-  ring0: Trace,
-  report: (difference: Difference) => void,
-): void {
+/** What of two sequences has no partner in the other when both are read from the start. */
+function align(predicted: readonly PredictedEntry[], seen: readonly PredictedEntry[]): Unmatched[] {
   const same = (p: PredictedEntry | undefined, s: PredictedEntry | undefined) =>
     p?.class === s?.class && p?.nr === s?.nr;
-  const give = (at: number, p: PredictedEntry | undefined, s: PredictedEntry | undefined) =>
-    report({
-      task,
-      at,
-      predicted: p ? `${p.class} ${p.nr}` : null,
-      seen: s ? `${s.class} ${s.nr}` : null,
-      note: note(ring0, s),
-    });
+  const unmatched: Unmatched[] = [];
   let i = 0;
   let j = 0;
   while (i < predicted.length || j < seen.length) {
@@ -325,12 +385,12 @@ function compareTask(
       continue;
     }
     const [skipPredicted, skipSeen] = nextMeeting(predicted, i, seen, j, same);
-    for (let k = 0; k < Math.max(skipPredicted, skipSeen); k++) {
-      give(j, k < skipPredicted ? predicted[i + k] : undefined, k < skipSeen ? seen[j + k] : undefined);
-    }
+    for (let k = 0; k < skipPredicted; k++) unmatched.push({ at: i + k, predicted: predicted[i + k] });
+    for (let k = 0; k < skipSeen; k++) unmatched.push({ at: j + k, seen: seen[j + k] });
     i += skipPredicted;
     j += skipSeen;
   }
+  return unmatched;
 }
 
 /** The fewest entries to pass over on either side until two in a row agree again. */
@@ -359,13 +419,12 @@ function nextMeeting(
   return [Math.min(1, leftP), Math.min(1, leftS)];
 }
 
-function note(ring0: Trace, seen: PredictedEntry | undefined): string {
-  if (seen === undefined) return "";
-  const e = ring0.events;
-  const parts = [`seq ${seen.seq}`];
-  if (e.kind[seen.seq] === KIND.fault) {
-    if (!Number.isNaN(e.addr[seen.seq])) parts.push(`address 0x${e.addr[seen.seq].toString(16)}`);
-    if (e.cause[seen.seq] !== CAUSE.unknown) parts.push(CAUSES[e.cause[seen.seq]]);
+function note(trace: Trace, { seq }: PredictedEntry): string {
+  const e = trace.events;
+  const parts = [`seq ${seq}`];
+  if (e.kind[seq] === KIND.fault) {
+    if (!Number.isNaN(e.addr[seq])) parts.push(`address 0x${e.addr[seq].toString(16)}`);
+    if (e.cause[seq] !== CAUSE.unknown) parts.push(CAUSES[e.cause[seq]]);
   }
   return parts.join(", ");
 }

@@ -189,9 +189,10 @@ describe("comparison with a ring-0 trace", () => {
     const trace = ring0((run) =>
       run.event({ kind: KIND.fault, nr: 14, path: PATH.H, addr: 0xbffe0ffc, cause: CAUSE.stack_grow }),
     );
-    expect(comparePrediction(ring3(), trace).differences).toEqual([
-      { task: 0, at: 2, predicted: null, seen: "starved 14", note: "seq 3, address 0xbffe0ffc, stack_grow" },
-    ]);
+    const { differences, explained } = comparePrediction(ring3(), trace);
+    const note = "seq 3, address 0xbffe0ffc, stack_grow";
+    expect(differences).toEqual([{ task: 0, at: 2, kind: "added", entry: "starved 14", reason: null, note }]);
+    expect(explained).toBe(false);
   });
 
   it("names what is missing and what is another call", () => {
@@ -201,9 +202,35 @@ describe("comparison with a ring-0 trace", () => {
     run.event({ kind: KIND.syscall, nr: 4, site: SITE.vsyscall, path: PATH.C });
     run.event({ kind: KIND.syscall, nr: 6, site: SITE.vsyscall, path: PATH.C });
     const { differences } = comparePrediction(ring3(), run.trace());
-    expect(differences.map(({ predicted, seen }) => [predicted, seen])).toEqual([
-      ["direct 20", "int80 20"],
-      ["int80 3", null],
+    expect(differences.map(({ kind, entry }) => [kind, entry])).toEqual([
+      ["added", "int80 20"],
+      ["missing", "direct 20"],
+      ["missing", "int80 3"],
     ]);
+  });
+
+  it("knows why an x87 instruction traps after a starvation, and why pages move with the stack", () => {
+    const before = new Run();
+    before.call(20, TOP + 64);
+    before.fault(TOP - 4, TOP, FLAG.stack | FLAG.esp_absent);
+    before.fault(0x8000000, TOP - 64, 0);
+    before.call(20, TOP - 64);
+    before.call(3, TOP - 64);
+    const after = new Run(0);
+    const direct = { kind: KIND.syscall, site: SITE.vsyscall, path: PATH.C };
+    after.event({ ...direct, nr: 20, sp: TOP });
+    after.event({ kind: KIND.fault, nr: 14, path: PATH.G, addr: 0x8000000 });
+    after.event({ kind: KIND.fault, nr: 14, path: PATH.H, addr: TOP - 68 });
+    after.event({ ...direct, nr: 20, sp: TOP });
+    after.event({ kind: KIND.fault, nr: 7, path: PATH.G });
+    after.event({ ...direct, nr: 3, sp: TOP });
+    const { differences, explained } = comparePrediction(before.trace(), after.trace());
+    expect(explained).toBe(true);
+    const moved = differences.filter(({ kind }) => kind === "moved");
+    expect(moved.length).toBeGreaterThan(0);
+    for (const { reason } of moved) expect(reason).toMatch(/the stack begins 64 bytes lower in ring 0/);
+    const rest = differences.filter(({ kind }) => kind !== "moved");
+    expect(rest.map(({ kind, entry }) => [kind, entry])).toEqual([["added", "trap 7"]]);
+    expect(rest[0].reason).toMatch(/sets CR0.TS/);
   });
 });
