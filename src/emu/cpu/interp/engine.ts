@@ -19,6 +19,7 @@ import {
 } from "../isa/decode.ts";
 import { BAD_OPCODE } from "../isa/table.ts";
 import { protectCodeFrame, translate } from "../mmu.ts";
+import { MixClasses } from "./classes.ts";
 import { HandlerSet } from "./handlers.ts";
 
 /** How a block ends. */
@@ -112,6 +113,7 @@ class Tier0 implements Engine {
   /** Blocks with runs since the last look at the mix, and counts of instructions that ran outside whole blocks. */
   private ran: Block[] = [];
   private readonly extra = new Float64Array(16);
+  private readonly classes = new MixClasses();
 
   constructor(cpu: Cpu) {
     this.cpu = cpu;
@@ -137,6 +139,14 @@ class Tier0 implements Engine {
     const cpu = this.cpu;
     const S = cpu.state;
     while (S[STATE_LEFT] > 0) {
+      if (cpu.inhibit) {
+        // One instruction in the shadow of STI or MOV SS, then look at interrupts and HLT again.
+        cpu.inhibit = false;
+        this.mode = this.currentMode();
+        this.step();
+        if (cpu.shutdown !== null || cpu.stopRequested) return false;
+        continue;
+      }
       if (!this.attend()) return false;
       if (this.stepping()) this.step();
       else this.loop();
@@ -148,12 +158,6 @@ class Tier0 implements Engine {
   /** Interrupts and halting, between instructions. False: nothing to execute. */
   private attend(): boolean {
     const cpu = this.cpu;
-    if (cpu.inhibit) {
-      cpu.inhibit = false;
-      this.mode = this.currentMode();
-      if (!cpu.halted) this.step();
-      return cpu.shutdown === null && !cpu.stopRequested;
-    }
     if (cpu.nmi && !cpu.nmiBlocked) {
       cpu.nmi = false;
       cpu.halted = false;
@@ -365,11 +369,13 @@ class Tier0 implements Engine {
 
   /** Add the first n operations of a block to the mix. */
   private countPart(block: Block, n: number): void {
-    for (let i = 0; i < n; i++) this.extra[this.classOf(block.ops[i])]++;
+    if (!this.isProgram(block)) return;
+    for (let i = 0; i < n; i++) this.extra[this.classes.of(block.ops[i])]++;
   }
 
-  private classOf(op: Op): number {
-    return op.form.cls;
+  /** Whether a block is program text: the mix leaves out the kernel's and the vsyscall page's instructions. */
+  private isProgram(block: Block): boolean {
+    return block.host < RAM_BASE || this.cpu.memory.kernelText[(block.host - RAM_BASE) >>> 12] === 0;
   }
 
   /** The block at CS:EIP; raises the fetch's faults. */
@@ -548,7 +554,7 @@ class Tier0 implements Engine {
 
   flushMix(counts: Float64Array): void {
     for (const block of this.ran) {
-      for (const op of block.ops) counts[this.classOf(op)] += block.runs;
+      if (this.isProgram(block)) for (const op of block.ops) counts[this.classes.of(op)] += block.runs;
       block.runs = 0;
     }
     this.ran = [];
