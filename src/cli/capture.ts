@@ -6,7 +6,7 @@ import { captureProgram } from "../emu/run.ts";
 import { InputError } from "../errors.ts";
 import { checkTarget, SUFFIX, writeTrace } from "../traces/node.ts";
 import { type GuestArguments, guestRun, reportEnd } from "./guest.ts";
-import { GUEST_OPTIONS } from "./guest-options.ts";
+import { CAPTURE_OPTIONS } from "./guest-options.ts";
 
 interface CaptureArguments extends GuestArguments {
   output?: string;
@@ -27,12 +27,7 @@ export const command = {
   builder: (yargs: Argv): Argv =>
     yargs
       .usage("kmlab capture [-o NAME.kmtrace] [OPTION...] PROGRAM [ARG...]")
-      .options({
-        ...GUEST_OPTIONS,
-        output: { type: "string", alias: "o", describe: "the trace (default: the program's name)" },
-        repeat: { type: "number", default: 1, describe: "so many captures, each with its own seed" },
-        json: { type: "boolean", default: false, describe: "print the traces' names and identities" },
-      })
+      .options(CAPTURE_OPTIONS)
       .example("kmlab capture -o find.kmtrace find /usr", "then: kmlab whatif find.kmtrace"),
   handler: async (args: CaptureArguments): Promise<void> => {
     if (!Number.isInteger(args.repeat) || args.repeat < 1 || args.repeat > 1000)

@@ -37,3 +37,11 @@ export const GUEST_OPTIONS = {
   interactive: { type: "boolean", alias: "i", default: false, describe: "keep standard input open to the guest" },
   tty: { type: "boolean", alias: "t", default: false, describe: "standard streams are a terminal" },
 } as const satisfies Record<string, GuestOption>;
+
+/** What `capture` has besides. */
+export const CAPTURE_OPTIONS = {
+  ...GUEST_OPTIONS,
+  output: { type: "string", alias: "o", describe: "the trace (default: the program's name)" },
+  repeat: { type: "number", default: 1, describe: "so many captures, each with its own seed" },
+  json: { type: "boolean", default: false, describe: "print the traces' names and identities" },
+} as const satisfies Record<string, GuestOption>;

@@ -1,5 +1,5 @@
 // Where kmlab's own options end and the guest's words begin: at the first word that is no option.
-import { GUEST_OPTIONS, type GuestOption } from "./guest-options.ts";
+import { CAPTURE_OPTIONS, type GuestOption } from "./guest-options.ts";
 
 /**
  * Puts `--` before the first word that is neither an option nor an option's value, so that
@@ -8,7 +8,7 @@ import { GUEST_OPTIONS, type GuestOption } from "./guest-options.ts";
  */
 export function separateGuest(words: string[]): string[] {
   const takesValue = new Set<string>();
-  for (const [name, option] of Object.entries<GuestOption>(GUEST_OPTIONS)) {
+  for (const [name, option] of Object.entries<GuestOption>(CAPTURE_OPTIONS)) {
     if (option.type === "boolean") continue;
     takesValue.add(`--${name}`);
     if (option.alias !== undefined) takesValue.add(`-${option.alias}`);

@@ -55,7 +55,10 @@ export class Memory {
   readonly tlb: readonly Int32Array[];
   /** Per physical frame: 1 = decoded code lies here, so no page array may hold a write entry for it. */
   readonly codeFrames: Uint8Array;
-  /** Per physical frame: 1 = kernel text, recorded at boot; only here does KCALL reach the host. */
+  /**
+   * Per physical frame, recorded at boot: 1 = kernel text, only here does KCALL reach the host; 2 = the kernel's code for
+   * programs (the vsyscall page). Neither counts in the instruction mix.
+   */
   readonly kernelText: Uint8Array;
   /** Per physical frame: 1 = some write entry may lead here (never 0 when one does). */
   readonly writeMapped: Uint8Array;

@@ -80,6 +80,7 @@ export class Entry {
       PHYS.VDSO >>> 12,
     );
     memory.u8.set(this.vdso.image, memory.ramBase + PHYS.VDSO);
+    memory.kernelText[PHYS.VDSO >>> 12] = 2;
     this.setRealtime(BigInt(BOOT_TIME_MS) * 1_000_000n);
     this.kcalls = new Kcalls(k, this);
     this.frames = this.frameContext();
