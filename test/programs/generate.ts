@@ -628,7 +628,7 @@ class Generator {
         () => `! ${quick()}; echo $?`,
         () => `${quick()} && ${quick()} || ${quick()}`,
         () => `read -r a b < ${quote(r.pick(this.texts))}; echo "$b|$a"`,
-        () => `sh -c 'kill -${r.pick(["TERM", "KILL", "INT"])} $$'; echo $?`,
+        () => `{ sh -c 'kill -${r.pick(["TERM", "KILL", "INT"])} $$'; } 2> /dev/null; echo $?`,
         () => `cd ${this.directory()} && pwd && ls | wc -l; cd /w`,
         () => `umask 0${r.pick(["22", "77", "27"])}; : > u${n}; stat -c %a u${n}; umask 22`,
         () => `exec 3< ${quote(r.pick(this.texts))}; read -r x <&3; echo "$x"; exec 3<&-`,

@@ -13,7 +13,7 @@ export interface Outcome {
   tree: string[];
 }
 
-const TEXT_LIMIT = 2_000;
+const TEXT_LIMIT = 4_000;
 
 /** Makes output recordable; equal bytes give equal results. */
 export function outputOf(bytes: Uint8Array): Output {
