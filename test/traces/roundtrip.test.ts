@@ -3,13 +3,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import Papa from "papaparse";
 import { afterAll, describe, expect, it } from "vitest";
 import { CACHE_FILE, readTrace, writeTrace } from "../../src/traces/node.ts";
 import { readTraceFrom } from "../../src/traces/read.ts";
 import { TABLES } from "../../src/traces/schema/tables.ts";
 import { MemoryStore } from "../../src/traces/store.ts";
 import { emptyMeta, emptyTrace, type Trace } from "../../src/traces/trace.ts";
-import { writeTraceTo } from "../../src/traces/write.ts";
+import { csv, writeTraceTo } from "../../src/traces/write.ts";
 import { syntheticTrace } from "./synthetic.ts";
 
 const root = mkdtempSync(join(tmpdir(), "kmlab-test-"));
@@ -83,6 +84,15 @@ describe("a trace comes back as it was written", () => {
 });
 
 describe("the bytes written", () => {
+  it("are what papaparse writes of the same cells, in every table", () => {
+    const store = inMemory(syntheticTrace({ events: 400 }));
+    for (const [path, bytes] of store.files) {
+      if (path === "datapackage.json") continue;
+      const text = new TextDecoder().decode(bytes);
+      expect(`${csv(Papa.parse<string[]>(text.trimEnd(), { newline: "\n", delimiter: "," }).data)}\n`).toBe(text);
+    }
+  });
+
   it("are the same for the same trace, and the id is", () => {
     const one = join(root, "one.kmtrace");
     const two = join(root, "two.kmtrace");
