@@ -1,8 +1,9 @@
 // The class of a decoded instruction in the mix: its form's own, or, for plain data instructions, what it does to memory.
-import { MIX_CLASSES } from "../cpu.ts";
+
 import { KEYS_PER_FORM, type Op, specOf } from "../isa/decode.ts";
 import type { Stmt } from "../isa/ir.ts";
 import { Sem } from "../isa/sem.ts";
+import { MIX_CLASSES } from "../state.ts";
 
 const ALU = MIX_CLASSES.indexOf("alu");
 const LOAD = MIX_CLASSES.indexOf("load");
