@@ -7,7 +7,7 @@ import { linearize } from "./lines.ts";
 import { findMixes } from "./mixes.ts";
 import { ring0Traits } from "./ring0.ts";
 import { Names, RECORD, type ShapeBase, type Shapes, ShapeTable, TRAIT } from "./shapes.ts";
-import { findStops, findWaits, type Waits } from "./waits.ts";
+import { findMeetings, findWaits, type Meetings, type Waits } from "./waits.ts";
 
 /** How many things of a trace had to be assumed, for the notes of an answer. */
 export interface Assumed {
@@ -51,8 +51,8 @@ export interface Program {
   readonly mixKnown: boolean;
   readonly shapes: Shapes;
   readonly waits: Waits;
-  /** Records where a replay must stop, per task in order: they wait, are waited for, start a task or yield. */
-  readonly stops: Int32Array;
+  /** Where tasks meet. */
+  readonly meetings: Meetings;
   readonly yields: Uint8Array;
   readonly assumed: Assumed;
 }
@@ -280,7 +280,7 @@ export function compile(trace: Trace, data: ModelData): Program {
     mixKnown: known,
     shapes,
     waits,
-    stops: findStops(records, waits, startedBy, yields),
+    meetings: findMeetings(firstRecord, waits, startedBy, yields),
     yields,
     assumed: shaper.assumed,
   };

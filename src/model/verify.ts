@@ -9,8 +9,9 @@ import { makeTrace, randomTrace } from "./made-traces.ts";
 import { settableKeys } from "./prices.ts";
 import { compile } from "./program.ts";
 import { draw } from "./random.ts";
-import { type MachineTimes, type Replayed, replay, userCycles } from "./replay.ts";
+import { type MachineTimes, type Replayed, replay } from "./replay.ts";
 import type { MachineCosts, ShapeCosts } from "./shape-costs.ts";
+import { userCycles } from "./user-cycles.ts";
 import { isResult, whatif } from "./whatif.ts";
 
 /** One check: what it says, what was found, whether it holds. */

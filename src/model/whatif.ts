@@ -8,9 +8,10 @@ import { honesty } from "./notes.ts";
 import { impossible, NoData, type Overrides, Prices, settableKeys } from "./prices.ts";
 import { compile, type Program } from "./program.ts";
 import { draw, draws, NOMINAL } from "./random.ts";
-import { type MachineTimes, type Replayed, replay, userCycles } from "./replay.ts";
+import { type MachineTimes, type Replayed, replay } from "./replay.ts";
 import { MECHANISMS, type Mechanism } from "./routes.ts";
 import { machineCosts, type ShapeCosts, shapeCosts } from "./shape-costs.ts";
+import { userCycles } from "./user-cycles.ts";
 
 export interface WhatIfOptions {
   /** Ways into the kernel, the first that is possible being the one compared with. Default: int80, sysenter, kml. */

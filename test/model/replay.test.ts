@@ -4,7 +4,8 @@ import { CAUSE_COUNT, CAUSE_INDEX } from "../../src/model/causes.ts";
 import { modelData } from "../../src/model/data-node.ts";
 import { GETPID, type MadeTrace, makeTrace } from "../../src/model/made-traces.ts";
 import { compile } from "../../src/model/program.ts";
-import { type MachineTimes, type Replayed, replay, userCycles } from "../../src/model/replay.ts";
+import { type MachineTimes, type Replayed, replay } from "../../src/model/replay.ts";
+import { userCycles } from "../../src/model/user-cycles.ts";
 import { bareReplay } from "../../src/model/verify.ts";
 import { CLASSES, EDGE, KIND } from "../../src/traces/schema/enums.ts";
 
