@@ -84,6 +84,7 @@ export class World implements CpuHost {
     }
     this.put(TSS + 4, KERNEL_STACK);
     this.put(TSS + 8, KDATA);
+    this.put(TSS + 28, DIRECTORY);
     this.put(TSS + 0x64, 0x68_0000);
     cpu.gdtBase = GDT;
     cpu.gdtLimit = 0x7f;

@@ -158,6 +158,8 @@ class Tier0 implements Engine {
   /** Interrupts and halting, between instructions. False: nothing to execute. */
   private attend(): boolean {
     const cpu = this.cpu;
+    // A task switch into a TSS with T set traps before anything else.
+    if (cpu.pendingDebug !== 0) this.trap(false);
     if (cpu.nmi && !cpu.nmiBlocked) {
       cpu.nmi = false;
       cpu.halted = false;
@@ -330,13 +332,17 @@ class Tier0 implements Engine {
       this.faulted(block, i, base, left);
       return;
     }
-    if ((stepped || cpu.pendingDebug !== 0) && !cpu.inhibit) {
-      try {
-        debugTrap(cpu, stepped);
-      } catch (error) {
-        if (error !== guestFault) throw error;
-        deliverException(cpu, cpu.faultVector, cpu.faultCode);
-      }
+    if ((stepped || cpu.pendingDebug !== 0) && !cpu.inhibit) this.trap(stepped);
+  }
+
+  /** Deliver the debug trap that is due behind an instruction. */
+  private trap(stepped: boolean): void {
+    const cpu = this.cpu;
+    try {
+      debugTrap(cpu, stepped);
+    } catch (error) {
+      if (error !== guestFault) throw error;
+      deliverException(cpu, cpu.faultVector, cpu.faultCode);
     }
   }
 
