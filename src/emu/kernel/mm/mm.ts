@@ -388,7 +388,7 @@ export class Mm {
         copy.vmas.insert(twin);
         copy.count(twin, 1);
         if (vma.flags & VM_WIPEONFORK) twin.hasAnon = false;
-        else if (vma.hasAnon || vma.special !== undefined) this.copyPages(copy, vma, twin);
+        else if (vma.hasAnon) this.copyPages(copy, vma, twin);
       }
     } catch (e) {
       copy.release();
