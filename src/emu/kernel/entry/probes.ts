@@ -5,7 +5,7 @@ import type { Memory } from "../../machine/memory.ts";
 import { ENOSYS } from "../errno.ts";
 import { SYSCALLS } from "../syscalls.ts";
 import type { VdsoCode } from "../vdso.ts";
-import { AREA, EFLAGS, IRQ_LINES, KERNEL_BASE, SELECTOR, TSS, VECTOR } from "./layout.ts";
+import { AREA, EFLAGS, IRQ_LINES, KERNEL_BASE, PT, SELECTOR, TSS, VECTOR } from "./layout.ts";
 import type { Paths } from "./paths.ts";
 import { peek32, walk } from "./regs.ts";
 import type { KernelText } from "./text/text.ts";
@@ -187,7 +187,8 @@ export class Probes {
       });
     });
     this.watchLabel("ret_from_fork", () => {
-      paths.enter({ kind: KIND.spawn, nr: -1, path: PATH.other, phase: "kernel", before: 0, flags: 0 });
+      const sp = this.peek(this.sp + PT.OLDESP) || undefined;
+      paths.enter({ kind: KIND.spawn, nr: -1, path: PATH.other, phase: "kernel", before: 0, flags: 0, sp });
     });
   }
 
