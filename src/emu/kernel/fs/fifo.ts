@@ -13,12 +13,13 @@ const pipes = new WeakMap<Inode, Pipe>();
 
 /** Says which pipe an inode of pipefs is: its ends may be opened again through /proc/self/fd. */
 export function bindFifo(inode: Inode, pipe: Pipe): void {
+  pipe.anonymous = true;
   pipes.set(inode, pipe);
 }
 
 function pipeOf(inode: Inode): Pipe {
   let pipe = pipes.get(inode);
-  if (!pipe || (pipe.readers === 0 && pipe.writers === 0)) {
+  if (!pipe || (pipe.readers === 0 && pipe.writers === 0 && !pipe.anonymous)) {
     pipe = new Pipe(inode.ino);
     pipes.set(inode, pipe);
   }
@@ -39,15 +40,15 @@ function open(k: Kernel, _t: Task, file: File): SysResult {
   if (mode === O_RDONLY) {
     pipe.readers++;
     if (pipe.readerCount++ === 0 || pipe.readers === 1) pipe.writeQueue.wakeAll(k.cause("data"));
-    if (pipe.writers > 0 || file.nonblock) return 0;
+    if (pipe.writers > 0 || file.nonblock || pipe.anonymous) return 0;
     return otherSide(pipe, file, pipe.writerCount);
   }
   if (mode === O_WRONLY) {
-    if (file.nonblock && pipe.readers === 0) return -ENXIO;
+    if (file.nonblock && pipe.readers === 0 && !pipe.anonymous) return -ENXIO;
     pipe.writers++;
     pipe.writerCount++;
     pipe.readQueue.wakeAll(k.cause("data"));
-    if (pipe.readers > 0) return 0;
+    if (pipe.readers > 0 || pipe.anonymous) return 0;
     return otherSide(pipe, file, pipe.readerCount);
   }
   return -EINVAL;

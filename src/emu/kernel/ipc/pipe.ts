@@ -41,6 +41,8 @@ export class Pipe {
   private read: Mark[] = [];
   /** The event that closed the last writer. */
   private closedBy = -1;
+  /** Made by pipe(), not a FIFO: opening an end again (/proc/self/fd) waits for nobody. */
+  anonymous = false;
   traceObject = -1;
   readonly id: number;
 
