@@ -18,7 +18,11 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 function trustedPath(env: readonly string[]): string[] {
   const old = env.find((word) => word.startsWith("PATH="))?.slice(5) ?? DEFAULT_PATH;
   const trusted = old.split(":").map((dir) => (dir.startsWith("/") ? `/trusted${dir}` : dir));
-  return [...env.filter((word) => !word.startsWith("PATH=")), `PATH=${trusted.join(":")}:${old}`];
+  const path = `PATH=${trusted.join(":")}:${old}`;
+  // In its old place: programs look through their environment in order.
+  return env.some((word) => word.startsWith("PATH="))
+    ? env.map((word) => (word.startsWith("PATH=") ? path : word))
+    : [...env, path];
 }
 
 /** Where to look for a program, as a shell does: PATH for a bare name. */
