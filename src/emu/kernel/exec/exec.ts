@@ -31,6 +31,8 @@ const S_IXGRP = 0o10;
 interface Bprm {
   /** As execve was called. */
   filename: string;
+  /** What a script's interpreter is told the script is called. */
+  scriptName: string;
   argv: string[];
   env: string[];
   file: File;
@@ -64,7 +66,7 @@ function parseScript(head: Uint8Array): { interpreter: string; argument: string 
 
 /** Follows `#!` lines to the file that is loaded. */
 function* resolveScripts(k: Kernel, t: Task, b: Bprm): Loading<void> {
-  let name = b.filename;
+  let name = b.scriptName;
   for (let depth = 0; ; depth++) {
     const head = yield* readFile(k, b.file, 0, BINPRM_BUF_SIZE);
     const script = parseScript(head);
@@ -268,7 +270,11 @@ function begin(k: Kernel, t: Task, b: Bprm, entry: number, sp: number): void {
   k.firstExecDone = true;
 }
 
-/** Runs execve for a task, by name or by descriptor. */
+/**
+ * Runs execve for a task, by name or by descriptor.
+ * @param scriptName what a script's interpreter is told, if that is not the name (the first program in ring 0, which is
+ *   opened below /trusted but called as the user did)
+ */
 export function* do_execveat(
   k: Kernel,
   t: Task,
@@ -277,9 +283,10 @@ export function* do_execveat(
   argv: string[],
   env: string[],
   flags: number,
+  scriptName = fileNameOf(dfd, filename),
 ): Generator<Wait, number, WakeReason> {
   const file = open(k, t, dfd, filename, flags);
-  const b: Bprm = { filename: fileNameOf(dfd, filename), argv: argv.length > 0 ? argv : [""], env, file };
+  const b: Bprm = { filename: fileNameOf(dfd, filename), scriptName, argv: argv.length > 0 ? argv : [""], env, file };
   try {
     return yield* load(k, t, b);
   } finally {

@@ -25,12 +25,18 @@ function trustedPath(env: readonly string[]): string[] {
     : [...env, path];
 }
 
+/** A file that may be the program: where it is opened, and what the user would call it. */
+interface Candidate {
+  path: string;
+  calledAs: string;
+}
+
 /** Where to look for a program, as a shell does: PATH for a bare name. */
-function candidates(name: string, env: readonly string[], ring: 0 | 3, cwd: string): string[] {
+function candidates(name: string, env: readonly string[], ring: 0 | 3, cwd: string): Candidate[] {
   const path = env.find((word) => word.startsWith("PATH="))?.slice(5) ?? DEFAULT_PATH;
   const plain = name.includes("/") ? [name] : path.split(":").map((dir) => `${dir === "" ? "." : dir}/${name}`);
-  if (ring === 3) return plain;
-  return plain.map((file) => `/trusted${file.startsWith("/") ? file : `${cwd === "/" ? "" : cwd}/${file}`}`);
+  const trusted = (file: string) => `/trusted${file.startsWith("/") ? file : `${cwd === "/" ? "" : cwd}/${file}`}`;
+  return plain.map((file) => ({ path: ring === 3 ? file : trusted(file), calledAs: file }));
 }
 
 /** Makes the first task; when it first gets the CPU it execs the program of the options. */
@@ -64,7 +70,7 @@ export function spawnInit(k: Kernel): void {
 }
 
 /** Tries the candidates in turn; ends the run if none can be executed. */
-function firstExecActivity(k: Kernel, t: Task, paths: readonly string[]): Activity {
+function firstExecActivity(k: Kernel, t: Task, paths: readonly Candidate[]): Activity {
   return new BodyActivity(
     () => firstExec(k, t, paths),
     (result) => {
@@ -75,12 +81,12 @@ function firstExecActivity(k: Kernel, t: Task, paths: readonly string[]): Activi
   );
 }
 
-function* firstExec(k: Kernel, t: Task, paths: readonly string[]): Generator<Wait, number, WakeReason> {
+function* firstExec(k: Kernel, t: Task, paths: readonly Candidate[]): Generator<Wait, number, WakeReason> {
   const { options } = k;
   const env = options.ring === 0 && options.trusted === "all" ? trustedPath(options.env) : [...options.env];
   let error = -ENOENT;
-  for (const path of paths) {
-    const result = yield* attempt(k, t, path, env);
+  for (const candidate of paths) {
+    const result = yield* attempt(k, t, candidate, env);
     if (result >= 0) return result;
     if (result === -EACCES || error === -ENOENT) error = result;
     if (result !== -ENOENT && result !== -EACCES && result !== -ENOTDIR) return result;
@@ -88,9 +94,14 @@ function* firstExec(k: Kernel, t: Task, paths: readonly string[]): Generator<Wai
   return error;
 }
 
-function* attempt(k: Kernel, t: Task, path: string, env: string[]): Generator<Wait, number, WakeReason> {
+function* attempt(
+  k: Kernel,
+  t: Task,
+  { path, calledAs }: Candidate,
+  env: string[],
+): Generator<Wait, number, WakeReason> {
   try {
-    return yield* do_execveat(k, t, AT_FDCWD, path, [...k.options.argv], env, 0);
+    return yield* do_execveat(k, t, AT_FDCWD, path, [...k.options.argv], env, 0, calledAs);
   } catch (e) {
     if (e instanceof SysError) return -e.errno;
     throw e;
