@@ -1,7 +1,9 @@
 // The scheduler: one runqueue, time slices counted in ticks, blocking and waking, and the context switch.
 // A task that waits keeps what the kernel was doing for it as an Activity; when it is put on the CPU again the activity goes on
 // before any guest code does.
+import { type Cpu, GS } from "../cpu/cpu.ts";
 import type { Fpu } from "../cpu/fpu/state.ts";
+import { attrOf } from "../cpu/segments.ts";
 import { EINTR, SysError } from "./errno.ts";
 import type { Kernel } from "./kernel.ts";
 import { type KernelContext, type Task, TIF_NEED_RESCHED } from "./task.ts";
@@ -10,6 +12,9 @@ import { Retry, type Wait, type Waiter, type WaitQueue, type WakeCause, type Wak
 /** Shortest time on the CPU before a tick or a wake-up takes it away, in ns (as CFS: half of 6 ms, 1 ms). */
 const MIN_SLICE_NS = 3_000_000;
 const WAKEUP_GRANULARITY_NS = 1_000_000;
+/** GDT entries of thread-local storage. */
+const FIRST_TLS_ENTRY = 6;
+const TLS_ENTRIES = 3;
 
 /** What a body returns: its result, or a generator that yields what it waits for. */
 export type SysResult = number | Generator<Wait, number, WakeReason>;
@@ -284,6 +289,7 @@ export class Scheduler {
     // A task without an address space borrows the last one, as kernel threads do.
     if (next.mm !== undefined && next.mm !== k.loadedMm) k.loadMm(next.mm);
     k.entry.switchTo(next);
+    reloadGs(k.cpu, next);
     k.clock.charge(k.charges.contextSwitch);
   }
 
@@ -331,6 +337,23 @@ export function loadContext(k: Kernel, c: KernelContext): void {
   cpu.attr.set(c.attr);
   if (c.fpu) copyFpu(c.fpu, cpu.fpu);
   else cpu.fpu.init();
+}
+
+/** Loads GS anew if it names one of the task's thread-local descriptors: entry code leaves GS to the switch (load_gs). */
+function reloadGs(cpu: Cpu, t: Task): void {
+  const entry = (cpu.sel[GS] >>> 3) - FIRST_TLS_ENTRY;
+  if (entry < 0 || entry >= TLS_ENTRIES || cpu.sel[GS] & 4) return;
+  const low = t.tls[2 * entry];
+  const high = t.tls[2 * entry + 1];
+  if ((high & 0x8000) === 0) {
+    cpu.sel[GS] = 0;
+    cpu.attr[GS] = 0;
+    return;
+  }
+  const limit = (low & 0xffff) | (high & 0xf_0000);
+  cpu.base[GS] = (low >>> 16) | ((high & 0xff) << 16) | (high & 0xff00_0000);
+  cpu.limit[GS] = high & 0x80_0000 ? (limit << 12) | 0xfff : limit;
+  cpu.attr[GS] = attrOf(high);
 }
 
 /** Copies the whole FPU state. */
