@@ -115,9 +115,12 @@ export class Machine {
   }
 
   run(): Replayed {
-    const { tasks, startedBy } = this.#program;
+    const { tasks, startedBy, firstRecord } = this.#program;
     this.#setTick();
-    for (let task = 0; task < tasks; task++) if (startedBy[task] < 0) this.#makeReady(task);
+    for (let task = 0; task < tasks; task++) {
+      if (firstRecord[task] === firstRecord[task + 1]) this.#ended++;
+      else if (startedBy[task] < 0) this.#makeReady(task);
+    }
     while (this.#ended < tasks) {
       if (this.#current < 0 && this.#head === this.#queue.length) this.#passIdleTicks();
       if (!this.#loop.step()) this.#deadlock();
@@ -235,7 +238,6 @@ export class Machine {
     const lines = this.#lines;
     const { firstRecord } = this.#program;
     const last = firstRecord[task + 1] - 1;
-    if (last < firstRecord[task]) return 0;
     const record = this.#at[task];
     if (this.#past[task] === PAST.owing) return this.#startPlace;
     if (this.#past[task] === PAST.known) return lines.end[record];
@@ -254,10 +256,6 @@ export class Machine {
     const task = this.#current;
     const { firstRecord } = this.#program;
     const place = this.#placeNow();
-    if (firstRecord[task] === firstRecord[task + 1]) {
-      this.#exit(task);
-      return;
-    }
     const record = this.#at[task];
     if (this.#past[task] === PAST.owing) {
       this.#goOn(task, place);
@@ -342,7 +340,7 @@ export class Machine {
   #meet(task: number, place: number): void {
     const stop = this.#nextStop[task];
     const { meetings } = this.#program;
-    for (let c = meetings.firstChild[stop]; c < meetings.firstChild[stop + 1]; c++) this.#makeReady(meetings.child[c]);
+    for (let c = meetings.firstChild[stop]; c < meetings.firstChild[stop + 1]; c++) this.#start(meetings.child[c]);
     const ready = this.#waits.ready(task, stop, this.#loop.now);
     if (ready !== undefined && ready <= this.#loop.now) {
       this.#goOn(task, place);
@@ -354,6 +352,12 @@ export class Machine {
     this.#past[task] = PAST.owing;
     if (ready !== undefined) this.#wakeAt(task, ready);
     this.#leave();
+  }
+
+  /** A new task; one that the trace has no records of is left out. */
+  #start(task: number): void {
+    const { firstRecord } = this.#program;
+    if (firstRecord[task] < firstRecord[task + 1]) this.#makeReady(task);
   }
 
   /** Nothing is left to wait for: others hear of the record, and the way out begins. */

@@ -59,12 +59,17 @@ export function honesty(
   if (assumed.unknownCalls > 0) {
     notes.push(`${percent(assumed.unknownCalls, assumed.calls)} of the calls have no body cost of their own: 'other'`);
   }
+  for (const { id, fits } of profiles) {
+    if (fits.some(({ solves }) => solves.length > 1)) {
+      notes.push(`${id}: entry-hw and exit-hw are halves of fitted pairs; only their sum is known`);
+    }
+  }
   if (trace.meta.cpus > 1) notes.push(`recorded on ${trace.meta.cpus} CPUs, replayed on one`);
   const simd = program.mixes[program.mixes.length - CLASSES.length + CLASSES.indexOf("simd")];
   for (const { id } of profiles) {
     if (OLDER.includes(id)) {
       notes.push(
-        `${id}: the program is i686 code${simd > 0 ? " with MMX or SSE" : ""}; assumed recompiled for this processor`,
+        `${id}: the program is i686 code${program.mixKnown && simd > 0 ? " with MMX or SSE" : ""}; assumed recompiled for this processor`,
       );
     }
   }

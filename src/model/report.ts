@@ -35,8 +35,8 @@ export function align(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-function causeTable(results: readonly MechanismResult[]): string[] {
-  const rows: string[][] = [["cycles", ...results.map(({ mechanism }) => mechanism), ""]];
+function causeTable(results: readonly MechanismResult[], draws: number): string[] {
+  const rows: string[][] = [["cycles", ...results.map(({ mechanism }) => mechanism), `of ${results[0].mechanism}`]];
   const widest = results[0];
   for (const cause of CAUSES) {
     if (results.every(({ causes }) => causes[cause] === 0)) continue;
@@ -46,11 +46,12 @@ function causeTable(results: readonly MechanismResult[]): string[] {
   rows.push(["  sum = total", ...results.map(({ total }) => grouped(total)), "100.0 %"]);
   rows.push(["time", ...results.map(({ seconds }) => duration(seconds)), ""]);
   rows.push(["speed-up", ...results.map(({ speedup }) => times(speedup.value)), ""]);
-  rows.push([
-    "  90 % of draws",
-    ...results.map(({ speedup }) => `${speedup.low.toFixed(3)}..${speedup.high.toFixed(3)}`),
-    "",
-  ]);
+  if (draws > 0) {
+    const bounds = results.map(({ speedup: { low, high } }) =>
+      low === high ? "" : `${low.toFixed(3)}..${high.toFixed(3)}`,
+    );
+    rows.push(["  90 % of draws", ...bounds, ""]);
+  }
   rows.push(["  Amdahl", ...results.map(({ amdahl }) => times(amdahl)), ""]);
   rows.push(["  counts alone", ...results.map(({ naive }) => times(naive)), ""]);
   return align(rows);
@@ -66,7 +67,9 @@ function gainTable({ mechanism, base, calls, saved, residual }: MechanismResult)
   }
   lines.push(...align(rows));
   const naive = all - residual.reduce((sum, { cycles }) => sum + cycles, 0);
-  lines.push(`counts alone would say ${grouped(naive)} saved; replayed ${grouped(all)}; between them`);
+  lines.push(
+    `a table of counts alone would say ${grouped(naive)} saved, the replay says ${grouped(all)}; between them`,
+  );
   lines.push(
     ...align(residual.map(({ what, cycles }) => [`  ${what}`, cycles > 0 ? `+${grouped(cycles)}` : grouped(cycles)])),
   );
@@ -75,7 +78,9 @@ function gainTable({ mechanism, base, calls, saved, residual }: MechanismResult)
 
 /** The whole answer as lines. */
 export function whatifText(result: WhatIfResult): string[] {
-  const lines: string[] = [];
+  const what = result.argv.length > 0 ? result.argv.join(" ") : `trace ${result.trace.slice(0, 12)}`;
+  const tasks = `${result.tasks} task${result.tasks === 1 ? "" : "s"}`;
+  const lines = [`${what}: ${grouped(result.records)} records of ${tasks}, replayed on one CPU`];
   const pairs = new Map<string, (typeof result.mechanisms)[number][]>();
   for (const entry of result.mechanisms) {
     const key = `${entry.profile} ${entry.kernel}`;
@@ -84,11 +89,8 @@ export function whatifText(result: WhatIfResult): string[] {
   for (const entries of pairs.values()) {
     const { profile, kernel } = entries[0];
     const results = entries.filter(isResult);
-    lines.push(
-      `processor ${profile}, kernel ${kernel}: ${grouped(result.records)} records of ${result.tasks} task${result.tasks === 1 ? "" : "s"}`,
-      "",
-    );
-    if (results.length > 0) lines.push(...causeTable(results), "");
+    lines.push(`on ${profile} (${result.names[profile]}), kernel ${kernel} (${result.names[kernel]})`, "");
+    if (results.length > 0) lines.push(...causeTable(results, result.draws), "");
     for (const entry of entries) {
       if (!isResult(entry)) lines.push(`${entry.mechanism} ${entry.missing}`, "");
     }

@@ -73,12 +73,16 @@ export interface MechanismMissing {
 
 export interface WhatIfResult {
   readonly trace: string;
+  /** The command that was traced. */
+  readonly argv: readonly string[];
   readonly records: number;
   readonly tasks: number;
   readonly mechanisms: readonly (MechanismResult | MechanismMissing)[];
   readonly draws: number;
   readonly seed: number;
   readonly notes: readonly string[];
+  /** What the profiles and kernels of the answer are, by name. */
+  readonly names: Readonly<Record<string, string>>;
 }
 
 /** Keys of the machine that can be set beside costs. */
@@ -319,11 +323,16 @@ export function whatif(trace: Trace, data: ModelData, options: WhatIfOptions = {
   );
   return {
     trace: trace.meta.id,
+    argv: trace.meta.argv,
     records: program.records,
-    tasks: program.tasks,
+    tasks: program.process.filter((_, task) => program.firstRecord[task] < program.firstRecord[task + 1]).length,
     mechanisms: results,
     draws: count,
     seed,
+    names: Object.fromEntries([
+      ...profiles.map(({ id, name, mhz }) => [id, `${name}, ${options.set?.get("mhz") ?? mhz} MHz`]),
+      ...kernels.map(({ id, name }) => [id, name]),
+    ]),
     notes: honesty(trace, program, data, profiles, kernels, options.set ?? new Map()),
   };
 }
