@@ -1,0 +1,430 @@
+// The oracle of the engines: evaluates the IR of one instruction at a time, in the plainest way. Flags are computed one
+// by one from their definitions, memory goes through the slow paths only, nothing is cached but the IR itself.
+import { type Cpu, CS, SS, STATE_CODE, STATE_EFLAGS } from "../cpu.ts";
+import { GP, guestFault, raise, SS_FAULT } from "../fault.ts";
+import { AF, CF, OF, PF, parityEven, SF, ZF } from "../flags.ts";
+import { deliverException } from "../gates.ts";
+import {
+  BYTE_INDEX,
+  decode,
+  KEYS_PER_FORM,
+  MAX_LENGTH,
+  MODE_CODE16,
+  MODE_NONFLAT,
+  MODE_STACK16,
+  type Op,
+  specOf,
+} from "../isa/decode.ts";
+import type { Addr, BinOp, Expr, RegRef, Size, Stmt, UnOp } from "../isa/ir.ts";
+import { Sem, type Spec } from "../isa/sem.ts";
+import {
+  readSlow8,
+  readSlow16,
+  readSlow32,
+  translate,
+  translateForWrite,
+  writeSlow8,
+  writeSlow16,
+  writeSlow32,
+} from "../mmu.ts";
+import { type Helper, helpers } from "./helpers.ts";
+
+const helperTable: Readonly<Record<string, Helper | ((...args: number[]) => number)>> = helpers;
+
+/** IR by form id and specialisation. */
+const cache = new Map<number, readonly Stmt[]>();
+
+function irOf(op: Op): readonly Stmt[] {
+  const id = op.form.id * KEYS_PER_FORM + op.key;
+  let stmts = cache.get(id);
+  if (stmts === undefined) {
+    const m = new Sem(op.form, specOf(op.key));
+    op.form.sem(m);
+    stmts = m.stmts;
+    cache.set(id, stmts);
+  }
+  return stmts;
+}
+
+function sext(size: Size, v: number): number {
+  return size === 32 ? v | 0 : (v << (32 - size)) >> (32 - size);
+}
+
+function mask(size: Size): number {
+  return size === 32 ? -1 : (1 << size) - 1;
+}
+
+/** Thrown to end an instruction at a jump. */
+const jumped = { jumped: true };
+
+class Evaluation {
+  private readonly cpu: Cpu;
+  private readonly op: Op;
+  private readonly spec: Spec;
+  private readonly start: number;
+  private readonly user: boolean;
+  private readonly tmps: number[] = [];
+  private readonly cells: number[] = [];
+
+  constructor(cpu: Cpu, op: Op, start: number) {
+    this.cpu = cpu;
+    this.op = op;
+    this.spec = specOf(op.key);
+    this.start = start;
+    this.user = cpu.cpl === 3;
+  }
+
+  run(stmts: readonly Stmt[]): void {
+    for (const s of stmts) this.stmt(s);
+  }
+
+  private number(ref: RegRef, size: Size): number {
+    if ("fixed" in ref) return ref.fixed;
+    const index = ref.slot === "a" ? this.op.a : this.op.b;
+    return size === 8 ? BYTE_INDEX.indexOf(index) : size === 16 ? index / 2 : index;
+  }
+
+  private readReg(n: number, size: Size): number {
+    const { r } = this.cpu;
+    if (size === 32) return r[n];
+    if (size === 16) return r[n] & 0xffff;
+    return n < 4 ? r[n] & 0xff : (r[n - 4] >>> 8) & 0xff;
+  }
+
+  private writeReg(n: number, size: Size, v: number): void {
+    const { r } = this.cpu;
+    if (size === 32) r[n] = v;
+    else if (size === 16) r[n] = (r[n] & ~0xffff) | (v & 0xffff);
+    else if (n < 4) r[n] = (r[n] & ~0xff) | (v & 0xff);
+    else r[n - 4] = (r[n - 4] & ~0xff00) | ((v & 0xff) << 8);
+  }
+
+  private ea(): number {
+    const { op, spec } = this;
+    const wide = spec.addr16 ? 16 : 32;
+    let off = op.md;
+    if (spec.ea === 2 || spec.ea === 3) off += this.readReg(op.mb, wide);
+    if (spec.ea >= 3) off += this.readReg(op.mi, wide) << op.ms;
+    return spec.addr16 ? off & 0xffff : off | 0;
+  }
+
+  private bit(flag: number): number {
+    return this.cpu.getEflags() & flag ? 1 : 0;
+  }
+
+  private condition(cc: number): number {
+    const s = this.bit(SF);
+    const o = this.bit(OF);
+    const z = this.bit(ZF);
+    const c = this.bit(CF);
+    const values = [o, c, z, c | z, s, this.bit(PF), s ^ o, z | (s ^ o)];
+    return values[cc >> 1] ^ (cc & 1);
+  }
+
+  private value(e: Expr): number {
+    switch (e.k) {
+      case "const":
+        return e.v;
+      case "field":
+        return e.f === "index" ? this.op.b : this.op[e.f];
+      case "reg":
+        return this.readReg(this.number(e.reg, e.size), e.size);
+      case "tmp":
+        return this.tmps[e.id];
+      case "ea":
+        return this.ea();
+      case "sel":
+        return this.cpu.sel[e.seg] & 0xffff;
+      case "next":
+        return this.cut(this.start + this.op.end);
+      case "target":
+        return this.cut(this.start + this.op.end + this.op.imm);
+      case "flag":
+        if (e.f === "df") return (this.cpu.state[STATE_EFLAGS] >> 10) & 1;
+        return this.bit({ cf: CF, pf: PF, af: AF, zf: ZF, sf: SF, of: OF }[e.f]);
+      case "cond":
+        return this.condition(e.cc);
+      case "un":
+        return unary(e.op, this.value(e.a));
+      case "bin":
+        return binary(e.op, this.value(e.a), this.value(e.b));
+    }
+  }
+
+  private cut(target: number): number {
+    return this.op.form.size === 16 ? target & 0xffff : target | 0;
+  }
+
+  private linear(at: Addr, bytes: number, write: boolean): number {
+    const { cpu } = this;
+    const seg = at.seg === "op" ? this.op.seg : at.seg;
+    const off = this.value(at.off) >>> 0;
+    const attr = cpu.attr[seg];
+    const vector = seg === SS ? SS_FAULT : GP;
+    const code = (attr & 8) !== 0;
+    if (attr === 0 || (write ? code || (attr & 2) === 0 : code && (attr & 2) === 0)) raise(cpu, vector, 0);
+    const last = off + bytes - 1;
+    const limit = cpu.limit[seg];
+    if (bytes > 0) {
+      if (!code && attr & 4) {
+        if (off <= limit || last > (attr & 0x4000 ? 0xffff_ffff : 0xffff)) raise(cpu, vector, 0);
+      } else if (last > limit && !(limit === 0xffff_ffff && cpu.base[seg] === 0)) {
+        // A flat segment wraps around; elsewhere nothing lies beyond the limit.
+        raise(cpu, vector, 0);
+      }
+    }
+    return (cpu.base[seg] + off) | 0;
+  }
+
+  private read(size: Size, la: number): number {
+    if (size === 8) return readSlow8(this.cpu, la, this.user);
+    return size === 16 ? readSlow16(this.cpu, la, this.user) : readSlow32(this.cpu, la, this.user);
+  }
+
+  private write(size: Size, la: number, v: number): void {
+    if (size === 8) writeSlow8(this.cpu, la, v, this.user);
+    else if (size === 16) writeSlow16(this.cpu, la, v, this.user);
+    else writeSlow32(this.cpu, la, v, this.user);
+  }
+
+  private setFlags(which: number, v: number): void {
+    this.cpu.setEflags((this.cpu.getEflags() & ~which) | (v & which));
+  }
+
+  private szp(size: Size, r: number): number {
+    return (sext(size, r) < 0 ? SF : 0) | ((r & mask(size)) === 0 ? ZF : 0) | (parityEven(r & 0xff) ? PF : 0);
+  }
+
+  /** Flags of a + b + carry or a - b - borrow, from exact arithmetic. */
+  private addSub(s: Stmt & { k: "flagsAdd" | "flagsSub" }): void {
+    const { size } = s;
+    const a = this.value(s.a);
+    const b = this.value(s.b);
+    const r = this.value(s.r);
+    const minus = s.k === "flagsSub";
+    const ua = (a & mask(size)) >>> 0;
+    const ub = (b & mask(size)) >>> 0;
+    // The carry in is what the result shows beyond a and b.
+    const c = (minus ? a - b - r : r - a - b) & 1;
+    const exact = minus ? ua - ub - c : ua + ub + c;
+    const signed = minus ? sext(size, a) - sext(size, b) - c : sext(size, a) + sext(size, b) + c;
+    const low = minus ? (a & 15) - (b & 15) - c : (a & 15) + (b & 15) + c;
+    const flags =
+      this.szp(size, r) |
+      (exact < 0 || exact > mask(size) >>> 0 ? CF : 0) |
+      (signed !== sext(size, r) ? OF : 0) |
+      (low < 0 || low > 15 ? AF : 0);
+    this.setFlags(CF | OF | AF | SF | ZF | PF, flags);
+  }
+
+  private stmt(s: Stmt): void {
+    const { cpu, tmps } = this;
+    switch (s.k) {
+      case "let":
+        tmps[s.id] = this.value(s.e);
+        break;
+      case "load":
+        tmps[s.id] = this.read(s.size, this.linear(s.at, s.size >> 3, false));
+        break;
+      case "store":
+        this.write(s.size, this.linear(s.at, s.size >> 3, true), this.value(s.e));
+        break;
+      case "linear":
+        tmps[s.id] = this.linear(s.at, s.bytes, s.write);
+        break;
+      case "probeWrite":
+        translateForWrite(cpu, this.linear(s.at, s.bytes, true), s.bytes, this.user);
+        break;
+      case "open": {
+        const la = this.linear(s.at, s.size >> 3, true);
+        translateForWrite(cpu, la, s.size >> 3, this.user);
+        this.cells[s.id] = la;
+        tmps[s.id] = this.read(s.size, la);
+        break;
+      }
+      case "close":
+        this.write(s.size, this.cells[s.id], this.value(s.e));
+        break;
+      case "setReg":
+        this.writeReg(this.number(s.reg, s.size), s.size, this.value(s.e));
+        break;
+      case "flagsAdd":
+      case "flagsSub":
+        this.addSub(s);
+        break;
+      case "flagsInc":
+      case "flagsDec": {
+        const r = this.value(s.r);
+        const inc = s.k === "flagsInc";
+        const edge = inc ? 1 << (s.size - 1) : mask(s.size) >>> 1;
+        const nibble = inc ? 0 : 15;
+        const of = (r & mask(s.size)) >>> 0 === edge >>> 0 ? OF : 0;
+        this.setFlags(OF | AF | SF | ZF | PF, this.szp(s.size, r) | of | ((r & 15) === nibble ? AF : 0));
+        break;
+      }
+      case "flagsResult": {
+        const flags =
+          this.szp(s.size, this.value(s.r)) |
+          (this.value(s.cf) ? CF : 0) |
+          (this.value(s.of) ? OF : 0) |
+          (this.value(s.af) ? AF : 0);
+        this.setFlags(CF | OF | AF | SF | ZF | PF, flags);
+        break;
+      }
+      case "flagsCfOf":
+        this.setFlags(CF | OF, (this.value(s.cf) ? CF : 0) | (this.value(s.of) ? OF : 0));
+        break;
+      case "flagCf":
+        this.setFlags(CF, this.value(s.v) ? CF : 0);
+        break;
+      case "flagBits":
+        this.setFlags(s.mask, this.value(s.v));
+        break;
+      case "setDf":
+        if (s.v) cpu.state[STATE_EFLAGS] |= 0x400;
+        else cpu.state[STATE_EFLAGS] &= ~0x400;
+        break;
+      case "if":
+        this.run(this.value(s.c) !== 0 ? s.yes : s.no);
+        break;
+      case "jump":
+        cpu.eip = this.value(s.to);
+        throw jumped;
+      case "call":
+        tmps[s.id] = (helperTable[s.fn] as Helper)(cpu, ...s.args.map((a) => this.value(a)));
+        break;
+      case "raise":
+        raise(cpu, s.vector, this.value(s.code));
+    }
+  }
+}
+
+function unary(op: UnOp, a: number): number {
+  switch (op) {
+    case "not":
+      return ~a;
+    case "neg":
+      return -a | 0;
+    case "sx8":
+      return (a << 24) >> 24;
+    case "sx16":
+      return (a << 16) >> 16;
+    case "zx8":
+      return a & 0xff;
+    case "zx16":
+      return a & 0xffff;
+    case "bswap":
+      return new DataView(new Int32Array([a]).buffer).getInt32(0, false);
+    case "ctz": {
+      let n = 0;
+      while (n < 32 && !((a >>> n) & 1)) n++;
+      return n;
+    }
+    case "clz": {
+      let n = 0;
+      while (n < 32 && !((a >>> (31 - n)) & 1)) n++;
+      return n;
+    }
+    case "isZero":
+      return a === 0 ? 1 : 0;
+  }
+}
+
+function binary(op: BinOp, a: number, b: number): number {
+  switch (op) {
+    case "add":
+      return (a + b) | 0;
+    case "sub":
+      return (a - b) | 0;
+    case "and":
+      return a & b;
+    case "or":
+      return a | b;
+    case "xor":
+      return a ^ b;
+    case "shl":
+      return a << b;
+    case "shr":
+      return (a >>> b) | 0;
+    case "sar":
+      return a >> b;
+    case "mul":
+      return Number(BigInt.asIntN(32, BigInt(a) * BigInt(b)));
+    case "mulhu":
+      return Number(BigInt.asIntN(32, (BigInt(a >>> 0) * BigInt(b >>> 0)) >> 32n));
+    case "mulhs":
+      return Number(BigInt.asIntN(32, (BigInt(a) * BigInt(b)) >> 32n));
+    case "eq":
+      return a === b ? 1 : 0;
+    case "ne":
+      return a !== b ? 1 : 0;
+    case "ltu":
+      return a >>> 0 < b >>> 0 ? 1 : 0;
+    case "leu":
+      return a >>> 0 <= b >>> 0 ? 1 : 0;
+    case "lts":
+      return a < b ? 1 : 0;
+    case "les":
+      return a <= b ? 1 : 0;
+  }
+}
+
+/** Fetch and decode at CS:EIP, byte by byte as far as the instruction reaches; raises the fetch's faults. */
+function fetch(cpu: Cpu): Op {
+  const user = cpu.cpl === 3;
+  const bytes = new Uint8Array(MAX_LENGTH);
+  const la = (cpu.base[CS] + cpu.eip) | 0;
+  let mode = cpu.attr[CS] & 0x4000 ? 0 : MODE_CODE16;
+  if (!(cpu.attr[SS] & 0x4000)) mode |= MODE_STACK16;
+  // Everything segmented: checks that hold trivially for flat segments are made all the same.
+  mode |= MODE_NONFLAT;
+  for (let n = 0; n < MAX_LENGTH; n++) {
+    if ((cpu.eip >>> 0) + n > cpu.limit[CS]) raise(cpu, GP, 0);
+    bytes[n] = cpu.memory.u8[translate(cpu, (la + n) | 0, false, user)];
+    const op = decode(bytes, 0, n + 1, 0, mode);
+    if (op !== null) return op;
+  }
+  throw new Error("the decoder neither accepts nor refuses 15 bytes");
+}
+
+/**
+ * Execute one instruction (one iteration of a repeated one) at CS:EIP, or deliver the exception it raises. Interrupts,
+ * debug traps and breakpoints are left to the caller.
+ * @returns the vector of the exception delivered, or -1
+ */
+export function stepNaive(cpu: Cpu): number {
+  const start = cpu.eip;
+  try {
+    const op = fetch(cpu);
+    const end = (start + op.end) | 0;
+    cpu.state[STATE_CODE] = translate(cpu, (cpu.base[CS] + start) | 0, false, cpu.cpl === 3);
+    const { rep } = specOf(op.key);
+    const narrow = specOf(op.key).addr16;
+    const count = narrow ? cpu.r[1] & 0xffff : cpu.r[1];
+    const repeated = op.form.string && rep !== 0;
+    if (op.form.sync) cpu.eip = end;
+    if (!(repeated && count === 0)) {
+      try {
+        new Evaluation(cpu, op, start).run(irOf(op));
+        if (!op.form.sync) cpu.eip = end;
+      } catch (error) {
+        if (error !== jumped) throw error;
+      }
+    } else cpu.eip = end;
+    if (repeated && count !== 0) {
+      const left = (count - 1) & (narrow ? 0xffff : -1);
+      cpu.r[1] = narrow ? (cpu.r[1] & ~0xffff) | left : left;
+      const zero = (cpu.getEflags() & ZF) !== 0;
+      const stop = op.form.options.rep === "repcc" && zero !== (rep === 3);
+      cpu.eip = left === 0 || stop ? end : start;
+    }
+    cpu.icount++;
+    return -1;
+  } catch (error) {
+    if (error !== guestFault) throw error;
+    cpu.eip = start;
+    const vector = cpu.faultVector;
+    deliverException(cpu, vector, cpu.faultCode);
+    return vector;
+  }
+}

@@ -1,0 +1,90 @@
+// Do the two engines made from the one table agree? The interpreter against the naive evaluator, on random programs.
+import { describe, expect, it } from "vitest";
+import type { Cpu } from "../../../../src/emu/cpu/cpu.ts";
+import { disassemble } from "../../../../src/emu/cpu/disasm.ts";
+import { stepNaive } from "../../../../src/emu/cpu/interp/naive.ts";
+import type { Form } from "../../../../src/emu/cpu/isa/forms.ts";
+import { instructionSet } from "../../../../src/emu/cpu/isa/table.ts";
+import { bareCpu, CODE, DATA, firstDifference, place, Random, reset, stateOf } from "./bench-machine.ts";
+import { randomInstruction, randomRegisters } from "./random-code.ts";
+
+/** Forms that stay in the program and need no machine around the processor. */
+const ordinary = instructionSet.forms.filter(
+  (f) => !f.sync && !f.names[0].startsWith("esc") && f.names[0] !== "fwait" && !(f.branch && f.relBytes === 0),
+);
+
+interface Program {
+  readonly bytes: Uint8Array;
+  readonly text: string;
+  readonly registers: number[];
+  readonly flags: number;
+}
+
+function program(random: Random, forms: readonly Form[], length: number): Program {
+  const parts = Array.from({ length }, () => randomInstruction(random, random.pick(forms)));
+  const bytes = Uint8Array.from([...parts.flatMap((p) => [...p]), 0x90, 0x90, 0x90, 0x90, 0xf4]);
+  const text = parts.map((p) => `${disassemble(p, 0).text}   ${Buffer.from(p).toString("hex")}`).join("\n");
+  return { bytes, text, registers: randomRegisters(random), flags: random.next() & 0xcd5 };
+}
+
+function load(cpu: Cpu, p: Program, seed: number): void {
+  reset(cpu);
+  place(cpu, CODE, p.bytes);
+  const fill = new Random(seed);
+  place(
+    cpu,
+    DATA,
+    Uint8Array.from({ length: 0x3000 }, () => fill.next()),
+  );
+  cpu.r.set(p.registers);
+  cpu.setEflags(p.flags);
+}
+
+const LIMIT = 3000;
+
+function runNaive(cpu: Cpu): void {
+  while (!cpu.halted && cpu.shutdown === null && cpu.icount < LIMIT) stepNaive(cpu);
+}
+
+describe("interpreter and naive evaluator", () => {
+  const a = bareCpu();
+  const b = bareCpu();
+
+  const compare = (p: Program, seed: number, run: (cpu: Cpu) => void) => {
+    load(a, p, seed);
+    load(b, p, seed);
+    runNaive(a);
+    run(b);
+    expect(stateOf(b), p.text).toBe(stateOf(a));
+    expect(firstDifference(a, b), p.text).toBe(-1);
+  };
+
+  it("agree on each form alone", () => {
+    const random = new Random(1);
+    for (const form of ordinary) {
+      for (let n = 0; n < 12; n++) compare(program(random, [form], 1), n, (cpu) => cpu.run(LIMIT));
+    }
+  });
+
+  it("agree on sequences", () => {
+    const random = new Random(2);
+    for (let n = 0; n < 1500; n++) compare(program(random, ordinary, 16), n, (cpu) => cpu.run(LIMIT));
+  });
+
+  it("agree when the run is cut at any instruction", () => {
+    const random = new Random(3);
+    for (let n = 0; n < 500; n++) {
+      const cuts = new Random(n);
+      compare(program(random, ordinary, 12), n, (cpu) => {
+        while (!cpu.halted && cpu.shutdown === null && cpu.icount < LIMIT) {
+          const until = Math.min(cpu.icount + 1 + cuts.below(7), LIMIT);
+          const before = cpu.icount;
+          cpu.run(until);
+          if (!cpu.halted && cpu.shutdown === null && cpu.icount !== until) {
+            throw new Error(`stopped at ${cpu.icount}, not ${until}, from ${before}`);
+          }
+        }
+      });
+    }
+  });
+});
