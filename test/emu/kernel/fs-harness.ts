@@ -184,7 +184,7 @@ export class Box {
       frames,
       tasks,
       cpu: { invalidateFrame() {} },
-      options: { hz: 100, seed: 1, tty: false, aslr: false, host: this.io },
+      options: { hz: 100, seed: 1, tty: false, aslr: false, cold: true, host: this.io },
       recorder: new NullRecorder(),
       random: new Random(1),
       nsPerUnit: 2,

@@ -79,6 +79,9 @@ export const MAX_RW_COUNT = 0x7fff_f000;
 /** Largest file, as ext4 with 4 KiB blocks. */
 export const MAX_FILE_BYTES = 0xfff_ffff_f000;
 
+/** Largest offset without O_LARGEFILE. */
+export const MAX_NON_LFS = 0x7fff_ffff;
+
 /** struct inode's device number to stat64's and statx's (include/linux/kdev_t.h new_encode_dev). */
 export function makedev(major: number, minor: number): number {
   return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;

@@ -8,20 +8,17 @@ import { O_ACCMODE, O_RDONLY, O_RDWR, O_WRONLY } from "./const.ts";
 import type { File, FileOps } from "./file.ts";
 import type { Inode } from "./inode.ts";
 
-/** The pipe of a FIFO while anyone has it open. */
-const pipes = new WeakMap<Inode, Pipe>();
-
 /** Says which pipe an inode of pipefs is: its ends may be opened again through /proc/self/fd. */
 export function bindFifo(inode: Inode, pipe: Pipe): void {
   pipe.anonymous = true;
-  pipes.set(inode, pipe);
+  inode.pipe = pipe;
 }
 
 function pipeOf(inode: Inode): Pipe {
-  let pipe = pipes.get(inode);
+  let pipe = inode.pipe as Pipe | null;
   if (!pipe || (pipe.readers === 0 && pipe.writers === 0 && !pipe.anonymous)) {
     pipe = new Pipe(inode.ino);
-    pipes.set(inode, pipe);
+    inode.pipe = pipe;
   }
   return pipe;
 }

@@ -2,7 +2,7 @@
 import { EINVAL, EMFILE } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import { dropLocks, type File } from "./file.ts";
-import type { Path } from "./inode.ts";
+import type { FileLock, Path } from "./inode.ts";
 
 export type { File } from "./file.ts";
 
@@ -10,6 +10,8 @@ export type { File } from "./file.ts";
 export class FilesStruct {
   /** Tasks that share it. */
   users = 1;
+  /** Record locks that stand in the way of one that this process waits for. */
+  waitsFor: readonly FileLock[] = [];
   private files: (File | undefined)[] = [];
   private cloexec: boolean[] = [];
   private next = 0;

@@ -1,10 +1,11 @@
 // Advisory locks: POSIX and open-file-description locks of fcntl, and flock (fs/locks.c).
-import { EAGAIN, EBADF, EDEADLK, EFAULT, EINTR, EINVAL, EOVERFLOW, ERESTARTSYS } from "../errno.ts";
+import { EAGAIN, EBADF, EDEADLK, EFAULT, EINVAL, EOVERFLOW, ERESTARTSYS } from "../errno.ts";
 import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import { readI32, readI64, readU16, writeI64, writeU32 } from "../user.ts";
 import { type Wait, WaitQueue, type WakeReason } from "../wait.ts";
 import type { File } from "./file.ts";
+import { FilesStruct } from "./files.ts";
 import type { FileLock, Inode, LockList } from "./inode.ts";
 
 const F_RDLCK = 0;
@@ -141,9 +142,7 @@ export function fcntlLock(
   return waiting(k, t, list, lock);
 }
 
-/** Which lock a process waits for, to find circles (posix_locks_deadlock). */
-const blockedOn = new WeakMap<object, FileLock[]>();
-
+/** Would waiting for `lock` close a circle of processes that wait for each other (posix_locks_deadlock)? */
 function deadlock(t: Task, list: LockList, lock: FileLock): boolean {
   if (lock.owner !== t.files) return false;
   let holders = list.locks.filter((l) => conflicts(l, lock));
@@ -151,7 +150,7 @@ function deadlock(t: Task, list: LockList, lock: FileLock): boolean {
     const next: FileLock[] = [];
     for (const h of holders) {
       if (h.owner === lock.owner) return true;
-      next.push(...(blockedOn.get(h.owner) ?? []));
+      if (h.owner instanceof FilesStruct) next.push(...h.owner.waitsFor);
     }
     holders = next;
   }
@@ -159,15 +158,12 @@ function deadlock(t: Task, list: LockList, lock: FileLock): boolean {
 }
 
 function* waiting(k: Kernel, t: Task, list: LockList, lock: FileLock): Generator<Wait, number, WakeReason> {
-  blockedOn.set(
-    lock.owner,
-    list.locks.filter((l) => conflicts(l, lock)),
-  );
+  const files = t.files!;
+  files.waitsFor = list.locks.filter((l) => conflicts(l, lock));
   try {
-    const r = yield* lockBlocking(k, list, lock);
-    return r === -ERESTARTSYS && t.files === undefined ? -EINTR : r;
+    return yield* lockBlocking(k, list, lock);
   } finally {
-    blockedOn.delete(lock.owner);
+    files.waitsFor = [];
   }
 }
 

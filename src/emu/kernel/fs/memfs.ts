@@ -56,6 +56,7 @@ export class MemSuper implements SuperBlock {
     this.nextIno = firstIno;
     const inode = this.newInode(S_IFDIR | mode);
     inode.nlink = 2;
+    inode.size = this.stored ? 4096 : 40;
     this.root = new Dentry("", null, inode);
   }
 
@@ -121,8 +122,6 @@ export class MemSuper implements SuperBlock {
 export class MemInode extends Inode {
   declare readonly sb: MemSuper;
   target = "";
-  /** Shared between every opener of a FIFO (fifo.ts). */
-  pipe: unknown = null;
 
   override blocks(): number {
     if (this.mapping) return this.mapping.blockCount * 8;

@@ -10,6 +10,7 @@ import {
   ENOENT,
   ENOTDIR,
   EOPNOTSUPP,
+  EOVERFLOW,
   EPERM,
   ETXTBSY,
 } from "../errno.ts";
@@ -21,6 +22,7 @@ import {
   AT_EMPTY_PATH,
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
+  MAX_NON_LFS,
   MAY_EXEC,
   MAY_READ,
   MAY_WRITE,
@@ -29,6 +31,7 @@ import {
   O_CREAT,
   O_DIRECTORY,
   O_EXCL,
+  O_LARGEFILE,
   O_NOATIME,
   O_NOCTTY,
   O_NOFOLLOW,
@@ -132,6 +135,7 @@ function openAt(k: Kernel, t: Task, at: Path, flags: number, created: boolean): 
       if (ro < 0) return ro;
     }
   }
+  if (inode.isRegular && inode.size > MAX_NON_LFS && !(flags & O_LARGEFILE)) return -EOVERFLOW;
   if (flags & O_NOATIME && !ownerOrCapable(inode, t.creds)) return -EPERM;
   if (may & MAY_WRITE && inode.isRegular && inode.denyWrite > 0) return -ETXTBSY;
   const ops = inode.fileOps(k, t);

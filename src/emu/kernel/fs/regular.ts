@@ -7,6 +7,8 @@ import { RLIMIT, type Task } from "../task.ts";
 import { Retry, type Wait, type WakeReason } from "../wait.ts";
 import {
   MAX_FILE_BYTES,
+  MAX_NON_LFS,
+  O_LARGEFILE,
   O_NOATIME,
   O_SYNC,
   S_ISGID,
@@ -131,16 +133,17 @@ export function removePrivs(inode: Inode, t: Task): void {
   if (inode.mode & 0o10) inode.mode &= ~S_ISGID;
 }
 
-/** The limit on file size: how many bytes may be written at `at`; -EFBIG with SIGXFSZ if none. */
-export function sizeLimit(k: Kernel, t: Task, at: number, count: number): number {
+/** The limit on file size (`large`: opened with O_LARGEFILE): how many bytes may be written at `at`; -EFBIG with SIGXFSZ if none. */
+export function sizeLimit(k: Kernel, t: Task, at: number, count: number, large = true): number {
   const limit = t.signal.rlimits[RLIMIT.FSIZE]?.cur ?? Number.POSITIVE_INFINITY;
-  if (at + count <= limit && at + count <= MAX_FILE_BYTES) return count;
+  const most = large ? MAX_FILE_BYTES : MAX_NON_LFS;
+  if (at + count <= limit && at + count <= most) return count;
   if (at >= limit) {
     k.signals.send(t, k.signals.userInfo(t, SIGXFSZ));
     return -EFBIG;
   }
-  if (at >= MAX_FILE_BYTES) return -EFBIG;
-  return Math.min(limit, MAX_FILE_BYTES) - at;
+  if (at >= most) return -EFBIG;
+  return Math.min(limit, most) - at;
 }
 
 /** Does the store hold this page, so that writing part of it must first read it? */
@@ -160,7 +163,7 @@ function write(k: Kernel, t: Task, file: File, iter: IovIter, pos: number): SysR
   const own = pos < 0;
   const at = file.append ? inode.size : own ? file.pos : pos;
   if (iter.left === 0) return 0;
-  const count = sizeLimit(k, t, at, iter.left);
+  const count = sizeLimit(k, t, at, iter.left, (file.flags & O_LARGEFILE) !== 0);
   if (count < 0) return count;
   const first = Math.floor(at / PAGE_SIZE);
   const last = Math.floor((at + count - 1) / PAGE_SIZE);

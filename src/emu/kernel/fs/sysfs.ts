@@ -68,6 +68,10 @@ export class SysSuper implements SuperBlock {
 class SysInode extends Inode {
   text = "";
 
+  override refresh(k: Kernel): void {
+    if (this.mtime.sec === 0) this.atime = this.mtime = this.ctime = k.realtime();
+  }
+
   override fileOps(): FileOps {
     return this.isDir ? dirOps : textOps((_k, _t, file) => (file.inode as SysInode).text);
   }

@@ -200,6 +200,7 @@ export class Vfs {
     node("tty", 0o666, 5, 0, 5);
     node("urandom", 0o666, 1, 9);
     node("zero", 0o666, 1, 5);
+    root.inode.size = 40 + 20 * root.children!.size;
     return sb;
   }
 

@@ -79,6 +79,10 @@ export class ProcInode extends Inode {
   override readlink(k: Kernel, t: Task): string | number {
     return this.target ? this.target(k, t) : -EINVAL;
   }
+  /** Made when somebody first looks: that is its time. */
+  override refresh(k: Kernel): void {
+    if (this.mtime.sec === 0) this.atime = this.mtime = this.ctime = k.realtime();
+  }
   override create(): number {
     return -ENOENT;
   }
@@ -129,10 +133,11 @@ class PidDir extends ProcInode {
     this.task = task;
     this.entries = entries;
     this.nlink = 2 + entries.filter((e) => e.kind !== "file" && e.kind !== "link").length;
-    this.refresh();
+    owned(this, task);
   }
 
-  override refresh(): void {
+  override refresh(k: Kernel): void {
+    super.refresh(k);
     this.uid = this.task.creds.euid;
     this.gid = this.task.creds.egid;
   }
@@ -282,7 +287,8 @@ class TaskDir extends ProcInode {
     this.task = task;
     owned(this, task);
   }
-  override refresh(): void {
+  override refresh(k: Kernel): void {
+    super.refresh(k);
     this.nlink = 2 + this.task.signal.threads.size;
   }
   override lookup(dir: Dentry, name: string): Dentry | null {
