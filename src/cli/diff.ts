@@ -4,7 +4,7 @@ import type { CommandModule } from "yargs";
 import { CheckFailed, InputError } from "../errors.ts";
 import { compareTraces, differenceLines } from "../traces/compare.ts";
 import { readTrace } from "../traces/node.ts";
-import { type Comparison, comparePrediction } from "../traces/predict.ts";
+import { type Comparison, comparePrediction, type Difference } from "../traces/predict.ts";
 import { aligned } from "../traces/report.ts";
 
 interface DiffOptions {
@@ -12,6 +12,20 @@ interface DiffOptions {
   two: string;
   ring0: boolean;
   json: boolean;
+}
+
+/** Differences of one task with one reason share a line, which names the first; those without a reason get one each. */
+function differenceGroups(differences: readonly Difference[]): string[] {
+  const groups = new Map<string, Difference[]>();
+  for (const [index, d] of differences.entries()) {
+    const name = d.reason === null ? String(index) : `${d.task} ${d.kind} ${d.reason}`;
+    groups.set(name, [...(groups.get(name) ?? []), d]);
+  }
+  return [...groups.values()].map(([first, ...more]) => {
+    const others = more.length === 0 ? "" : ` and ${more.length} more ${first.kind}`;
+    const where = `task ${first.task}, entry ${first.at}: ${first.entry} ${first.kind} (${first.note})${others}`;
+    return `${where}: ${first.reason ?? "no rule explains it"}`;
+  });
 }
 
 /** What was predicted and what was seen, by class, and each difference with its reason. */
@@ -23,9 +37,7 @@ function predictionLines({ predicted, seen, differences }: Comparison): string[]
   const rows = classes.map((name) => [name, ...counts(name).map(String)]);
   return [
     ...aligned([["entry", "predicted", "seen"], ...rows], [false, true, true], (text) => text),
-    ...differences.map(
-      (d) => `task ${d.task}, entry ${d.at}: ${d.entry} ${d.kind} (${d.note}): ${d.reason ?? "no rule explains it"}`,
-    ),
+    ...differenceGroups(differences),
   ];
 }
 

@@ -42,6 +42,8 @@ export interface RunOptions {
   binds?: BindMount[];
   /** Digests of what came from the host, for the trace's metadata. */
   inputs?: Record<string, string>;
+  /** Machine instructions an epoch of the trace's page touches and mix (default 1,000,000). */
+  epochInstr?: number;
 }
 
 /** A run's end. */
@@ -134,7 +136,11 @@ export function captureProgram(options: RunOptions): CaptureResult {
   const recorder = new TraceRecorder();
   const kernel = prepare(options, recorder);
   const inputs: Record<string, string> = { ...options.inputs };
-  const capture = attachCapture(kernel, recorder, { root: options.image.digest, inputs });
+  const capture = attachCapture(kernel, recorder, {
+    root: options.image.digest,
+    inputs,
+    epochInstr: options.epochInstr,
+  });
   const exit = kernel.run();
   if (kernel.vfs.streams.bytesRead > 0) inputs["stdin"] = kernel.vfs.streams.digest.hex();
   return { ...result(kernel, exit), trace: capture.finish(exit) };

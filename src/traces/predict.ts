@@ -322,7 +322,7 @@ function nameDifferences(
   for (const { predicted: p } of unmatched) if (p) missing.set(key(p), (missing.get(key(p)) ?? 0) + 1);
   const moved = new Map<string, number>();
   const result: Difference[] = [];
-  const shift = stackShift(task, ring3, ring0);
+  const why = reasons(task, seen, ring3, ring0);
   for (const { at, seen: s } of unmatched) {
     if (s === undefined) continue;
     const left = missing.get(key(s)) ?? 0;
@@ -331,32 +331,40 @@ function nameDifferences(
       moved.set(key(s), (moved.get(key(s)) ?? 0) + 1);
     }
     const kind = left > 0 ? "moved" : "added";
-    const reason = reasonFor(kind, s, seen, shift);
-    result.push({ task, at, kind, entry: key(s), reason, note: note(ring0, s) });
+    result.push({ task, at, kind, entry: key(s), reason: why(kind, s), note: note(ring0, s) });
   }
   for (const { at, predicted: p } of unmatched) {
     if (p === undefined) continue;
     const left = moved.get(key(p)) ?? 0;
     if (left > 0) moved.set(key(p), left - 1);
-    else result.push({ task, at, kind: "missing", entry: key(p), reason: null, note: note(ring3, p) });
+    else result.push({ task, at, kind: "missing", entry: key(p), reason: why("missing", p), note: note(ring3, p) });
   }
   return result;
 }
 
 const key = (entry: PredictedEntry): string => `${entry.class} ${entry.nr}`;
 
-function reasonFor(
-  kind: Difference["kind"],
-  entry: PredictedEntry,
+/** What the rules of the mechanism say about a difference in a task; null: nothing. */
+function reasons(
+  task: number,
   seen: readonly PredictedEntry[],
-  shift: number,
-): string | null {
-  const starvedBefore = () => seen.some((other) => other.class === "starved" && other.seq < entry.seq);
-  if (entry.class === "trap" && entry.nr === VECTOR_NM && starvedBefore())
-    return "the task switch of a double fault sets CR0.TS: the next x87 instruction traps";
-  if (kind === "moved" && shift !== 0)
-    return `the stack begins ${Math.abs(shift)} bytes ${shift < 0 ? "lower" : "higher"} in ring 0 (other arguments or environment), so pages are first touched at other moments`;
-  return null;
+  ring3: Trace,
+  ring0: Trace,
+): (kind: Difference["kind"], entry: PredictedEntry) => string | null {
+  const shift = stackShift(task, ring3, ring0);
+  const untrusted = ring0.execs.filter((exec) => exec.task === task && exec.ring === 3).map(({ exe }) => exe ?? "?");
+  if (ring0.tasks[task]?.ring === 3) untrusted.push(ring0.tasks[task].exe ?? "?");
+  const firstStarved = seen.find((entry) => entry.class === "starved")?.seq ?? Number.POSITIVE_INFINITY;
+  return (kind, entry) => {
+    if (kind === "added" && entry.class === "trap" && entry.nr === VECTOR_NM && firstStarved < entry.seq)
+      return "the task switch of a double fault sets CR0.TS: the next x87 instruction traps";
+    if (untrusted.length > 0)
+      return `${untrusted[0]} ran in ring 3: not an executable of /trusted (a script runs the interpreter that its #! names)`;
+    const paging = entry.class === "fault" || entry.class === "kernel-fault" || entry.class === "starved";
+    if (shift !== 0 && (paging || kind === "moved"))
+      return `the stack begins ${Math.abs(shift)} bytes ${shift < 0 ? "lower" : "higher"} in ring 0 (other arguments or environment), so data lie in other pages`;
+    return null;
+  };
 }
 
 /** How much higher the stack pointer of a task's first event is in ring 0. */
