@@ -1,5 +1,6 @@
 // Memory operands of the x87: every load is complete before any state changes, every store is checked on all its pages
 // before a byte is written, so that an instruction that faults can run again.
+import { PAGE_SIZE, SUPER_READ, SUPER_WRITE, USER_READ, USER_WRITE } from "../../machine/memory.ts";
 import type { Cpu } from "../cpu.ts";
 import { checkRead, readSlow16, readSlow32, translateForWrite, writeSlow8, writeSlow16, writeSlow32 } from "../mmu.ts";
 import { type F80, fromDouble, fromInt32, fromInt64, fromSingle } from "./float80.ts";
@@ -23,6 +24,12 @@ export function loadSingle(cpu: Cpu, la: number, x: F80): boolean {
 
 /** m64fp; returns true when the operand is denormal. */
 export function loadDouble(cpu: Cpu, la: number, x: F80): boolean {
+  const memory = cpu.memory;
+  const entry = memory.tlb[cpu.cpl === 3 ? USER_READ : SUPER_READ][la >>> 12];
+  if (!(entry & 0xfff) && (la & 0xfff) <= PAGE_SIZE - 8) {
+    const host = (la + entry) | 0;
+    return fromDouble(x, memory.view.getInt32(host + 4, true), memory.view.getInt32(host, true));
+  }
   const low = load32(cpu, la);
   return fromDouble(x, load32(cpu, (la + 4) | 0), low);
 }
@@ -57,6 +64,14 @@ export function store32(cpu: Cpu, la: number, value: number): void {
 }
 
 export function store64(cpu: Cpu, la: number, high: number, low: number): void {
+  const memory = cpu.memory;
+  const entry = memory.tlb[cpu.cpl === 3 ? USER_WRITE : SUPER_WRITE][la >>> 12];
+  if (!(entry & 0xfff) && (la & 0xfff) <= PAGE_SIZE - 8) {
+    const host = (la + entry) | 0;
+    memory.view.setInt32(host, low, true);
+    memory.view.setInt32(host + 4, high, true);
+    return;
+  }
   checkStore(cpu, la, 8);
   writeSlow32(cpu, la, low, isUser(cpu));
   writeSlow32(cpu, (la + 4) | 0, high, isUser(cpu));

@@ -8,7 +8,6 @@ import {
   type F80,
   INFINITY,
   INTEGER_BIT,
-  isNaN80,
   quiet,
   SNAN,
   setIndefinite,
@@ -75,7 +74,13 @@ export function specialOne(env: FloatEnv, out: F80, a: F80): boolean {
 
 /** Bring a finite non-zero value's significand to env.hi:lo with bit 31 set; returns its (possibly negative) exponent. */
 export function normalize(env: FloatEnv, x: F80): number {
-  let { hi, lo } = x;
+  let hi = x.hi;
+  let lo = x.lo;
+  if (hi >= INTEGER_BIT && x.exp !== 0) {
+    env.hi = hi;
+    env.lo = lo;
+    return x.exp;
+  }
   let exp = x.exp || 1;
   if (hi === 0) {
     hi = lo;
@@ -126,13 +131,23 @@ export function add(env: FloatEnv, out: F80, a: F80, b: F80, negateB: number): v
     }
   }
   let ea = normalize(env, a);
-  let { hi: ah, lo: al } = env;
+  let ah = env.hi;
+  let al = env.lo;
   let eb = normalize(env, b);
-  let { hi: bh, lo: bl } = env;
+  let bh = env.hi;
+  let bl = env.lo;
   let sign = a.sign;
   const subtract = a.sign !== signB;
   if (ea < eb || (ea === eb && (ah < bh || (ah === bh && al < bl)))) {
-    [ea, ah, al, eb, bh, bl] = [eb, bh, bl, ea, ah, al];
+    const exp = ea;
+    const high = ah;
+    const low = al;
+    ea = eb;
+    ah = bh;
+    al = bl;
+    eb = exp;
+    bh = high;
+    bl = low;
     sign = signB;
   }
   env.hi = bh;
@@ -274,25 +289,27 @@ export function div(env: FloatEnv, out: F80, a: F80, b: F80): void {
     rl = (rl << 1) >>> 0;
     exp--;
   }
-  const quotient = [0, 0];
+  let high = 0;
+  let low = 0;
   for (let word = 0; word < 2; word++) {
     let q = 0;
     for (let bit = 0; bit < 32; bit++) {
       q <<= 1;
       if (top === 1 || rh > bh || (rh === bh && rl >= bl)) {
-        const low = rl - bl;
-        rh = (rh - bh - (low < 0 ? 1 : 0)) >>> 0;
-        rl = low >>> 0;
+        const rest = rl - bl;
+        rh = (rh - bh - (rest < 0 ? 1 : 0)) >>> 0;
+        rl = rest >>> 0;
         q |= 1;
       }
       top = rh >>> 31;
       rh = ((rh << 1) | (rl >>> 31)) >>> 0;
       rl = (rl << 1) >>> 0;
     }
-    quotient[word] = q >>> 0;
+    high = low;
+    low = q >>> 0;
   }
-  env.hi = quotient[0];
-  env.lo = quotient[1];
+  env.hi = high;
+  env.lo = low;
   // What remains (already doubled) against the divisor gives the next bit; the rest is sticky.
   const half = top === 1 || rh > bh || (rh === bh && rl >= bl);
   const exactHalf = top === 0 && rh === bh && rl === bl;
@@ -341,11 +358,17 @@ export function sqrt(env: FloatEnv, out: F80, a: F80): void {
   roundToRegister(env, out, 0, ((exp - odd) >> 1) + BIAS);
 }
 
-/** Order two values; NaNs and unsupported formats are unordered. Raises no flag but DE. */
-export function compare(env: FloatEnv, a: F80, b: F80): number {
+/**
+ * Order two values; NaNs and unsupported formats are unordered. IE for signalling and unsupported operands, and for quiet
+ * NaNs too when `ordered`; DE for denormals.
+ */
+export function compare(env: FloatEnv, a: F80, b: F80, ordered: boolean): number {
   const ka = classify(a);
   const kb = classify(b);
-  if (ka > INFINITY || kb > INFINITY) return UNORDERED;
+  if (ka > INFINITY || kb > INFINITY) {
+    if (ordered || ka >= SNAN || kb >= SNAN) env.flags |= IE;
+    return UNORDERED;
+  }
   if (ka === DENORMAL || kb === DENORMAL) env.flags |= DE;
   if (ka === ZERO && kb === ZERO) return EQUAL;
   if (ka === ZERO) return b.sign ? GREATER : LESS;
@@ -354,14 +377,6 @@ export function compare(env: FloatEnv, a: F80, b: F80): number {
     (a.exp || 1) - (b.exp || 1) || (a.hi > b.hi ? 1 : a.hi < b.hi ? -1 : a.lo > b.lo ? 1 : a.lo < b.lo ? -1 : 0);
   if (magnitude === 0) return EQUAL;
   return magnitude > 0 !== (a.sign === 1) ? GREATER : LESS;
-}
-
-/** Is an operand of a comparison invalid? Quiet NaNs only for ordered comparisons. */
-export function invalidToCompare(a: F80, b: F80, ordered: boolean): boolean {
-  const ka = classify(a);
-  const kb = classify(b);
-  if (ka === UNSUPPORTED || kb === UNSUPPORTED || ka === SNAN || kb === SNAN) return true;
-  return ordered && (isNaN80(a) || isNaN80(b));
 }
 
 /** FRNDINT: round to an integer value by the rounding control. */

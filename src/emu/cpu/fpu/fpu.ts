@@ -23,7 +23,6 @@ import {
   div,
   EQUAL,
   extract,
-  invalidToCompare,
   LESS,
   mul,
   remainder,
@@ -183,9 +182,7 @@ function compareWith(fpu: Fpu, b: F80, bEmpty: boolean, ordered: boolean): boole
     return fpu.stackFault(false);
   }
   const env = fpu.env;
-  const a = fpu.st(0);
-  if (invalidToCompare(a, b, ordered)) env.flags |= IE;
-  const order = compare(env, a, b);
+  const order = compare(env, fpu.st(0), b, ordered);
   fpu.record(env.flags, 0);
   const unordered = order === UNORDERED;
   fpu.setConditions(unordered || order === LESS ? 1 : 0, unordered ? 1 : 0, unordered || order === EQUAL ? 1 : 0);
@@ -200,75 +197,91 @@ function compareToFlags(cpu: Cpu, fpu: Fpu, i: number, ordered: boolean): boolea
     return fpu.stackFault(false);
   }
   const env = fpu.env;
-  if (invalidToCompare(fpu.st(0), fpu.st(i), ordered)) env.flags |= IE;
-  const order = compare(env, fpu.st(0), fpu.st(i));
+  const order = compare(env, fpu.st(0), fpu.st(i), ordered);
   fpu.record(env.flags, fpu.sw & C1);
   cpu.setEflags(flags | (order === UNORDERED ? ZF | PARITY | CF : order === EQUAL ? ZF : order === LESS ? CF : 0));
   return (env.flags & ~env.masks & BEFORE) === 0;
 }
 
-/** Store ST(0) by `write` unless an unmasked exception forbids it; `empty` is the masked answer for an empty register. */
-function storeTop(fpu: Fpu, pop: boolean, convert: () => void, indefinite: () => void, write: () => void): void {
-  if (fpu.isEmpty(0)) {
-    if (fpu.cw & IE) {
-      indefinite();
-      write();
-    }
-    if (fpu.stackFault(false) && pop) fpu.pop();
-    return;
-  }
+/** A conversion for a store has been made: may it be written? Notes the flags when not. */
+function mayStore(fpu: Fpu): boolean {
   const env = fpu.env;
-  convert();
-  const refused = storeRefused(env);
-  if (!refused) write();
-  if (refused) fpu.record(env.flags & ~PE, 0);
-  else fpu.record(env.flags, env.up);
-  if (!refused && pop) fpu.pop();
+  if (!storeRefused(env)) return true;
+  fpu.record(env.flags & ~PE, 0);
+  return false;
+}
+
+/** The store has been written: note its flags and pop. */
+function stored(fpu: Fpu, pop: boolean): void {
+  fpu.record(fpu.env.flags, fpu.env.up);
+  if (pop) fpu.pop();
+}
+
+/** Store from an empty register: `write` puts the indefinite when IE is masked. */
+function storeEmpty(fpu: Fpu, pop: boolean, write: () => void): void {
+  if (fpu.cw & IE) write();
+  if (fpu.stackFault(false) && pop) fpu.pop();
 }
 
 function storeSingle(cpu: Cpu, fpu: Fpu, la: number, pop: boolean): void {
-  const env = fpu.env;
-  storeTop(
-    fpu,
-    pop,
-    () => toSingle(env, fpu.st(0)),
-    () => {
-      env.hi = 0xffc0_0000;
-    },
-    () => store32(cpu, la, env.hi),
-  );
+  if (fpu.isEmpty(0)) {
+    storeEmpty(fpu, pop, () => store32(cpu, la, 0xffc0_0000));
+    return;
+  }
+  toSingle(fpu.env, fpu.st(0));
+  if (!mayStore(fpu)) return;
+  store32(cpu, la, fpu.env.hi);
+  stored(fpu, pop);
 }
 
 function storeDouble(cpu: Cpu, fpu: Fpu, la: number, pop: boolean): void {
-  const env = fpu.env;
-  storeTop(
-    fpu,
-    pop,
-    () => toDouble(env, fpu.st(0)),
-    () => {
-      env.hi = 0xfff8_0000;
-      env.lo = 0;
-    },
-    () => store64(cpu, la, env.hi, env.lo),
-  );
+  if (fpu.isEmpty(0)) {
+    storeEmpty(fpu, pop, () => store64(cpu, la, 0xfff8_0000, 0));
+    return;
+  }
+  toDouble(fpu.env, fpu.st(0));
+  if (!mayStore(fpu)) return;
+  store64(cpu, la, fpu.env.hi, fpu.env.lo);
+  stored(fpu, pop);
+}
+
+function storeIntegerWords(cpu: Cpu, la: number, bits: 16 | 32 | 64, high: number, low: number): void {
+  if (bits === 64) store64(cpu, la, high, low);
+  else if (bits === 32) store32(cpu, la, low);
+  else store16(cpu, la, low);
 }
 
 function storeInteger(cpu: Cpu, fpu: Fpu, la: number, bits: 16 | 32 | 64, pop: boolean): void {
-  const env = fpu.env;
-  storeTop(
-    fpu,
-    pop,
-    () => toInteger(env, fpu.st(0), bits),
-    () => {
-      env.hi = 0x8000_0000;
-      env.lo = bits === 64 ? 0 : bits === 32 ? 0x8000_0000 : 0x8000;
-    },
-    () => {
-      if (bits === 64) store64(cpu, la, env.hi, env.lo);
-      else if (bits === 32) store32(cpu, la, env.lo);
-      else store16(cpu, la, env.lo);
-    },
-  );
+  if (fpu.isEmpty(0)) {
+    const low = bits === 64 ? 0 : bits === 32 ? 0x8000_0000 : 0x8000;
+    storeEmpty(fpu, pop, () => storeIntegerWords(cpu, la, bits, 0x8000_0000, low));
+    return;
+  }
+  toInteger(fpu.env, fpu.st(0), bits);
+  if (!mayStore(fpu)) return;
+  storeIntegerWords(cpu, la, bits, fpu.env.hi, fpu.env.lo);
+  stored(fpu, pop);
+}
+
+function storeExtendedAndPop(cpu: Cpu, fpu: Fpu, la: number): void {
+  if (fpu.isEmpty(0)) {
+    setIndefinite(fpu.result);
+    storeEmpty(fpu, true, () => storeExtended(cpu, la, fpu.result));
+    return;
+  }
+  storeExtended(cpu, la, fpu.st(0));
+  stored(fpu, true);
+}
+
+function storeDecimal(cpu: Cpu, fpu: Fpu, la: number): void {
+  if (fpu.isEmpty(0)) {
+    storeEmpty(fpu, true, () => storeBcd(cpu, la, BCD_INDEFINITE));
+    return;
+  }
+  const words = toBcd(fpu.env, fpu.st(0));
+  if (!mayStore(fpu)) return;
+  storeBcd(cpu, la, words);
+  stored(fpu, true);
 }
 
 function memoryForm(cpu: Cpu, fpu: Fpu, opcode: number, op: number, la: number): void {
@@ -362,15 +375,7 @@ function memoryDb(cpu: Cpu, fpu: Fpu, op: number, la: number): void {
       pushMemory(fpu);
       return;
     case 7:
-      storeTop(
-        fpu,
-        true,
-        () => {
-          fpu.result.copy(fpu.st(0));
-        },
-        () => setIndefinite(fpu.result),
-        () => storeExtended(cpu, la, fpu.result),
-      );
+      storeExtendedAndPop(cpu, fpu, la);
       return;
     default:
       raise(cpu, UD);
@@ -395,19 +400,9 @@ function memoryDf(cpu: Cpu, fpu: Fpu, op: number, la: number): void {
       loadInt64(cpu, la, fpu.memory);
       pushMemory(fpu);
       return;
-    case 6: {
-      let words = BCD_INDEFINITE;
-      storeTop(
-        fpu,
-        true,
-        () => {
-          words = toBcd(fpu.env, fpu.st(0));
-        },
-        () => {},
-        () => storeBcd(cpu, la, words),
-      );
+    case 6:
+      storeDecimal(cpu, fpu, la);
       return;
-    }
     case 7:
       storeInteger(cpu, fpu, la, 64, true);
       return;

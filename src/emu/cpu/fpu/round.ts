@@ -227,10 +227,18 @@ function assemble(env: FloatEnv, f: Format, sign: number, exp: number): void {
 }
 
 function toFormat(env: FloatEnv, x: F80, f: Format): void {
-  const kind = classify(x);
   env.hi = x.hi;
   env.lo = x.lo;
   env.ext = 0;
+  const scaled = x.exp - BIAS + f.bias;
+  if (scaled > 0 && scaled < f.expMax - 1 && x.hi >= INTEGER_BIT) {
+    const carried = roundSignificand(env, x.sign, f.bits);
+    if (carried) env.hi = INTEGER_BIT;
+    if (env.inexact) env.flags |= PE;
+    assemble(env, f, x.sign, carried ? scaled + 1 : scaled);
+    return;
+  }
+  const kind = classify(x);
   if (kind === UNSUPPORTED) {
     env.flags |= IE;
     env.hi = 0xc000_0000;
@@ -249,7 +257,7 @@ function toFormat(env: FloatEnv, x: F80, f: Format): void {
     return;
   }
   // An extended denormal is far below both formats: normalising it would change nothing.
-  let e = x.exp - BIAS + f.bias;
+  let e = scaled;
   if (e <= 0) {
     const carried = roundSignificand(env, x.sign, f.bits);
     const tiny = e < 0 || !carried;
