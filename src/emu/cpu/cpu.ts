@@ -127,6 +127,8 @@ export class Cpu {
   readonly engine: Engine;
   /** The instruction count at which STATE_LEFT reaches 0. */
   countTarget = 0;
+  /** The instruction count at which run() returns. */
+  runLimit = 0;
 
   /**
    * @param memory guest memory; the CPU state lives in its first 64 KiB
@@ -177,6 +179,15 @@ export class Cpu {
   /** Execute until icount >= untilIcount (exactly there), or halted, shut down, or stopRequested (which it clears). */
   run(untilIcount: number): void {
     this.engine.run(untilIcount);
+  }
+
+  /** From host code inside run(): return after at most so many more instructions, the current one not counted. */
+  shorten(instructions: number): void {
+    const surplus = this.state[STATE_LEFT] - instructions;
+    this.runLimit = Math.min(this.runLimit, this.icount + instructions);
+    if (surplus <= 0) return;
+    this.state[STATE_LEFT] -= surplus;
+    this.countTarget -= surplus;
   }
 
   /** All bits of EFLAGS. */

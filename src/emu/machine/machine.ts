@@ -1,5 +1,5 @@
 // A PC core: CPU, memory, 8259 pair, timer and clock joined, and the loop that runs them.
-import { Cpu, type CpuHost, type CpuModel, STATE_LEFT } from "../cpu/cpu.ts";
+import { Cpu, type CpuHost, type CpuModel } from "../cpu/cpu.ts";
 import { Clock, NS_PER_UNIT } from "./clock.ts";
 import { Memory } from "./memory.ts";
 import { PIC_PORTS, Pic8259 } from "./pic.ts";
@@ -108,12 +108,7 @@ export class Machine {
 
   /** A charge or a new event while the CPU runs: take back what it was given too much. */
   private comeNearer(): void {
-    if (!this.running) return;
-    const { cpu } = this;
-    const surplus = cpu.state[STATE_LEFT] - this.budget();
-    if (surplus <= 0) return;
-    cpu.state[STATE_LEFT] -= surplus;
-    cpu.countTarget -= surplus;
+    if (this.running) this.cpu.shorten(this.budget());
   }
 
   private wakes(): boolean {

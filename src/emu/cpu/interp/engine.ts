@@ -124,10 +124,11 @@ class Tier0 implements Engine {
     const cpu = this.cpu;
     const S = cpu.state;
     cpu.stopRequested = false;
+    cpu.runLimit = untilIcount;
     for (;;) {
       const now = cpu.icount;
-      if (now >= untilIcount || cpu.shutdown !== null || cpu.stopRequested) return;
-      const stretch = Math.min(untilIcount - now, MAX_STRETCH);
+      if (now >= cpu.runLimit || cpu.shutdown !== null || cpu.stopRequested) return;
+      const stretch = Math.min(cpu.runLimit - now, MAX_STRETCH);
       cpu.countTarget = now + stretch;
       S[STATE_LEFT] = stretch;
       if (!this.stretch()) return;

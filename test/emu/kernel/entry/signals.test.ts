@@ -1,0 +1,108 @@
+// Registers, signal frames, faults and misuse in both rings, as the real kernels showed them.
+import { describe, expect, it } from "vitest";
+import { runProgram } from "./programs.ts";
+
+/** The lines NAME=0x... of a run, in order. */
+function values(text: string): { name: string; value: number }[] {
+  return [...text.matchAll(/^ ?([^\n=]+)=0x([0-9a-f]{8})$/gm)].map(([, name, hex]) => ({
+    name,
+    value: Number.parseInt(hex, 16),
+  }));
+}
+
+describe("registers of a program", () => {
+  for (const ring of [0, 3] as const) {
+    it(`in ring ${ring}, and of its handlers`, () => {
+      const { text, kernel } = runProgram(["regs"], { ring });
+      expect(text).toContain("regs done");
+      const seen = values(text);
+      const all = (name: string) => seen.filter((row) => row.name === name).map((row) => row.value);
+      const ku = ring === 0;
+      expect([all("cs")[0], all("ss")[0], all("ds")[0], all("es")[0], all("fs")[0], all("gs")[0]]).toEqual(
+        ku ? [0x60, 0x68, 0x7b, 0x7b, 0, 0] : [0x73, 0x7b, 0x7b, 0x7b, 0, 0],
+      );
+      expect(all("eflags")[0]).toBe(0x246);
+      expect(all("AT_SYSINFO")[0]).toBe(kernel.entry.sysinfo(ku));
+      if (ku) {
+        expect(all("eflags after cli")[0] & 0x200).toBe(0);
+        expect(all("after sti")[0] & 0x200).toBe(0x200);
+      }
+      // Three deliveries: at the end of a direct call, of an int 0x80, and from an interrupt.
+      expect(all("handler cs")).toEqual(ku ? [0x60, 0x60, 0x60] : [0x73, 0x73, 0x73]);
+      expect(all("handler ss")).toEqual(ku ? [0x68, 0x68, 0x68] : [0x7b, 0x7b, 0x7b]);
+      expect(all("sc.cs")).toEqual(ku ? [0x20073, 0x20073, 0x10073] : [0x73, 0x73, 0x73]);
+      expect(all("handler eflags").map((flags) => flags & 0x200)).toEqual([0x200, 0x200, 0x200]);
+      const { symbols } = kernel.entry.text;
+      if (ku) {
+        const restorer = symbols["kml_sigreturn_shortcut"] >>> 0;
+        expect(all("retaddr(restorer)")).toEqual([restorer, restorer, restorer]);
+        expect(all("sc.eip")[0]).toBe(symbols["kml_wrapper_int_post"] >>> 0);
+        expect(all("sc.eip")[2]).toBe(0);
+        expect(all("sc.eflags")[2]).toBe(0);
+      }
+      expect(all("cs after")).toEqual([ku ? 0x60 : 0x73]);
+    });
+  }
+
+  it("interrupts are on in a handler entered from an interrupt, and after it", () => {
+    for (const ring of [0, 3] as const) {
+      const flags = values(runProgram(["hif"], { ring }).text).map((row) => row.value & 0x200);
+      expect(flags).toEqual([0x200, 0x200, 0x200, 0x200]);
+    }
+  });
+});
+
+describe("what ends a program", () => {
+  const SIGILL = 4;
+  const SIGTRAP = 5;
+  const SIGFPE = 8;
+  const SIGSEGV = 11;
+  it.each([
+    ["segv", SIGSEGV],
+    ["kwrite", SIGSEGV],
+    ["ud2", SIGILL],
+    ["div0", SIGFPE],
+    ["badesp", SIGSEGV],
+    ["overflow", SIGSEGV],
+    ["int3", SIGTRAP],
+    ["tf", SIGTRAP],
+  ])("odd %s: signal %i in both rings", (mode, signal) => {
+    for (const ring of [0, 3] as const) {
+      expect(runProgram(["odd", mode], { ring }).exit).toMatchObject({ kind: "signal", signal });
+    }
+  });
+
+  it("sysenter in ring 0 drops to ring 3 without a word; the next direct call is a fault", () => {
+    const dropped = runProgram(["odd", "sysenter", "x"], { ring: 0 });
+    expect(values(dropped.text).find((row) => row.name === "cs after")!.value).toBe(0x73);
+    expect(dropped.exit).toMatchObject({ kind: "signal", signal: SIGSEGV });
+    expect(runProgram(["odd", "sysenter"], { ring: 0 }).exit).toMatchObject({ kind: "signal", signal: SIGSEGV });
+  });
+});
+
+describe("numbers without a call", () => {
+  const ENOSYS = -38 >>> 0;
+  it.each(["461", "500", "1000", "1023", "-1"])("%s is ENOSYS in a direct call and by sysenter", (nr) => {
+    for (const ring of [0, 3] as const)
+      expect(values(runProgram(["odd", "badnr", nr], { ring }).text)[0].value).toBe(ENOSYS);
+  });
+
+  it("by int 0x80 always", () => {
+    for (const ring of [0, 3] as const) {
+      expect(values(runProgram(["odd", "badnr80", "100000"], { ring }).text)[0].value).toBe(ENOSYS);
+    }
+  });
+
+  it("behind the direct table a jump goes wild, and only the program dies of it", () => {
+    const { exit, kernel } = runProgram(["odd", "badnr", "5000"], { ring: 0 });
+    expect(exit.kind).toBe("signal");
+    expect(kernel.machine.dead).toBeNull();
+  });
+
+  it("IOPL in ring 0 survives an int 0x80", () => {
+    const flags = (ring: 0 | 3) =>
+      values(runProgram(["odd", "iopl"], { ring }).text).find((row) => row.name === "eflags")!;
+    expect(flags(0).value & 0x3000).toBe(0x3000);
+    expect(flags(3).value & 0x3000).toBe(0);
+  });
+});
