@@ -1,6 +1,10 @@
 // Who waits for whom: a record goes on at the latest of its causes, each the end of another record's work (or its own) plus a delay.
+import { InputError } from "../errors.ts";
 import type { Program } from "./program.ts";
 import { WAIT } from "./waits.ts";
+
+/** Cycles are exact integers up to 2^53; what begins before this ends before that. */
+const LATEST = 2 ** 52;
 
 /** The state of all waits of one replay. */
 export class Dependencies {
@@ -44,6 +48,10 @@ export class Dependencies {
   #learn(task: number, wait: number, base: number): void {
     const { delayNs, kind } = this.#program.waits;
     const at = base + Math.round(delayNs[wait] * this.#cyclesPerNs);
+    if (!(at < LATEST)) {
+      const seq = this.#program.seq[this.#program.waits.target[wait]];
+      throw new InputError(`event ${seq} waits until cycle ${at}, beyond 2^52: check its edges' delays`);
+    }
     if (at <= this.#readyAt[task]) return;
     this.#readyAt[task] = at;
     this.#readyKind[task] = kind[wait];

@@ -3,7 +3,7 @@ import { CAUSE_COUNT, CAUSE_INDEX, type Cause } from "./causes.ts";
 import type { Prices } from "./prices.ts";
 import type { Program } from "./program.ts";
 import { callRoute, type Mechanism } from "./routes.ts";
-import type { ShapeCosts } from "./shape-costs.ts";
+import { causesOf, type ShapeCosts } from "./shape-costs.ts";
 import { RECORD, type Shapes } from "./shapes.ts";
 
 /** What all calls of one name gain. */
@@ -39,14 +39,9 @@ export function callGains(shapes: Shapes, base: ShapeCosts, other: ShapeCosts): 
     .sort((a, b) => b.saved - a.saved || (a.name < b.name ? -1 : 1));
 }
 
-/** Cycles of all calls, and of them by cause. */
+/** Cycles of all calls by cause. */
 function callCycles(shapes: Shapes, costs: ShapeCosts): Float64Array {
-  const causes = new Float64Array(CAUSE_COUNT);
-  for (let s = 0; s < shapes.length; s++) {
-    if (shapes.kind[s] !== RECORD.call) continue;
-    for (let c = 0; c < CAUSE_COUNT; c++) causes[c] += shapes.count[s] * costs.causes[s * CAUSE_COUNT + c];
-  }
-  return causes;
+  return causesOf(shapes, costs, (kind) => kind === RECORD.call);
 }
 
 function sumOf(cycles: Float64Array): number {

@@ -9,7 +9,7 @@ import { Dependencies } from "./dependencies.ts";
 import { type Alarm, EventLoop, RANK } from "./loop.ts";
 import type { Program } from "./program.ts";
 import type { MachineTimes, Replayed, ReplayOptions } from "./replay.ts";
-import type { MachineCosts, ShapeCosts } from "./shape-costs.ts";
+import { causesOf, type MachineCosts, type ShapeCosts } from "./shape-costs.ts";
 import { TaskLines } from "./task-lines.ts";
 import { WAIT } from "./waits.ts";
 
@@ -20,6 +20,9 @@ const RUN = { unborn: 0, ready: 1, running: 2, waiting: 3, done: 4 } as const;
 
 /** Of the record a task is in: before its waiting point; past it, but others have not heard; past it. */
 const PAST = { before: 0, owing: 1, known: 2 } as const;
+
+/** Ticks and turns of one replay. */
+const MOST_INTERRUPTIONS = 5e7;
 
 const IDLE_IO = CAUSE_INDEX["idle-io"];
 const IDLE_TIMER = CAUSE_INDEX["idle-timer"];
@@ -114,7 +117,27 @@ export class Machine {
     return sum;
   }
 
+  /** Refuses what would take the host hours: more ticks and turns than anyone needs, or cycles beyond 2^52. */
+  #checkLength(): void {
+    let cycles = 0;
+    let running = 0;
+    for (let task = 0; task < this.#program.tasks; task++) {
+      cycles += this.#lines.length(task);
+      if (this.#lines.length(task) > 0) running++;
+    }
+    const { tickCycles, quantumCycles } = this.#times;
+    if (!(cycles < 2 ** 52))
+      throw new InputError(`the trace takes ${cycles} cycles, beyond 2^52: too long for exact sums`);
+    const turns = running > 1 ? cycles / quantumCycles : 0;
+    if (turns + (tickCycles > 0 ? cycles / tickCycles : 0) > MOST_INTERRUPTIONS) {
+      throw new InputError(
+        `${cycles} cycles would be interrupted more than ${MOST_INTERRUPTIONS} times: lower hz or raise quantum_us`,
+      );
+    }
+  }
+
   run(): Replayed {
+    this.#checkLength();
     const { tasks, startedBy, firstRecord } = this.#program;
     this.#setTick();
     for (let task = 0; task < tasks; task++) {
@@ -140,12 +163,11 @@ export class Machine {
 
   /** Every record of every task has run exactly once: their causes come from the shapes' counts. */
   #chargeRecords(): void {
-    const { shapes } = this.#program;
+    const sums = causesOf(this.#program.shapes, this.#costs);
     let kernel = 0;
-    for (let s = 0; s < shapes.length; s++) {
-      const count = shapes.count[s];
-      for (let c = 0; c < CAUSE_COUNT; c++) this.#causes[c] += count * this.#costs.causes[s * CAUSE_COUNT + c];
-      kernel += count * this.#costs.total[s];
+    for (let c = 0; c < CAUSE_COUNT; c++) {
+      this.#causes[c] += sums[c];
+      kernel += sums[c];
     }
     const { tasks } = this.#program;
     let lines = 0;

@@ -139,16 +139,26 @@ class Shaper {
     const type = obj >= 0 && obj < this.#objectType.length ? this.#objectType[obj] : 0;
     const inside = known ? (flags & FLAG.in_kernel) !== 0 : kind === KIND.fault && events.parent[seq] >= 0;
     const missing = events.ret[seq] === -ENOSYS;
+    const work = known && (flags & FLAG.exit_work) !== 0;
     const cause = events.cause[seq];
     const ring0 = this.#ring0[seq];
     this.#count(kind, site, nr, known ? flags : undefined);
-    // 4 + 2 + 3 + 3 + 4 + 1 + 1 + 4 + 9 bits.
+    // 1 + 4 + 2 + 3 + 3 + 4 + 1 + 1 + 4 + 9 bits.
     const things = (((kind << 2) | abi) << 6) | (site << 3) | type;
     const how = (((((ring0 >> 4) << 1) | (inside ? 1 : 0)) << 1) | (missing ? 1 : 0)) * 16 + cause;
-    const key = ((things << 10) | how) * 512 + (nr < 0 || nr > NUMBERS ? NUMBERS : nr);
+    const key = ((work ? 1 << 22 : 0) | (things << 10) | how) * 512 + (nr < 0 || nr > NUMBERS ? NUMBERS : nr);
     let base = this.#bases.get(key);
     if (base === undefined) {
-      const made = this.#base(kind, abi, site, type, nr, cause, missing, ring0 | (inside ? TRAIT.inKernel : 0));
+      const made = this.#base(
+        kind,
+        abi,
+        site,
+        type,
+        nr,
+        cause,
+        missing,
+        ring0 | (inside ? TRAIT.inKernel : 0) | (work ? TRAIT.exitWork : 0),
+      );
       base = this.#table.addBase(made);
       this.#bases.set(key, base);
       this.#masks[base] = workMask(this.#data, this.#classes.list[made.class]);

@@ -26,19 +26,25 @@ export interface CallSite {
   readonly args: number;
   /** A return from a signal handler: an inline int 0x80 in ring 3, a jump within the kernel in ring 0. */
   readonly sigreturn: boolean;
+  /** A signal or a switch waits at the way out. */
+  readonly exitWork?: boolean;
 }
 
 /** Paths of a call. */
 export function callRoute(mechanism: Mechanism, site: CallSite): readonly string[] {
   if (mechanism === "free") return [];
-  if (!inRing0(mechanism)) {
-    if (site.inline || site.sigreturn) return ["A"];
-    return mechanism === "int80" ? ["stub.int80", "A"] : ["stub.sysenter", "B"];
-  }
-  if (site.sigreturn) return ["D"];
-  if (site.inline && mechanism === "kml") return ["E"];
-  if (site.special) return ["D"];
+  const work = site.exitWork === true;
+  if (!inRing0(mechanism)) return work ? [...ring3Route(mechanism, site), "exit-work"] : ring3Route(mechanism, site);
+  if (site.inline && !site.sigreturn && mechanism === "kml") return work ? ["E", "exit-work.kml"] : ["E"];
+  // A direct call with work at its way out makes the frame that a special one has from the start.
+  if (work) return ["D", "exit-work.kml"];
+  if (site.special || site.sigreturn) return ["D"];
   return site.args === 0 ? ["C0"] : ["C"];
+}
+
+function ring3Route(mechanism: Mechanism, site: CallSite): readonly string[] {
+  if (site.inline || site.sigreturn) return ["A"];
+  return mechanism === "int80" ? ["stub.int80", "A"] : ["stub.sysenter", "B"];
 }
 
 /** Path of a page fault that the program or the kernel takes. */

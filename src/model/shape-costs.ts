@@ -4,14 +4,44 @@ import type { Prices } from "./prices.ts";
 import { callRoute, faultRoute, inRing0, type Mechanism, STARVED_ROUTE, switchRoute, tickRoute } from "./routes.ts";
 import { RECORD, SHAPE_WORKS, type Shapes, TRAIT } from "./shapes.ts";
 
+const BODY = CAUSE_INDEX["body"];
+const COPY = CAUSE_INDEX["copy"];
+const FAULT_BODY = CAUSE_INDEX["fault-body"];
+
 /** What each shape costs. */
 export interface ShapeCosts {
   /** Cycles of a record from the end of its program instructions to its return. */
   readonly total: Float64Array;
   /** Of them, cycles after the point where it may have to wait. */
   readonly after: Float64Array;
-  /** Cycles by cause, CAUSE_COUNT a shape; they add up to `total`. */
-  readonly causes: Float64Array;
+  /** Of them, the body's own, and the copying. */
+  readonly body: Float64Array;
+  readonly copy: Float64Array;
+  /** The rest is the way in and out: its number, and the cycles of each way by cause. */
+  readonly way: Uint16Array;
+  readonly ways: readonly Float64Array[];
+}
+
+/** Adds, by cause, the cycles of every record whose shape is of a kind that counts; returns the sums. */
+export function causesOf(
+  shapes: Shapes,
+  costs: ShapeCosts,
+  counts: (kind: number) => boolean = () => true,
+): Float64Array {
+  const sums = new Float64Array(CAUSE_COUNT);
+  const times = new Float64Array(costs.ways.length);
+  for (let s = 0; s < shapes.length; s++) {
+    const kind = shapes.kind[s];
+    if (kind === RECORD.none || !counts(kind)) continue;
+    const count = shapes.count[s];
+    times[costs.way[s]] += count;
+    sums[kind === RECORD.fault ? FAULT_BODY : BODY] += count * costs.body[s];
+    sums[COPY] += count * costs.copy[s];
+  }
+  costs.ways.forEach((way, number) => {
+    for (let c = 0; c < CAUSE_COUNT; c++) sums[c] += times[number] * way[c];
+  });
+  return sums;
 }
 
 /** What the machine itself does. Cycles by cause, and their sums. */
@@ -25,6 +55,7 @@ export interface MachineCosts {
 
 interface Way {
   readonly causes: Float64Array;
+  readonly sum: number;
   readonly after: number;
 }
 
@@ -39,12 +70,8 @@ function sumOf(cycles: Float64Array): number {
 /** Terms of a body in the order of a shape's works, after the constant; then what is charged as copying. */
 const TERMS = ["a", "bytes", "pages", "components", "items", "cold", "copy"] as const;
 
-const BODY = CAUSE_INDEX["body"];
-const COPY = CAUSE_INDEX["copy"];
-const FAULT_BODY = CAUSE_INDEX["fault-body"];
-
 /** The paths of one kind of shape, and the faults that come with it. */
-function wayOf(prices: Prices, mechanism: Mechanism, shapes: Shapes, shape: number): Way {
+function wayOf(prices: Prices, mechanism: Mechanism, shapes: Shapes, shape: number): Omit<Way, "sum"> {
   const traits = shapes.traits[shape];
   const args = shapes.args[shape];
   const has = (trait: number): boolean => (traits & trait) !== 0;
@@ -76,6 +103,7 @@ function wayOf(prices: Prices, mechanism: Mechanism, shapes: Shapes, shape: numb
         special: has(TRAIT.special),
         args,
         sigreturn: has(TRAIT.sigreturn),
+        exitWork: has(TRAIT.exitWork),
       }),
       args,
     );
@@ -90,39 +118,42 @@ export function shapeCosts(shapes: Shapes, prices: Prices, mechanism: Mechanism)
   const n = shapes.length;
   const total = new Float64Array(n);
   const after = new Float64Array(n);
-  const causes = new Float64Array(n * CAUSE_COUNT);
-  const ways = new Map<number, Way>();
+  const body = new Float64Array(n);
+  const copy = new Float64Array(n);
+  const way = new Uint16Array(n);
+  const found: Way[] = [];
+  const numbers = new Map<number, number>();
   const ring0 = inRing0(mechanism);
   const coefficients = shapes.classes.map((name) => {
     const own = prices.bodyOf(name);
     return TERMS.map((term) => prices.body(own, term));
   });
+  const { work } = shapes;
   for (let s = 0; s < n; s++) {
     const kind = shapes.kind[s];
     if (kind === RECORD.none) continue;
-    const key = ((shapes.class[s] * 8 + kind) * 256 + shapes.traits[s]) * 256 + shapes.args[s];
-    let way = ways.get(key);
-    if (way === undefined) {
-      way = wayOf(prices, mechanism, shapes, s);
-      ways.set(key, way);
+    const traits = shapes.traits[s];
+    const key = (((kind === RECORD.fault ? shapes.class[s] : 0) * 8 + kind) * 512 + traits) * 8 + shapes.args[s];
+    let number = numbers.get(key);
+    if (number === undefined) {
+      const made = wayOf(prices, mechanism, shapes, s);
+      number = found.push({ ...made, sum: sumOf(made.causes) }) - 1;
+      numbers.set(key, number);
     }
-    const at = s * CAUSE_COUNT;
-    causes.set(way.causes, at);
-    if (!(kind === RECORD.fault && ring0 && (shapes.traits[s] & TRAIT.noFault) !== 0)) {
+    way[s] = number;
+    const gone = kind === RECORD.fault && ring0 && (traits & TRAIT.noFault) !== 0;
+    if (!gone) {
       const c = coefficients[shapes.class[s]];
-      const { work } = shapes;
       const w = s * SHAPE_WORKS;
-      const body =
-        c[0] + c[1] * work[w] + c[2] * work[w + 1] + c[3] * work[w + 2] + c[4] * work[w + 3] + c[5] * work[w + 4];
-      causes[at + (kind === RECORD.fault ? FAULT_BODY : BODY)] += Math.round(body);
-      causes[at + COPY] += Math.round(c[6] * work[w]);
+      body[s] = Math.round(
+        c[0] + c[1] * work[w] + c[2] * work[w + 1] + c[3] * work[w + 2] + c[4] * work[w + 3] + c[5] * work[w + 4],
+      );
+      copy[s] = Math.round(c[6] * work[w]);
     }
-    let sum = 0;
-    for (let i = 0; i < CAUSE_COUNT; i++) sum += causes[at + i];
-    total[s] = sum;
-    after[s] = Math.min(sum, way.after);
+    total[s] = found[number].sum + body[s] + copy[s];
+    after[s] = Math.min(total[s], found[number].after);
   }
-  return { total, after, causes };
+  return { total, after, body, copy, way, ways: found.map(({ causes }) => causes) };
 }
 
 /** Prices what the machine itself does. */

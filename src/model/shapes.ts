@@ -5,7 +5,7 @@
 export const RECORD = { call: 0, fault: 1, signal: 2, vdso: 3, none: 4 } as const;
 
 /**
- * Bits of a shape. The last four hold what a ring-0 run shows at this record: the stack page is absent or read-only (cowStack)
+ * Bits of a shape. Those from `starves` to `noFault` hold what a ring-0 run shows at this record: the stack page is absent or read-only (cowStack)
  * when something is pushed on it; the kernel itself takes the fault on its way out; there is no plain fault (any more).
  */
 export const TRAIT = {
@@ -17,6 +17,7 @@ export const TRAIT = {
   cowStack: 32,
   faultsInside: 64,
   noFault: 128,
+  exitWork: 256,
 } as const;
 
 /** Work of a shape, in the order kept: bytes, pages, components, items, cold. */
@@ -31,7 +32,7 @@ export interface Shapes {
   /** Index into `classes`. */
   readonly class: Uint16Array;
   readonly args: Uint8Array;
-  readonly traits: Uint8Array;
+  readonly traits: Uint16Array;
   /** SHAPE_WORKS numbers a shape. */
   readonly work: Float64Array;
   /** How many records have it. */
@@ -154,7 +155,7 @@ export class ShapeTable {
       name: Uint16Array.from(bases, (base) => base.name),
       class: Uint16Array.from(bases, (base) => base.class),
       args: Uint8Array.from(bases, (base) => base.args),
-      traits: Uint8Array.from(bases, (base) => base.traits),
+      traits: Uint16Array.from(bases, (base) => base.traits),
       work: this.#work.slice(0, n * SHAPE_WORKS),
       count: this.#count.slice(0, n),
       names,

@@ -32,10 +32,14 @@ export function bareReplay(
   const program = compile(trace, data);
   const n = program.shapes.length;
   const nothing = new Float64Array(CAUSE_COUNT);
+  const zeros = () => new Float64Array(n);
   const costs: ShapeCosts = {
-    total: new Float64Array(n),
-    after: new Float64Array(n),
-    causes: new Float64Array(n * CAUSE_COUNT),
+    total: zeros(),
+    after: zeros(),
+    body: zeros(),
+    copy: zeros(),
+    way: new Uint16Array(n),
+    ways: [nothing],
   };
   const machine: MachineCosts = {
     tickInUser: nothing,

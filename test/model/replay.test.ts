@@ -34,9 +34,15 @@ function run(made: MadeTrace, costs: Costs, times: Partial<MachineTimes> = {}): 
   const program = compile(makeTrace(made), data);
   const n = program.shapes.length;
   const call = costs.call ?? 0;
-  const causes = new Float64Array(n * CAUSE_COUNT);
-  for (let s = 0; s < n; s++) causes[s * CAUSE_COUNT + CAUSE_INDEX["body"]] = call;
-  const shapes = { total: new Float64Array(n).fill(call), after: new Float64Array(n).fill(costs.after ?? 0), causes };
+  const fill = (cycles: number) => new Float64Array(n).fill(cycles);
+  const shapes = {
+    total: fill(call),
+    after: fill(costs.after ?? 0),
+    body: fill(call),
+    copy: fill(0),
+    way: new Uint16Array(n),
+    ways: [new Float64Array(CAUSE_COUNT)],
+  };
   const machine = {
     tickInUser: one("irq-path", costs.tickUser),
     tickInKernel: one("tick-body", costs.tickKernel),
@@ -272,6 +278,18 @@ describe("traces that cannot be replayed", () => {
       ],
     };
     expect(() => bareReplay(makeTrace(made), data)).toThrow(/waits for itself/);
+  });
+
+  test("a delay beyond the clock", () => {
+    const made = { tasks: 1, events: [{ task: 0, user: 1 }], edges: [{ to: 0, kind: EDGE.timer, delay: 2 ** 53 - 1 }] };
+    expect(() => bareReplay(makeTrace(made), data)).toThrow(/event 0 waits until cycle .* beyond 2\^52/);
+  });
+
+  test("more instructions than the clock has cycles, and more ticks than anyone waits for", () => {
+    const long = makeTrace({ tasks: 1, events: [{ task: 0, user: 2 ** 53 - 1 }] });
+    expect(() => bareReplay(long, data)).toThrow(/too long for exact sums/);
+    const ticking = makeTrace({ tasks: 1, events: [{ task: 0, user: 1e9 }] });
+    expect(() => bareReplay(ticking, data, { tickCycles: 10, firstTick: 10 })).toThrow(/lower hz/);
   });
 
   test("no events", () => {

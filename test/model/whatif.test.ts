@@ -7,7 +7,7 @@ import { type MadeTrace, makeTrace, randomTrace } from "../../src/model/made-tra
 import { settableKeys } from "../../src/model/prices.ts";
 import { draw } from "../../src/model/random.ts";
 import { isResult, type MechanismResult, type WhatIfOptions, whatif } from "../../src/model/whatif.ts";
-import { CAUSE, FLAG, KIND, SITE } from "../../src/traces/schema/enums.ts";
+import { ABI, CAUSE, FLAG, FLAGS_UNKNOWN, KIND, SITE } from "../../src/traces/schema/enums.ts";
 import type { Trace } from "../../src/traces/trace.ts";
 
 const data = modelData();
@@ -192,6 +192,58 @@ describe("what an answer holds", () => {
       "fixed-path",
     );
   });
+});
+
+describe("traces of other tools", () => {
+  /** Two calls of an x86-64 program as strace sees them: times in nanoseconds, nothing else. */
+  const strace = (): Trace => {
+    const trace = makeTrace({
+      tasks: 1,
+      events: [
+        { task: 0, nr: 39 },
+        { task: 0, nr: 35 },
+      ],
+    });
+    const { events } = trace;
+    for (const seq of [0, 1]) {
+      events.user[seq] = Number.NaN;
+      events.abi[seq] = ABI.x86_64;
+      events.site[seq] = SITE.syscall64;
+      events.flags[seq] = FLAGS_UNKNOWN;
+    }
+    events.tIn.set([1000, 6000]);
+    events.tOut.set([2000, 9000]);
+    events.blocked[1] = 2500;
+    return {
+      ...trace,
+      meta: {
+        ...trace.meta,
+        clock: { unit: "ns", nsPerUnit: 1 },
+        fidelity: { ...trace.meta.fidelity, times: "inflated: strace" },
+      },
+    };
+  };
+
+  test("program time is the gaps, waits are the recorded ones: 4 us and 2.5 us at 2800 MHz", () => {
+    const [int80] = results(strace(), { set: nothingBut({}) });
+    expect(int80.causes.user).toBe(4000 * 2.8);
+    expect(int80.causes["idle-dependency"]).toBe(2500 * 2.8);
+    expect(int80.total).toBe(6500 * 2.8);
+  });
+
+  test("calls are named by their own ABI's numbers, taken as recompiled, and the answer says what it rests on", () => {
+    const answer = whatif(strace(), data, { draws: 0 });
+    expect(answer.mechanisms.filter(isResult)[2].calls.map(({ name }) => name)).toEqual(["getpid", "nanosleep"]);
+    const notes = answer.notes.join("\n");
+    for (const said of ["inflated: strace", "gaps between calls", "assumed recompiled", "no starvation is predicted"])
+      expect(notes).toContain(said);
+  });
+});
+
+test("work at the way out: a direct call with a signal waiting makes a frame as a special one does", () => {
+  const event = (flags: number): MadeTrace => ({ tasks: 1, events: [{ task: 0, flags }] });
+  expect(totals(event(0), { "i.seg_load": 1, "i.pop_seg": 1 })).toEqual([6, 4, 0, 0, 0]);
+  expect(totals(event(FLAG.exit_work), { "i.seg_load": 1, "i.pop_seg": 1 })).toEqual([6, 4, 6, 6, 0]);
 });
 
 describe("what cannot be asked is said in one line", () => {
