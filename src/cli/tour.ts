@@ -1,5 +1,4 @@
 // kmlab tour: the whole job once on real programs. What `npm start` runs.
-import { existsSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -13,6 +12,7 @@ import { CheckFailed } from "../errors.ts";
 import { modelData } from "../model/data-node.ts";
 import { whatifText } from "../model/report.ts";
 import { whatif } from "../model/whatif.ts";
+import { SHIPPED_TRACES } from "../shipped-traces.ts";
 import { readTrace, writeTrace } from "../traces/node.ts";
 import type { Trace } from "../traces/trace.ts";
 import { progressBar } from "./rootfs.ts";
@@ -63,14 +63,16 @@ async function captured(folder: string): Promise<Pair[]> {
 
 /** The small captures that come with kmlab, for hosts without packages. */
 function shipped(): Pair[] {
-  const names = readdirSync(SHIPPED).filter((name) => name.endsWith("-ring3.kmtrace"));
-  const load = (path: string) => ({ path, trace: readTrace(path) });
-  return names.map((file) => {
-    const ring3 = load(join(SHIPPED, file));
-    const other = join(SHIPPED, file.replace("-ring3", "-ring0"));
-    const name = file.replace("-ring3.kmtrace", "");
-    return { name, command: ring3.trace.meta.argv.join(" "), ring3, ring0: existsSync(other) ? load(other) : ring3 };
-  });
+  const load = (name: string, ring: 0 | 3) => {
+    const path = join(SHIPPED, `${name}-ring${ring}.kmtrace`);
+    return { path, trace: readTrace(path) };
+  };
+  return SHIPPED_TRACES.map(({ name, argv }) => ({
+    name,
+    command: argv.join(" "),
+    ring3: load(name, 3),
+    ring0: load(name, 0),
+  }));
 }
 
 /** Prints the what-if of the ring-3 capture, and beside it what the ring-0 capture of the same program says. */
