@@ -100,6 +100,8 @@ export interface WorldOptions {
   entry?: KernelOptions["entry"];
   ring: 0 | 3;
   vdsoClock?: boolean;
+  /** Default: keep the events. */
+  recorder?: Recorder;
   options?: EntryOptions;
 }
 
@@ -128,7 +130,7 @@ export function world(source: string, o: WorldOptions): World {
   };
   const machine = new Machine({ ramBytes: 16 << 20, hz: 100 });
   const recorder = new EventList();
-  const k = new Kernel(kernelOptions, machine, recorder);
+  const k = new Kernel(kernelOptions, machine, o.recorder ?? recorder);
   k.entry = new Entry(k, o.options);
   k.entry.startIdle(k.idle);
   const task = new Task(100, k.ids.task(), undefined, defaultRlimits());

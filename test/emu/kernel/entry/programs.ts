@@ -57,7 +57,7 @@ export interface ProgramRun {
 
 class MarkedEvents extends EventList {
   afterLeave: () => void = () => {};
-  override leave(seq?: number, end?: Parameters<EventList["leave"]>[1]): void {
+  override leave(seq: number, end: Parameters<EventList["leave"]>[1]): void {
     super.leave(seq, end);
     this.afterLeave();
   }
