@@ -1,8 +1,5 @@
 // npm run diff -- --seed N [--count K]: random trees and shell scripts, run natively and in kmlab three ways; a difference is shrunk to a small command.
 // --recorded compares with the recorded native runs (anywhere); --record makes that recording (root, a kernel that runs i386 programs).
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import process from "node:process";
 import yargs from "yargs";
 import type { RootImage } from "../src/emu/rootfs/image.ts";
@@ -26,10 +23,8 @@ import {
 import { shrink } from "../test/programs/shrink.ts";
 
 /** What a trial does natively; its files are put in place first. */
-function runNative(native: NativeRoot, folder: string, trial: Trial): Outcome {
-  const tar = join(folder, "trial.tar");
-  writeFileSync(tar, writeTar(trial.members));
-  native.reset(tar);
+function runNative(native: NativeRoot, trial: Trial): Outcome {
+  native.reset(writeTar(trial.members));
   return native.run({ argv: argvOf(trial) });
 }
 
@@ -62,8 +57,8 @@ async function record(): Promise<void> {
   try {
     for (let seed = 1; seed <= RECORDED_SEEDS; seed++) {
       const trial = trialOf(seed);
-      const first = compact(runNative(native, native.folder, trial));
-      const changes = differences(first, compact(runNative(native, native.folder, trial)));
+      const first = compact(runNative(native, trial));
+      const changes = differences(first, compact(runNative(native, trial)));
       if (changes.length > 0) unstable.push(`seed ${seed}: ${changes.join("; ")}\n${describe(trial)}`);
       recording.runs[seed] = { of: commandHash({ argv: argvOf(trial) }), ...first };
     }
@@ -85,7 +80,6 @@ async function compare(first: number, count: number, recorded: boolean): Promise
     );
   }
   const native = recorded ? undefined : new NativeRoot(location.directory);
-  const folder = mkdtempSync(join(tmpdir(), "kmlab-diff-"));
   let failed = 0;
   try {
     for (let seed = first; seed < first + count; seed++) {
@@ -94,30 +88,29 @@ async function compare(first: number, count: number, recorded: boolean): Promise
       if (recorded && run?.of !== commandHash({ argv: argvOf(trial) })) {
         throw new InputError(`seed ${seed}: not in ${SEEDS_FILE}, or made by another generator; use --record`);
       }
-      const { of: _, ...expected } = run ?? { of: "", ...compact(runNative(native!, folder, trial)) };
+      const { of: _, ...expected } = run ?? { of: "", ...compact(runNative(native!, trial)) };
       for (const way of WAYS) {
         const found = differences(expected, compact(runHere(base, trial, way)));
         if (found.length === 0) continue;
         failed++;
         process.stdout.write(`seed ${seed}, ${way.name}:\n  ${found.join("\n  ")}\n`);
-        process.stdout.write(`${describe(native ? shrunk(native, folder, base, trial, way) : trial)}\n`);
+        process.stdout.write(`${describe(native ? shrunk(native, base, trial, way) : trial)}\n`);
         break;
       }
     }
   } finally {
     native?.close();
-    rmSync(folder, { recursive: true, force: true });
   }
   if (failed > 0) throw new CheckFailed(`${failed} of ${count} seeds differ`);
   process.stdout.write(`${count} seeds agree, each ${WAYS.length} ways\n`);
 }
 
-function shrunk(native: NativeRoot, folder: string, base: RootImage, trial: Trial, way: Way): Trial {
+function shrunk(native: NativeRoot, base: RootImage, trial: Trial, way: Way): Trial {
   const fails = (smaller: Trial) => {
-    const expected = runNative(native, folder, smaller);
+    const expected = runNative(native, smaller);
     return (
       differences(expected, runHere(base, smaller, way)).length > 0 &&
-      differences(expected, runNative(native, folder, smaller)).length === 0
+      differences(expected, runNative(native, smaller)).length === 0
     );
   };
   return fails(trial) ? shrink(trial, fails) : trial;

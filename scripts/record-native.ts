@@ -29,15 +29,16 @@ function refreshFixture(): void {
 async function record(pattern: string | undefined): Promise<void> {
   refreshFixture();
   const base = await ensureRoot("base");
+  const tar = gunzipSync(readFileSync(FIXTURE_TAR));
   const native = new NativeRoot(base.directory);
   const recording: Recording = { provenance: provenanceHere(base.digest, native.folder), runs: {} };
   let unstable = 0;
   try {
     for (const c of CASES.filter(({ name }) => pattern === undefined || name.includes(pattern))) {
       if (recording.runs[c.name]) throw new InputError(`${c.name}: two cases of this name`);
-      native.reset(FIXTURE_TAR);
+      native.reset(tar);
       const first = native.run(c);
-      native.reset(FIXTURE_TAR);
+      native.reset(tar);
       const second = native.run(c);
       const changes = differences(first, second);
       if (changes.length > 0) {

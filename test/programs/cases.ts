@@ -83,7 +83,7 @@ const FIND: Case[] = [
   sh("find: everything, sorted", "find tree text | sort"),
   sh(
     "find -size",
-    "find tree -size +4k -printf '%p %s %k\\n' | sort; find tree -size -2 -type f | sort; find tree -size 4096c",
+    "find tree -size +4k -printf '%p %s %k\\n' | sort; find tree -size -2 -type f | sort; find tree -size 4096c | sort",
   ),
   sh("find -exec one by one", "find text -name '*.txt' -exec wc -c {} \\; | sort"),
   sh("find -exec in batches", "find tree -type f -exec sha256sum {} + | sort -k2"),

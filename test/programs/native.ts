@@ -1,5 +1,6 @@
 // Runs commands on the host's own kernel, in a chroot made of the root image: what kmlab is compared with. Needs root and an i386-capable kernel.
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   lstatSync,
   mkdirSync,
@@ -8,13 +9,15 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
-  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { imageFromBytes } from "../../src/emu/rootfs/image.ts";
 import { openImage } from "../../src/emu/rootfs/image-node.ts";
+import { readTar } from "../../src/emu/rootfs/tar.ts";
+import { Tree } from "../../src/emu/rootfs/tree.ts";
 import { unpackImage } from "../../src/emu/rootfs/unpack-node.ts";
 import { InputError } from "../../src/errors.ts";
 import type { Case } from "./cases.ts";
@@ -77,13 +80,17 @@ export class NativeRoot {
       throw new InputError(`${tool} ${args.join(" ")}: ${ran.stderr?.toString().trim() ?? ran.error?.message}`);
   }
 
-  /** Fills /w from a tar archive, after removing what was there. */
-  reset(tarFile: string): void {
+  /** Fills /w with a tar's files, after removing what was there. Not by the host's tar: it leaves some directories' times to chance. */
+  reset(tar: Uint8Array): void {
     const work = join(this.root, WORK);
     rmSync(work, { recursive: true, force: true });
-    mkdirSync(work, { mode: 0o755 });
-    this.host("tar", "-xpf", tarFile, "--numeric-owner", "-C", work);
-    utimesSync(work, WORK_MTIME, WORK_MTIME);
+    const tree = new Tree();
+    tree.addTar(readTar(tar, "test files"));
+    tree.get("/")!.mtime = WORK_MTIME;
+    const { digest, entries, pieces, dataBytes } = tree.layOut(createHash("sha256"));
+    const data = new Uint8Array(dataBytes);
+    for (const piece of pieces) data.set(piece.data, piece.offset);
+    unpackImage(imageFromBytes({ digest, entries, packages: [], dataBytes }, data), work);
     this.before = listHostTree(work);
   }
 
