@@ -6,7 +6,18 @@ import { fnsave, frstor } from "../../src/emu/cpu/fpu/save.ts";
 import { CR0_ET, CR0_NE, CR0_PE, CR0_PG, CR0_WP } from "../../src/emu/cpu/mmu.ts";
 import { setFlatSegment } from "../../src/emu/cpu/segments.ts";
 import { Memory, RAM_BASE } from "../../src/emu/machine/memory.ts";
-import { CODE, DATA, type Inputs, type Outputs, READ_ONLY, SIGNAL_TRAP, WINDOW, WINDOW_BYTES } from "./cases.ts";
+import {
+  CODE,
+  CODE_BYTES,
+  DATA,
+  type Inputs,
+  type Kind,
+  type Outputs,
+  READ_ONLY,
+  SIGNAL_TRAP,
+  WINDOW,
+  WINDOW_BYTES,
+} from "./cases.ts";
 
 /** The bench's kernel: linear address of physical address 0. */
 const KERNEL = 0xc000_0000;
@@ -88,7 +99,7 @@ export class NativeBench {
   }
 
   /** Put the processor at the case's instruction. */
-  load(code: Uint8Array, inputs: Inputs, x87: boolean): void {
+  load(code: Uint8Array, inputs: Inputs, kind: Kind): void {
     const cpu = this.cpu;
     const u8 = this.memory.u8;
     cpu.memory.dropEntries(true);
@@ -114,14 +125,14 @@ export class NativeBench {
     }
     const frame = CODE_FRAME >>> 12;
     cpu.invalidateFrame(frame);
-    u8.fill(0xcc, RAM_BASE + CODE_FRAME, RAM_BASE + CODE_FRAME + 64);
+    u8.fill(0xcc, RAM_BASE + CODE_FRAME, RAM_BASE + CODE_FRAME + 2 * CODE_BYTES);
     u8.set(code, RAM_BASE + CODE_FRAME);
     u8.set(inputs.window, RAM_BASE + DATA_FRAME + (WINDOW - DATA));
     for (let i = 0; i < 8; i++) cpu.r[i] = inputs.regs[i];
     cpu.setEflags(inputs.eflags);
     cpu.eip = CODE;
     cpu.fpu.init();
-    if (x87) {
+    if (kind === "x87") {
       u8.set(inputs.fpu, RAM_BASE + SCRATCH);
       this.asKernel(() => frstor(cpu, KERNEL + SCRATCH, 32));
     }
@@ -135,7 +146,7 @@ export class NativeBench {
   }
 
   /** Execute one instruction by `step` and say what it did, as runner.c would. */
-  outputs(step: (cpu: Cpu) => void, x87: boolean): Outputs {
+  outputs(step: (cpu: Cpu) => void, kind: Kind): Outputs {
     const cpu = this.cpu;
     const u8 = this.memory.u8;
     step(cpu);
@@ -158,7 +169,7 @@ export class NativeBench {
       event = { signal: SIGNALS.get(vector) ?? 11, trap: vector, error, cr2: vector === 14 ? cpu.cr2 >>> 0 : 0 };
     }
     let fpu = new Uint8Array(108);
-    if (x87) {
+    if (kind === "x87") {
       this.asKernel(() => fnsave(cpu, KERNEL + SCRATCH, 32));
       fpu = u8.slice(RAM_BASE + SCRATCH, RAM_BASE + SCRATCH + 108);
     }

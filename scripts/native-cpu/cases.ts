@@ -8,15 +8,21 @@ export const WINDOW_BYTES = 256;
 export const READ_ONLY = 0x2001_0000;
 export const UNMAPPED = 0x2002_8000;
 export const FPU_BYTES = 108;
-const IN_BYTES = 16 + 8 + 36 + WINDOW_BYTES + FPU_BYTES;
+/** Longest code of a case. */
+export const CODE_BYTES = 112;
+const IN_BYTES = CODE_BYTES + 8 + 36 + WINDOW_BYTES + FPU_BYTES;
 const OUT_BYTES = 16 + 40 + WINDOW_BYTES + FPU_BYTES;
 
-/** One instruction and what decides its inputs. */
+/** One integer instruction, one x87 instruction, or a run of integer instructions with an INT3 behind. */
+export type Kind = "single" | "x87" | "sequence";
+const KINDS: readonly Kind[] = ["single", "x87", "sequence"];
+
+/** Code and what decides its inputs. */
 export interface Case {
   /** Seeds every input that is not given. */
   readonly seed: number;
   readonly code: Uint8Array;
-  readonly x87: boolean;
+  readonly kind: Kind;
   /** Registers that must hold given values (pointers, counts), by number. */
   readonly fixed: ReadonlyMap<number, number>;
 }
@@ -213,8 +219,8 @@ export function inputsOf(c: Case): Inputs {
   const view = new DataView(window.buffer);
   for (let i = 0; i < WINDOW_BYTES; i += 4) view.setUint32(i, operand(random), true);
   for (const [register, value] of c.fixed) regs[register] = value;
-  const fpu = c.x87 ? fpuImage(random) : new Uint8Array(FPU_BYTES);
-  if (c.x87) {
+  const fpu = c.kind === "x87" ? fpuImage(random) : new Uint8Array(FPU_BYTES);
+  if (c.kind === "x87") {
     const at = c.code.findIndex((byte) => byte >= 0xd8 && byte <= 0xdf);
     const modrm = c.code[at + 1];
     const offset = regs[3] - WINDOW;
@@ -239,12 +245,12 @@ export function toRecord(c: Case): Uint8Array {
   const record = new Uint8Array(IN_BYTES);
   const view = new DataView(record.buffer);
   record.set(c.code);
-  view.setUint32(16, c.code.length, true);
-  view.setUint32(20, c.x87 ? 1 : 0, true);
-  for (let i = 0; i < 8; i++) view.setUint32(24 + 4 * i, inputs.regs[i], true);
-  view.setUint32(56, inputs.eflags, true);
-  record.set(inputs.window, 60);
-  record.set(inputs.fpu, 60 + WINDOW_BYTES);
+  view.setUint32(CODE_BYTES, c.code.length, true);
+  view.setUint32(CODE_BYTES + 4, KINDS.indexOf(c.kind), true);
+  for (let i = 0; i < 8; i++) view.setUint32(CODE_BYTES + 8 + 4 * i, inputs.regs[i], true);
+  view.setUint32(CODE_BYTES + 40, inputs.eflags, true);
+  record.set(inputs.window, CODE_BYTES + 44);
+  record.set(inputs.fpu, CODE_BYTES + 44 + WINDOW_BYTES);
   return record;
 }
 
@@ -310,14 +316,14 @@ export function toLine(c: Case, out: Outputs): string {
   const inputs = inputsOf(c);
   const fixed = [...c.fixed].map(([r, v]) => `${r}:${v.toString(16)}`).join(",");
   const event =
-    out.signal === SIGNAL_TRAP && (c.x87 || out.trap === 1)
+    out.signal === SIGNAL_TRAP && (c.kind !== "single" || out.trap === 1)
       ? ""
       : [out.signal, out.trap, out.error, out.trap === 14 ? out.cr2 : 0].map((v) => v.toString(16)).join(",");
-  const eip = c.x87 ? "" : out.eip - CODE - c.code.length === 0 ? "" : out.eip.toString(16);
+  const eip = c.kind === "x87" ? "" : out.eip === endOf(c) ? "" : out.eip.toString(16);
   const flags = ((out.eflags ^ inputs.eflags) & ~0x100) === 0 ? "" : (out.eflags & ~0x100).toString(16);
   const regs: string[] = [];
   for (let i = 0; i < 8; i++) if (out.regs[i] !== inputs.regs[i]) regs.push(`${i}:${out.regs[i].toString(16)}`);
-  const fpu = c.x87 && out.signal === SIGNAL_TRAP ? difference(inputs.fpu, out.fpu) : "";
+  const fpu = c.kind === "x87" && out.signal === SIGNAL_TRAP ? difference(inputs.fpu, out.fpu) : "";
   return [
     c.seed.toString(16),
     toHex(c.code),
@@ -330,8 +336,13 @@ export function toLine(c: Case, out: Outputs): string {
   ].join(";");
 }
 
+/** Where a case that completes leaves EIP: behind its code, and the INT3 of a sequence. */
+function endOf(c: Case): number {
+  return CODE + c.code.length + (c.kind === "sequence" ? 1 : 0);
+}
+
 /** A case and the real processor's answer, read back. */
-export function fromLine(line: string, x87: boolean): { case: Case; inputs: Inputs; outputs: Outputs } {
+export function fromLine(line: string, kind: Kind): { case: Case; inputs: Inputs; outputs: Outputs } {
   const [seed, code, fixed, event, place, changed, window, fpu] = line.split(";");
   const hex = (text: string) => Number.parseInt(text, 16);
   const pairs = (text: string): [number, number][] =>
@@ -341,9 +352,10 @@ export function fromLine(line: string, x87: boolean): { case: Case; inputs: Inpu
           .split(",")
           .map((part) => part.split(":"))
           .map(([r, v]) => [Number(r), hex(v)]);
-  const c: Case = { seed: hex(seed), code: fromHex(code), x87, fixed: new Map(pairs(fixed)) };
+  const c: Case = { seed: hex(seed), code: fromHex(code), kind, fixed: new Map(pairs(fixed)) };
   const inputs = inputsOf(c);
-  const [signal, trap, error, cr2] = event === "" ? [SIGNAL_TRAP, 1, 0, 0] : event.split(",").map(hex);
+  const [signal, trap, error, cr2] =
+    event === "" ? [SIGNAL_TRAP, kind === "single" ? 1 : 3, 0, 0] : event.split(",").map(hex);
   const [eip, flags] = place.split(",");
   const regs = inputs.regs.slice();
   for (const [r, v] of pairs(changed)) regs[r] = v;
@@ -356,7 +368,7 @@ export function fromLine(line: string, x87: boolean): { case: Case; inputs: Inpu
       error,
       cr2,
       regs,
-      eip: eip === "" ? CODE + c.code.length : hex(eip),
+      eip: eip === "" ? endOf(c) : hex(eip),
       eflags: flags === "" ? inputs.eflags : hex(flags),
       window: applyDifference(inputs.window, window),
       fpu: applyDifference(inputs.fpu, fpu),

@@ -1,5 +1,5 @@
 // Records what this machine's processor does with single instructions, as fixtures for the emulator's tests:
-//   npx tsx scripts/native-cpu/generate.ts              write test/fixtures/cpu/{integer,x87}.txt.gz
+//   npx tsx scripts/native-cpu/generate.ts              write test/fixtures/cpu/{integer,x87,sequence}.txt.gz
 //   npx tsx scripts/native-cpu/generate.ts explore 7    compare the emulator with the processor on cases of seed 7
 // Needs an x86 Linux host with gcc -m32.
 import { execFileSync, spawnSync } from "node:child_process";
@@ -12,6 +12,7 @@ import { NativeBench } from "./bench.ts";
 import { type Case, fromRecords, inputsOf, type Outputs, toLine, toRecord } from "./cases.ts";
 import { differences, isUndecided } from "./compare.ts";
 import { integerCases } from "./integer-forms.ts";
+import { sequenceCases } from "./sequences.ts";
 import { x87Cases } from "./x87-forms.ts";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -44,12 +45,13 @@ function record(runner: string): void {
   for (const [name, cases] of [
     ["integer", integerCases(1, 1)],
     ["x87", x87Cases(1, 1)],
+    ["sequence", sequenceCases(1, 1)],
   ] as const) {
     const outputs = execute(runner, cases);
     const lines = cases
       .map((c, n) => (isUndecided(c, inputsOf(c), outputs[n]) ? "" : toLine(c, outputs[n])))
       .filter((line) => line !== "");
-    const header = `# ${name}: ${lines.length} single instructions executed by ${processor()}, user mode, 32-bit code; scripts/native-cpu/generate.ts`;
+    const header = `# ${name}: ${lines.length} cases executed by ${processor()}, user mode, 32-bit code; scripts/native-cpu/generate.ts`;
     const packed = gzipSync(`${[header, ...lines].join("\n")}\n`, { level: 9 });
     writeFileSync(join(fixtures, `${name}.txt.gz`), packed);
     process.stdout.write(`${name}: ${lines.length} cases, ${packed.length} bytes\n`);
@@ -58,18 +60,16 @@ function record(runner: string): void {
 
 function explore(runner: string, seed: number): void {
   const bench = new NativeBench();
-  for (const cases of [integerCases(seed, 1), x87Cases(seed, 1)]) {
+  for (const cases of [integerCases(seed, 1), x87Cases(seed, 1), sequenceCases(seed, 1)]) {
     const outputs = execute(runner, cases);
     let wrong = 0;
     cases.forEach((c, n) => {
       const inputs = inputsOf(c);
       if (isUndecided(c, inputs, outputs[n])) return;
-      bench.load(c.code, inputs, c.x87);
-      const found = differences(
-        c,
-        outputs[n],
-        bench.outputs((cpu) => cpu.run(cpu.icount + 1), c.x87),
-      );
+      bench.load(c.code, inputs, c.kind);
+      const most = c.kind === "sequence" ? c.code.length + 2 : 1;
+      const got = bench.outputs((cpu) => cpu.run(cpu.icount + most), c.kind);
+      const found = differences(c, outputs[n], got);
       if (found.length === 0) return;
       wrong++;
       process.stdout.write(`${Buffer.from(c.code).toString("hex")} seed ${c.seed}: ${found.join("; ")}\n`);

@@ -210,7 +210,7 @@ export function integerCases(firstSeed: number, factor: number): Case[] {
       const encoder = new Encoder(random, form);
       encoder.encode();
       if (encoder.bytes.length > 15) continue;
-      cases.push({ seed: seed++, code: Uint8Array.from(encoder.bytes), x87: false, fixed: encoder.fixed });
+      cases.push({ seed: seed++, code: Uint8Array.from(encoder.bytes), kind: "single", fixed: encoder.fixed });
     }
   }
   return cases;

@@ -1,7 +1,7 @@
 /* Executes single i386 instructions on the real processor and reports what they did.
    stdin: records `struct in`; stdout: records `struct out`, one per input. Build: gcc -m32 -O1 -static -o runner runner.c
    An integer instruction runs alone, with TF set, so that the trap comes behind it wherever it branches. An x87
-   instruction runs between FRSTOR and FNSAVE, with an int3 behind. The driver lives in the signal handler: every trap
+   instruction runs between FRSTOR and FNSAVE, with an int3 behind. A sequence runs to the int3 behind it. The driver lives in the signal handler: every trap
    reports one case and sigreturn starts the next. */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -14,11 +14,13 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+enum { SINGLE, X87, SEQUENCE };
+enum { CODE_BYTES = 112 };
 enum { CODE = 0x10000000, DATA = 0x20000000, WINDOW = DATA + 0xf80, WINDOW_BYTES = 256, READ_ONLY = 0x20010000, FPU_IN = 0x20020000, FPU_OUT = 0x20020100 };
 
 struct in {
-  uint8_t code[16];
-  uint32_t length, x87, regs[8], eflags;
+  uint8_t code[CODE_BYTES];
+  uint32_t length, kind, regs[8], eflags;
   uint8_t window[WINDOW_BYTES], fpu[108];
 } __attribute__((packed));
 
@@ -58,8 +60,8 @@ static void next(ucontext_t *uc) {
   uint8_t *code = (uint8_t *)CODE;
   read_all(&current, sizeof current);
   memcpy((void *)WINDOW, current.window, WINDOW_BYTES);
-  memset(code, 0xcc, 64);
-  if (current.x87) {
+  memset(code, 0xcc, 2 * CODE_BYTES);
+  if (current.kind == X87) {
     uint32_t at = FPU_IN;
     memcpy((void *)FPU_IN, current.fpu, sizeof current.fpu);
     memset((void *)FPU_OUT, 0, sizeof current.fpu);
@@ -80,7 +82,7 @@ static void next(ucontext_t *uc) {
   for (int i = 0; i < 8; i++) g[order[i]] = current.regs[i];
   g[REG_UESP] = current.regs[4];
   g[REG_EIP] = CODE;
-  g[REG_EFL] = current.eflags | (current.x87 ? 0 : 0x100);
+  g[REG_EFL] = current.eflags | (current.kind == SINGLE ? 0x100 : 0);
 }
 
 static void handler(int sig, siginfo_t *info, void *context) {

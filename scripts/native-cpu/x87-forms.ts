@@ -30,7 +30,7 @@ export function x87Cases(firstSeed: number, factor: number): Case[] {
   const random = new Random(firstSeed);
   let seed = firstSeed;
   const push = (bytes: number[], fixed: [number, number][]) => {
-    cases.push({ seed: seed++, code: Uint8Array.from(bytes), x87: true, fixed: new Map(fixed) });
+    cases.push({ seed: seed++, code: Uint8Array.from(bytes), kind: "x87", fixed: new Map(fixed) });
   };
   for (let opcode = 0xd8; opcode <= 0xdf; opcode++) {
     for (let op = 0; op < 8; op++) {

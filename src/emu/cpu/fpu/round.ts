@@ -150,6 +150,13 @@ export function roundToRegister(env: FloatEnv, out: F80, sign: number, exp: numb
     if (tiny && !(env.masks & UE)) {
       env.flags |= UE;
       e += SCALE;
+      // FSCALE can go further than the scaled exponent reaches.
+      if (e <= 0) {
+        env.flags |= PE;
+        env.up = 0;
+        out.set(sign, 0, 0, 0);
+        return;
+      }
     } else {
       shiftRightJam(env, 1 - e);
       roundSignificand(env, sign, precision);
@@ -170,6 +177,12 @@ export function roundToRegister(env: FloatEnv, out: F80, sign: number, exp: numb
       return;
     }
     e -= SCALE;
+    if (e >= EXP_MAX) {
+      env.flags |= PE;
+      env.up = 1;
+      out.set(sign, EXP_MAX, INTEGER_BIT, 0);
+      return;
+    }
   }
   if (env.inexact) env.flags |= PE;
   out.set(sign, e, env.hi, env.lo);
