@@ -160,10 +160,11 @@ export function readString(k: Kernel, t: Task, addr: number, max = 4096, tooLong
     const la = (addr + at) >>> 0;
     const n = Math.min(max - at, PAGE_SIZE - (la & (PAGE_SIZE - 1)));
     const host = userHostAddress(k, t, la, false);
-    const end = u8.subarray(host, host + n).indexOf(0);
-    const stop = end >= 0 ? host + end : host + n;
-    for (let i = host; i < stop; i++) out += String.fromCharCode(u8[i]);
-    if (end >= 0) return out;
+    for (let i = host; i < host + n; i++) {
+      const c = u8[i];
+      if (c === 0) return out;
+      out += String.fromCharCode(c);
+    }
     at += n;
   }
   throw new SysError(tooLong);

@@ -40,8 +40,10 @@ function fillBuffer(k: Kernel, t: Task, fd: number, addr: number, count: number,
       view.setUint16(used + 8, length, true);
       out[used + length - 1] = type;
     } else {
-      view.setBigUint64(used, BigInt(ino), true);
-      view.setBigInt64(used + 8, BigInt(next), true);
+      view.setUint32(used, ino, true);
+      view.setUint32(used + 4, Math.floor(ino / 0x1_0000_0000), true);
+      view.setUint32(used + 8, next, true);
+      view.setUint32(used + 12, Math.floor(next / 0x1_0000_0000), true);
       view.setUint16(used + 16, length, true);
       out[used + 18] = type;
     }

@@ -18,10 +18,32 @@ import { Retry, type Wait, WaitQueue, type WakeReason } from "../wait.ts";
 export const PIPE_DEFAULT_BYTES = 65536;
 export const PIPE_MAX_BYTES = 1 << 20;
 
-/** Bytes up to a stream offset came from, or were taken by, an event. */
-interface Mark {
-  upTo: number;
-  seq: number;
+/** Which event moved the bytes up to which offset of a stream, in order; asked for offsets that never decrease. */
+class Marks {
+  private upTo: number[] = [];
+  private seqs: number[] = [];
+  private head = 0;
+
+  push(upTo: number, seq: number): void {
+    const last = this.upTo.length - 1;
+    if (last >= this.head && this.seqs[last] === seq) {
+      this.upTo[last] = upTo;
+      return;
+    }
+    this.upTo.push(upTo);
+    this.seqs.push(seq);
+  }
+
+  /** The event that moved byte `offset` (counted from 1), forgetting those before it; -1 if unknown. */
+  at(offset: number): number {
+    while (this.head < this.upTo.length && this.upTo[this.head] < offset) this.head++;
+    if (this.head > 64 && 2 * this.head > this.upTo.length) {
+      this.upTo.splice(0, this.head);
+      this.seqs.splice(0, this.head);
+      this.head = 0;
+    }
+    return this.head < this.upTo.length ? this.seqs[this.head] : -1;
+  }
 }
 
 export class Pipe {
@@ -37,8 +59,8 @@ export class Pipe {
   readonly readQueue = new WaitQueue();
   readonly writeQueue = new WaitQueue();
   /** Who wrote the bytes that are in the ring, and who read the last ring's worth. */
-  private written: Mark[] = [];
-  private read: Mark[] = [];
+  private readonly written = new Marks();
+  private readonly taken = new Marks();
   /** The event that closed the last writer. */
   private closedBy = -1;
   /** Made by pipe(), not a FIFO: opening an end again (/proc/self/fd) waits for nobody. */
@@ -82,17 +104,9 @@ export class Pipe {
   /** Takes `n` bytes and records what they depended on. */
   consume(k: Kernel, t: Task, n: number): void {
     this.out += n;
-    const marks = this.written;
-    let i = 0;
-    while (i < marks.length && marks[i].upTo < this.out) i++;
-    // The mark that covers the last byte taken; those before it are used up, and so is it if its bytes all are.
-    if (i < marks.length && marks[i].seq >= 0) k.edge(t, { from: marks[i].seq, kind: "data" });
-    marks.splice(0, i < marks.length && marks[i].upTo === this.out ? i + 1 : i);
-    this.read.push({ upTo: this.out, seq: t.seq });
-    const forgotten = this.in - this.ring.length;
-    let j = 0;
-    while (j < this.read.length - 1 && this.read[j].upTo <= forgotten) j++;
-    if (j > 0) this.read.splice(0, j);
+    const writer = this.written.at(this.out);
+    if (writer >= 0) k.edge(t, { from: writer, kind: "data" });
+    this.taken.push(this.out, t.seq);
     this.writeQueue.wake(k.cause("space"));
   }
 
@@ -107,10 +121,10 @@ export class Pipe {
     // These bytes lie where those one ring earlier lay: whoever took them made the space.
     const needed = this.in - size;
     if (needed > 0) {
-      const mark = this.read.find((m) => m.upTo >= needed);
-      if (mark && mark.seq >= 0) k.edge(t, { from: mark.seq, kind: "space" });
+      const reader = this.taken.at(needed);
+      if (reader >= 0) k.edge(t, { from: reader, kind: "space" });
     }
-    this.written.push({ upTo: this.in, seq: t.seq });
+    this.written.push(this.in, t.seq);
     this.readQueue.wake(k.cause("data"));
   }
 
@@ -139,8 +153,6 @@ export class Pipe {
     if (size < this.used) return -EBUSY;
     const ring = new Uint8Array(size);
     const held = this.used;
-    this.peek(held, (part, at) => ring.set(part, (this.out + at) % size));
-    // A part that wraps in the new ring is copied byte by byte.
     const flat = new Uint8Array(held);
     this.peek(held, (part, at) => flat.set(part, at));
     for (let i = 0; i < held; i++) ring[(this.out + i) % size] = flat[i];
