@@ -44,7 +44,7 @@ async function main(words: string[]): Promise<void> {
     .strict()
     .recommendCommands()
     .demandCommand(1, "name a verb; see kmlab --help")
-    .parserConfiguration({ "populate--": true })
+    .parserConfiguration({ "populate--": true, "parse-positional-numbers": false })
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .alias("h", "help")
     .fail((message, error) => {

@@ -34,16 +34,21 @@ export function attachCapture(kernel: Kernel, recorder: TraceRecorder, options: 
   cpu.onTlbFill = (la, pfn, write) => pages.filled(la, pfn, write);
   kernel.onKernelTouch = (task, la, pfn, write) => pages.copied(task, la, pfn, write);
   kernel.onCacheTouch = (task, obj, index, write) => pages.cacheTouched(task, obj, index, write);
+  let seen = -1;
+  let wait = 0;
   const tick = () => {
     const epoch = Math.floor(cpu.icount / epochInstr);
     if (epoch > pages.epoch) {
       pages.beginEpoch(epoch);
       mix.beginEpoch(epoch);
     }
-    // Time is never behind the instructions, so the next epoch cannot begin before; while the machine idles it does not begin
-    // at all, and looking for it every tenth of an epoch is cheap.
+    // Time is never behind the instructions, so the next epoch cannot begin before this; while the machine idles none begins,
+    // and it is looked for ever more rarely.
+    const least = Math.ceil(epochInstr / 10);
     const left = (pages.epoch + 1) * epochInstr - cpu.icount;
-    clock.at(clock.now() + Math.max(left, Math.ceil(epochInstr / 10)), tick);
+    wait = cpu.icount === seen ? Math.min(2 * wait, epochInstr) : Math.max(left, least);
+    seen = cpu.icount;
+    clock.at(clock.now() + wait, tick);
   };
   tick();
   return {
@@ -84,7 +89,7 @@ function captureMeta(kernel: Kernel, epochInstr: number, options: CaptureOptions
     ring: o.ring,
     trusted: o.trusted,
     seed: o.seed,
-    argv: [...o.argv],
+    argv: o.argv.map(String),
     root: options.root ?? null,
     inputs: { ...options.inputs },
     reproducible: !o.tty,

@@ -29,9 +29,9 @@ export interface RecorderLimits {
 }
 
 export const DEFAULT_LIMITS: RecorderLimits = {
-  events: 10_000_000,
-  edges: 10_000_000,
-  pages: 20_000_000,
+  events: 5_000_000,
+  edges: 5_000_000,
+  pages: 10_000_000,
   rows: 1_000_000,
   argChars: 64 << 20,
   textChars: 4096,
