@@ -1,9 +1,11 @@
 // kmlab validate: the model against published and measured numbers, and against closed forms.
+import { basename } from "node:path";
 import type { CommandModule } from "yargs";
 import { CheckFailed } from "../errors.ts";
 import { modelData, readDataFile } from "../model/data-node.ts";
 import { align } from "../model/report.ts";
 import { type Comparison, validate } from "../model/validate.ts";
+import { readTrace, SUFFIX } from "../traces/node.ts";
 
 /** +1.23 % */
 export function signed(percent: number): string {
@@ -35,12 +37,16 @@ export function comparisonTable(rows: readonly Comparison[]): string[] {
   return align(table);
 }
 
-export const command: CommandModule<object, { json: boolean }> = {
-  command: "validate",
+export const command: CommandModule<object, { json: boolean; traces: string[] }> = {
+  command: "validate [traces..]",
   describe: "check the model against published and measured numbers",
-  builder: (yargs) => yargs.option("json", { type: "boolean", default: false, describe: "print JSON" }) as never,
-  handler: ({ json }) => {
-    const result = validate(modelData(), readDataFile("validation.csv"));
+  builder: (yargs) =>
+    yargs
+      .positional("traces", { type: "string", array: true, default: [], describe: "traces to check the model on, too" })
+      .option("json", { type: "boolean", default: false, describe: "print JSON" }) as never,
+  handler: ({ json, traces }) => {
+    const named = traces.map((path) => ({ name: basename(path, SUFFIX), trace: readTrace(path) }));
+    const result = validate(modelData(), readDataFile("validation.csv"), named);
     if (json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
     else {
       const lines = ["calls, in cycles", "", ...comparisonTable(result.comparisons), "", "savings, in cycles", ""];

@@ -105,12 +105,18 @@ class Shaper {
   readonly #masks: number[] = [];
   readonly #objectType: Uint8Array;
   readonly #ring0: Uint8Array;
+  readonly #execs32: ReadonlySet<number>;
+  readonly #execs64: ReadonlySet<number>;
   readonly assumed: Assumed;
 
   constructor(trace: Trace, data: ModelData, replaced: number) {
     this.#trace = trace;
     this.#data = data;
     this.#ring0 = ring0Traits(trace);
+    const execs = (table: ReadonlyMap<number, Call>) =>
+      new Set([...table].filter(([, call]) => call.class === "exec").map(([nr]) => nr));
+    this.#execs32 = execs(data.i386);
+    this.#execs64 = execs(data.x86_64);
     this.#objectType = new Uint8Array(trace.objects.reduce((most, { obj }) => Math.max(most, obj), -1) + 1);
     for (const { obj, type } of trace.objects) this.#objectType[obj] = type === null ? 0 : OBJECT[type];
     this.assumed = {
@@ -139,7 +145,8 @@ class Shaper {
     const type = obj >= 0 && obj < this.#objectType.length ? this.#objectType[obj] : 0;
     const inside = known ? (flags & FLAG.in_kernel) !== 0 : kind === KIND.fault && events.parent[seq] >= 0;
     const missing = events.ret[seq] === -ENOSYS;
-    const work = known && (flags & FLAG.exit_work) !== 0;
+    // A successful execve takes the long way out, as if a signal waited: the registers to return to are new.
+    const work = (known && (flags & FLAG.exit_work) !== 0) || (events.ret[seq] >= 0 && this.#isExec(nr, abi));
     const cause = events.cause[seq];
     const ring0 = this.#ring0[seq];
     this.#count(kind, site, nr, known ? flags : undefined);
@@ -183,6 +190,10 @@ class Shaper {
       else if (site === SITE.int80) assumed.inlineCalls++;
       else if (site !== SITE.vsyscall && site !== SITE.direct) assumed.recompiled++;
     }
+  }
+
+  #isExec(nr: number, abi: number): boolean {
+    return nr >= 0 && (abi === ABI.x86_64 || abi === ABI.x32 ? this.#execs64 : this.#execs32).has(nr);
   }
 
   #plain(kind: number, name: string, body: string, traits: number): ShapeBase {

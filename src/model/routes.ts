@@ -9,7 +9,7 @@ export const MECHANISM_MEANING: Readonly<Record<Mechanism, string>> = {
   sysenter: "ring 3; the vsyscall page enters by SYSENTER",
   kml: "ring 0; the vsyscall page calls the kernel; inline int 0x80 stays a trap",
   "kml-all": "as kml, and inline int 0x80 calls go through the vsyscall page too",
-  free: "as sysenter or int80, with ways in and out of calls that cost nothing: a bound",
+  free: "ring 3 with calls whose ways in and out cost nothing: the most that calls alone could gain",
 };
 
 /** Does program code run in ring 0 under this mechanism? */
@@ -33,12 +33,13 @@ export interface CallSite {
 /** Paths of a call. */
 export function callRoute(mechanism: Mechanism, site: CallSite): readonly string[] {
   if (mechanism === "free") return [];
-  const work = site.exitWork === true;
+  // The registers to return to are the signal frame's: a return from a handler takes the long way out.
+  const work = site.exitWork === true || site.sigreturn;
   if (!inRing0(mechanism)) return work ? [...ring3Route(mechanism, site), "exit-work"] : ring3Route(mechanism, site);
   if (site.inline && !site.sigreturn && mechanism === "kml") return work ? ["E", "exit-work.kml"] : ["E"];
   // A direct call with work at its way out makes the frame that a special one has from the start.
   if (work) return ["D", "exit-work.kml"];
-  if (site.special || site.sigreturn) return ["D"];
+  if (site.special) return ["D"];
   return site.args === 0 ? ["C0"] : ["C"];
 }
 

@@ -1,10 +1,12 @@
 // The model against numbers: published and measured calls (what is fitted and what is tested is frozen in data/validation.csv),
 // and checks that must hold whatever the costs are (closed forms, conservation, identity).
 import { InputError } from "../errors.ts";
+import type { Trace } from "../traces/trace.ts";
 import type { ModelData } from "./data.ts";
 import { Prices } from "./prices.ts";
 import { callRoute, type Mechanism } from "./routes.ts";
 import { readTable } from "./table.ts";
+import { traceChecks } from "./trace-checks.ts";
 import { type Check, verificationChecks } from "./verify.ts";
 
 /** fit: used to solve a cost, so its error says nothing; test: predicted, must lie within its tolerance; beside: shown, not judged. */
@@ -108,10 +110,14 @@ export function compareAll(data: ModelData, text: string): Comparison[] {
   });
 }
 
-/** Everything that is checked. */
-export function validate(data: ModelData, text: string): Validation {
+/** Everything that is checked: the rows of data/validation.csv given as text, the machine, and traces if there are any. */
+export function validate(
+  data: ModelData,
+  text: string,
+  traces: readonly { name: string; trace: Trace }[] = [],
+): Validation {
   const comparisons = compareAll(data, text);
-  const checks = verificationChecks(data);
+  const checks = [...verificationChecks(data), ...traceChecks(traces, data)];
   const holds = comparisons.every((row) => row.holds !== false) && checks.every((check) => check.holds);
   return { comparisons, checks, holds };
 }

@@ -4,7 +4,7 @@ import { InputError } from "../errors.ts";
 import { CLASSES, EDGE, KIND } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
 import { CAUSE_COUNT } from "./causes.ts";
-import type { ModelData } from "./data.ts";
+import type { Kernel, ModelData, PathItem } from "./data.ts";
 import { makeTrace, randomTrace } from "./made-traces.ts";
 import { settableKeys } from "./prices.ts";
 import { compile } from "./program.ts";
@@ -230,10 +230,7 @@ function counts(data: ModelData): Check {
   const wrong: string[] = [];
   for (const { kernel, path, instructions } of data.counts) {
     const items = data.kernels.get(kernel)?.paths.get(path) ?? [];
-    let sum = 0;
-    for (const { primitive, count } of items) {
-      if (primitive.startsWith("i.") || RETIRES.has(primitive)) sum += count;
-    }
+    const sum = countInstructions(items, RETIRES);
     if (sum !== instructions) wrong.push(`${kernel} ${path}: ${sum}, counted ${instructions}`);
   }
   return {
@@ -246,3 +243,16 @@ function counts(data: ModelData): Check {
 
 /** Hardware primitives that are themselves one instruction of the kernel's way out. */
 const RETIRES: ReadonlySet<string> = new Set(["hw.iret_3", "hw.iret_0", "hw.sysexit"]);
+/** The same, and the program's own trap instruction. */
+const EXECUTED: ReadonlySet<string> = new Set([...RETIRES, "hw.int_3to0", "hw.int_0to0", "hw.sysenter"]);
+
+function countInstructions(items: readonly PathItem[], hardware: ReadonlySet<string>): number {
+  let sum = 0;
+  for (const { primitive, count } of items) if (primitive.startsWith("i.") || hardware.has(primitive)) sum += count;
+  return sum;
+}
+
+/** Instructions executed on a path, the trap instruction included, arguments not. */
+export function instructionsOf(kernel: Kernel, path: string): number {
+  return countInstructions(kernel.paths.get(path) ?? [], EXECUTED);
+}

@@ -1,0 +1,64 @@
+// The model on the captures that come with kmlab: it reproduces them, and ring 3 predicts ring 0.
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { modelData } from "../../src/model/data-node.ts";
+import { identityReplay, traceChecks } from "../../src/model/trace-checks.ts";
+import { isResult, whatif } from "../../src/model/whatif.ts";
+import { readTrace } from "../../src/traces/node.ts";
+import { KIND } from "../../src/traces/schema/enums.ts";
+
+const data = modelData();
+const folder = fileURLToPath(new URL("../../data/traces", import.meta.url));
+const traces = readdirSync(folder)
+  .filter((name) => name.endsWith(".kmtrace"))
+  .map((name) => ({ name, trace: readTrace(join(folder, name)) }));
+
+test("there are captures in both rings", () => {
+  expect(traces.length).toBeGreaterThanOrEqual(2);
+  expect(new Set(traces.map(({ trace }) => trace.meta.ring))).toEqual(new Set([0, 3]));
+});
+
+describe.each(traces)("$name", ({ trace }) => {
+  test("replayed with its own costs takes as long as recorded, within 1 %", () => {
+    const { recorded, replayed } = identityReplay(trace, data);
+    expect(Math.abs(replayed - recorded) / recorded).toBeLessThan(0.01);
+  });
+
+  test("more work, more time: a replay with an instruction added everywhere is longer by as many", () => {
+    const added = {
+      ...trace,
+      events: { ...trace.events, user: trace.events.user.map((count) => (count >= 0 ? count + 1 : count)) },
+    };
+    const events = trace.events.user.filter(
+      (count, seq) => count >= 0 && trace.events.kind[seq] !== KIND.switch,
+    ).length;
+    const longer = identityReplay(added, data).replayed - identityReplay(trace, data).replayed;
+    expect(longer).toBeGreaterThan(0.95 * events);
+    expect(longer).toBeLessThanOrEqual(events);
+  });
+
+  test("kernel mode pays, int 0x80 least, and coalesced replay is replay record by record", () => {
+    const options = { draws: 0, profiles: ["p4", "i486"], mechanisms: ["int80", "sysenter", "kml", "kml-all"] };
+    const answer = whatif(trace, data, options);
+    expect(whatif(trace, data, { ...options, perRecord: true })).toEqual(answer);
+    for (const profile of options.profiles) {
+      const totals = answer.mechanisms
+        .filter(isResult)
+        .filter((result) => result.profile === profile)
+        .map(({ total }) => total);
+      expect(totals).toEqual([...totals].sort((a, b) => b - a));
+    }
+  });
+});
+
+test("ways in are as long as the emulator's, and a ring-3 trace predicts its ring-0 one", () => {
+  const checks = traceChecks(traces, data);
+  expect(checks.filter(({ holds }) => !holds)).toEqual([]);
+  for (const kind of ["identity", "ways", "counterfactual"])
+    expect(
+      checks.some(({ id }) => id.startsWith(kind)),
+      kind,
+    ).toBe(true);
+});
