@@ -28,11 +28,10 @@ export function isUndecided(c: Case, inputs: Inputs, want: Outputs): boolean {
   if (op === null) return true;
   const name = op.form.names[0];
   if (c.kind === "x87") {
-    // F2XM1 at and outside 1 (the processor measured calls 2^1 - 1 inexact), FYL2XP1 outside its range.
+    // FYL2XP1 outside its range.
     const [opcode, modrm] = c.code;
     const exponent = inputs.fpu[36] | ((inputs.fpu[37] & 0x7f) << 8);
     if (exponent === 0x7fff) return false;
-    if (opcode === 0xd9 && modrm === 0xf0) return exponent >= 0x3fff;
     return opcode === 0xd9 && modrm === 0xf9 && exponent >= 0x3ffd;
   }
   if (/^sh[lr]d/.test(name) && op.form.size === 16) {

@@ -355,8 +355,8 @@ function memoryArithmetic(cpu: Cpu, fpu: Fpu, opcode: number, op: number, la: nu
     return;
   }
   arithmetic(fpu, op, fpu.st(0), b);
-  // A denormal memory operand counts as one only where neither NaN nor invalid operation came first.
-  if (denormal && classify(fpu.st(0)) < 4 && !(env.flags & IE)) env.flags |= DE;
+  // A denormal memory operand counts as one only where no NaN, invalid operation or division by zero came first.
+  if (denormal && classify(fpu.st(0)) < 4 && !(env.flags & (IE | ZE))) env.flags |= DE;
   finish(fpu, 0);
 }
 

@@ -4,7 +4,7 @@
 // Special operands follow the tables of each instruction in Intel SDM vol. 2.
 import { invalid, isqrt, normalize, roundBig, specialOne, specialPair } from "./arith.ts";
 import { BIAS, classify, DENORMAL, type F80, INFINITY, setInfinity, setZero, ZERO } from "./float80.ts";
-import { DE, type FloatEnv, ZE } from "./round.ts";
+import { DE, type FloatEnv, PE, ZE } from "./round.ts";
 
 /** Fraction bits of the fixed-point numbers here. */
 const F = 224;
@@ -75,6 +75,8 @@ export function exp2MinusOne(env: FloatEnv, out: F80, x: F80): void {
   }
   if (kind === DENORMAL) env.flags |= DE;
   if (x.exp >= BIAS) {
+    // The processor measured calls even 2^1 - 1 inexact.
+    env.flags |= PE;
     if (x.exp === BIAS && x.hi === 0x8000_0000 && x.lo === 0 && x.sign) out.set(1, BIAS - 1, 0x8000_0000, 0);
     return;
   }
@@ -157,6 +159,8 @@ export function logTimes(env: FloatEnv, out: F80, x: F80, y: F80): void {
   const log = log2(bx.significand, bx.scale);
   const magnitude = log.value < 0n ? -log.value : log.value;
   roundBig(env, out, y.sign ^ below, by.significand * magnitude, by.scale - F, !log.exact);
+  // Exact results (powers of two) are reported as inexact all the same.
+  env.flags |= PE;
 }
 
 /** FYL2XP1: y * log2(x + 1). x at or below -1, where the manual promises nothing, is an invalid operand. */
@@ -188,6 +192,7 @@ export function logTimesPlusOne(env: FloatEnv, out: F80, x: F80, y: F80): void {
   const log = log2(x.sign ? ONE - t : ONE + t, -F);
   const magnitude = log.value < 0n ? -log.value : log.value;
   roundBig(env, out, sign, by.significand * magnitude, by.scale - F, !log.exact);
+  env.flags |= PE;
 }
 
 /** atan of a fixed-point t in [0, 1]. */
