@@ -1,0 +1,5 @@
+// Do Debian's own programs print, return and leave behind in kmlab what they do on a real kernel? In ring 3, by sysenter.
+import { WAYS } from "./guest.ts";
+import { compareCases } from "./suite.ts";
+
+await compareCases(WAYS[1]);
