@@ -52,9 +52,10 @@ function operandText(kind: OperandKind, i: number, form: Form, c: Context): stri
   switch (kind.at) {
     case "rm": {
       if ((op.key & KEY_EA) === 0) return registerName(op.a, kind.size);
-      const sizeless = !form.operands.some(
-        (o) => ["reg", "opreg", "fixed", "sreg"].includes(o.at) && o.size === kind.size,
-      );
+      // A register of the same size says it; the extensions have two sizes.
+      const says = (o: OperandKind) => ["reg", "opreg", "fixed", "sreg"].includes(o.at) && o.text !== "CL";
+      const said = form.operands.some((o) => says(o) && o.size === kind.size);
+      const sizeless = !said || /^mov[sz]x/.test(form.names[0]);
       const far = /far$/.test(form.names[0]);
       const word = sizeless && kind.bytes && !far && form.names[0] !== "lea" ? (SIZE_WORDS[kind.bytes] ?? "") : "";
       return word + memoryText(op, c.override);
@@ -136,8 +137,8 @@ export function disassemble(bytes: Uint8Array, address: number, bits: 16 | 32 = 
   const c: Context = { op, address, override };
   if (form.names[0].startsWith("esc")) return { text: prefix + x87Text(op, c), length: op.end };
   const operands = form.operands.map((kind, i) => operandText(kind, i, form, c)).join(", ");
-  const natural =
-    form.sized && form.size !== bits && form.operands.length === 0 && !form.names.some((n) => /[wd]$/.test(n));
-  const size = natural ? `o${form.size} ` : "";
+  const named = form.names.some((n) => /[wd]$/.test(n));
+  const open = form.operands.length === 0 ? !named : form.operands.every((o) => o.at === "rel" || o.at === "far");
+  const size = form.sized && form.size !== bits && open ? `o${form.size} ` : "";
   return { text: `${prefix}${size}${form.names[0]}${operands ? ` ${operands}` : ""}`, length: op.end };
 }

@@ -3,7 +3,7 @@ import { Cpu, type CpuHost, CS, DS, ES, ESP, FS, GS, SS } from "../../../../src/
 import { loadSegment, setFlatSegment } from "../../../../src/emu/cpu/segments.ts";
 import { Memory, RAM_BASE } from "../../../../src/emu/machine/memory.ts";
 
-export const RAM = 1 << 20;
+export const RAM = 0x3_0000;
 export const IDT = 0x1000;
 export const GDT = 0x2000;
 export const HANDLERS = 0x3000;
@@ -64,7 +64,7 @@ export function reset(cpu: Cpu): void {
     u8[RAM_BASE + handler] = 0xf4;
   }
   view.setUint32(RAM_BASE + DIRECTORY, TABLE | 7, true);
-  for (let page = 0; page < 256; page++) {
+  for (let page = 0; page < RAM >> 12; page++) {
     const pa = page << 12;
     const bits = pa === HOLE ? 0 : pa === READ_ONLY ? 5 : 7;
     view.setUint32(RAM_BASE + TABLE + 4 * page, pa | bits, true);
