@@ -10,15 +10,15 @@ import {
   ERESTARTSYS,
   SysError,
 } from "../errno.ts";
-import type { Kernel, SysResult } from "../kernel.ts";
+import type { Kernel, Sys, SysResult } from "../kernel.ts";
 import { type Delivery, SA_RESTART, SIGSEGV } from "../signal.ts";
-import { SYSCALLS, type SyscallEntry } from "../syscalls.ts";
+import { SYSCALLS } from "../syscalls.ts";
 import type { Task } from "../task.ts";
 import { Retry, type Wait, type WakeReason } from "../wait.ts";
 import type { Entry } from "./entry.ts";
 import { BODY_INSTRUCTIONS, KCALL } from "./kcall-numbers.ts";
 import { IRQ_LINES, PT, TIF_NOTIFY_RESUME, VECTOR } from "./layout.ts";
-import { type PtRegs, peek32 } from "./regs.ts";
+import { directMapped, type PtRegs, peek32 } from "./regs.ts";
 import { setUpFrame } from "./signal-frame.ts";
 import { Traps } from "./traps.ts";
 
@@ -30,11 +30,14 @@ const EOI = 0x20;
 export class Kcalls {
   private readonly k: Kernel;
   private readonly entry: Entry;
+  private readonly recording: boolean;
+  private readonly args = new Int32Array(6);
   readonly traps: Traps;
 
   constructor(k: Kernel, entry: Entry) {
     this.k = k;
     this.entry = entry;
+    this.recording = k.recorder.enabled;
     this.traps = new Traps(k, entry);
   }
 
@@ -48,7 +51,7 @@ export class Kcalls {
       return;
     }
     if (k.current === k.idle && n !== KCALL.DO_IRQ && n !== KCALL.NMI) return;
-    entry.paths.exclude(BODY_INSTRUCTIONS);
+    if (this.recording) entry.paths.exclude(BODY_INSTRUCTIONS);
     if (n < 32) this.traps.trap(n, r[EAX], r[EDX]);
     else if (n === KCALL.SYSCALL) this.systemCall();
     else if (n === KCALL.DO_IRQ) this.irq(r[EAX]);
@@ -59,7 +62,7 @@ export class Kcalls {
 
   /** The body of a call: its number in EAX, its arguments above the return address. */
   private systemCall(): void {
-    const { k, entry } = this;
+    const { k } = this;
     const t = k.current;
     const nr = k.cpu.r[EAX];
     const call = nr >= 0 ? SYSCALLS[nr] : undefined;
@@ -72,31 +75,67 @@ export class Kcalls {
     t.syscall = nr;
     const charge = k.charges.calls[call.name] ?? k.charges.body;
     k.clock.charge(charge);
-    if (k.recorder.enabled) k.recorder.set(entry.paths.top?.seq ?? -1, { charge });
-    const start = this.starter(t, call);
-    k.sched.perform(start, (result) => this.finish(t, result));
+    if (this.recording) k.recorder.set(t.seq, { charge });
+    this.readArguments(call.argc);
+    this.body(t, call.fn, this.args);
   }
 
-  private starter(t: Task, call: SyscallEntry): () => SysResult {
+  /** The argument words, wherever the path put them: untrusted, and zero where nothing is mapped. */
+  private readArguments(argc: number): void {
+    const { cpu, memory } = this.k;
+    const { args } = this;
+    const base = (cpu.r[ESP] + 4) | 0;
+    const at = directMapped(memory, base);
+    const whole = at >= 0 && at + 24 <= memory.ramBytes;
+    for (let i = 0; i < 6; i++) {
+      if (i >= argc) args[i] = 0;
+      else if (whole) args[i] = memory.readPhys32(at + 4 * i);
+      else args[i] = peek32(memory, cpu.cr3, base + 4 * i) ?? 0;
+    }
+  }
+
+  /** Most bodies give their result at once; those that wait, fail by exception or end the task go through the scheduler. */
+  private body(t: Task, fn: Sys, args: Int32Array): void {
     const { k } = this;
-    const fn = call.fn!;
-    const base = k.cpu.r[ESP] + 4;
-    const arg = (i: number) => (i < call.argc ? (peek32(k.memory, k.cpu.cr3, base + 4 * i) ?? 0) : 0);
-    const a = arg(0);
-    const b = arg(1);
-    const c = arg(2);
-    const d = arg(3);
-    const e = arg(4);
-    const f = arg(5);
-    return () => fn(k, t, a, b, c, d, e, f);
+    const a = args[0];
+    const b = args[1];
+    const c = args[2];
+    const d = args[3];
+    const e = args[4];
+    const f = args[5];
+    let result: SysResult;
+    try {
+      result = fn(k, t, a, b, c, d, e, f);
+    } catch (error) {
+      if (error instanceof SysError) {
+        this.finish(t, -error.errno);
+        return;
+      }
+      let first = true;
+      const again = (): SysResult => {
+        if (!first) return fn(k, t, a, b, c, d, e, f);
+        first = false;
+        throw error;
+      };
+      k.sched.perform(again, (value) => this.finish(t, value));
+      return;
+    }
+    if (typeof result === "number") {
+      this.finish(t, result);
+      return;
+    }
+    const generator = result;
+    k.sched.perform(
+      () => generator,
+      (value) => this.finish(t, value),
+    );
   }
 
   private finish(t: Task, result: number): void {
     const { k, entry } = this;
     k.cpu.r[EAX] = result;
     t.syscall = -1;
-    const { top } = entry.paths;
-    if (top !== undefined) top.ret = result | 0;
+    if (this.recording) entry.paths.returns(result | 0);
     k.sched.accountSystem(t);
   }
 
@@ -114,14 +153,14 @@ export class Kcalls {
     pic.write(0x20, EOI);
     const charge = entry.timerTicked() ? k.charges.tick : k.charges.interrupt;
     k.clock.charge(charge);
-    if (k.recorder.enabled) k.recorder.set(t.seq, { charge });
+    if (this.recording) k.recorder.set(t.seq, { charge });
     k.sched.accountSystem(t);
   }
 
   private schedule(): void {
     const { k, entry } = this;
     const { top } = entry.paths;
-    if (top !== undefined && k.recorder.enabled) k.recorder.set(top.seq, { flags: FLAG.exit_work });
+    if (top !== undefined && this.recording) k.recorder.set(top.seq, { flags: FLAG.exit_work });
     k.sched.schedule();
   }
 

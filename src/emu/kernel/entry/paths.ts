@@ -1,7 +1,7 @@
 // Bookkeeping of the ways in for the trace: which events are open for a task, which instructions belong to them and which
 // to the program, and where each begins and ends. It only listens (CPU probes and the kcalls); nothing depends on it.
 import { FLAG, KIND } from "../../../traces/schema/enums.ts";
-import type { Recorder, Seq } from "../../capture/recorder.ts";
+import type { EventEnter, EventLeave, Recorder, Seq } from "../../capture/recorder.ts";
 import type { Cpu } from "../../cpu/cpu.ts";
 import type { Clock } from "../../machine/clock.ts";
 import type { Task } from "../task.ts";
@@ -27,29 +27,46 @@ export interface Opening {
 
 /** An open event. */
 export interface PathEvent {
-  readonly seq: Seq;
-  readonly kind: number;
-  readonly nr: number;
-  readonly path: number;
+  seq: Seq;
+  kind: number;
+  nr: number;
+  path: number;
   phase: Phase;
   /** The task's instruction count when it began. */
-  readonly start: number;
+  start: number;
   /** Instructions since then that are not its own: nested events, bodies, signal handlers. */
   excluded: number;
   ret: number | undefined;
   /** Waits of the enclosing event, put back at the end. */
-  readonly outerBlocked: number;
+  outerBlocked: number;
   /** A handler runs in the middle of it since this instruction; -1: no. */
   suspendedAt: number;
 }
 
-/** What was counted on the last path that ended: for tests. */
-export interface PathCount {
-  kind: number;
-  nr: number;
-  path: number;
-  /** Its instructions, in the kernel and in the program's half (vsyscall stub, call, int). */
-  instructions: number;
+/** Events that have ended are used again. */
+class Pool {
+  private readonly free: PathEvent[] = [];
+
+  take(): PathEvent {
+    return (
+      this.free.pop() ?? {
+        seq: -1,
+        kind: 0,
+        nr: 0,
+        path: 0,
+        phase: "kernel",
+        start: 0,
+        excluded: 0,
+        ret: undefined,
+        outerBlocked: 0,
+        suspendedAt: -1,
+      }
+    );
+  }
+
+  give(event: PathEvent): void {
+    this.free.push(event);
+  }
 }
 
 class TaskPaths {
@@ -57,6 +74,8 @@ class TaskPaths {
   executed = 0;
   /** Open events, innermost last. */
   readonly open: PathEvent[] = [];
+  /** The last of them. */
+  top: PathEvent | undefined;
   /** Program instructions not yet given to an event, up to userFrom. */
   user = 0;
   /** The task's instruction count when the program last went on. */
@@ -72,9 +91,10 @@ export class Paths {
   private task: Task;
   private now: TaskPaths;
   private switchedIn = 0;
-  /** Called with each path that ends. */
-  onPath: ((count: PathCount) => void) | null = null;
-
+  private readonly pool = new Pool();
+  // What the recorder is told with; it keeps neither.
+  private readonly told: EventEnter = { task: 0, kind: 0, tIn: 0, user: 0 };
+  private readonly ended: EventLeave = { tOut: 0, kinstr: 0, blocked: 0 };
   constructor(recorder: Recorder, cpu: Cpu, clock: Clock, idle: Task) {
     this.recorder = recorder;
     this.cpu = cpu;
@@ -119,8 +139,7 @@ export class Paths {
 
   /** The innermost open event of the current task. */
   get top(): PathEvent | undefined {
-    const { open } = this.now;
-    return open[open.length - 1];
+    return this.now.top;
   }
 
   /** The current instruction belongs to the program's half of an event. */
@@ -147,34 +166,33 @@ export class Paths {
       user = now.user + start - now.userFrom;
       now.user = 0;
     }
-    const seq = this.recorder.enter({
-      task: task.id,
-      kind: o.kind,
-      nr: o.nr,
-      site: o.site,
-      path: o.path,
-      tIn: this.clock.now() - o.before,
-      parent: top !== undefined && top.suspendedAt < 0 ? top.seq : undefined,
-      user,
-      addr: o.addr,
-      sp: o.sp,
-      access: o.access,
-      flags: o.flags,
-    });
-    const event: PathEvent = {
-      seq,
-      kind: o.kind,
-      nr: o.nr,
-      path: o.path,
-      phase: o.phase,
-      start,
-      excluded: 0,
-      ret: undefined,
-      outerBlocked: task.blockedUnits,
-      suspendedAt: -1,
-    };
+    const told = this.told;
+    told.task = task.id;
+    told.kind = o.kind;
+    told.nr = o.nr;
+    told.site = o.site;
+    told.path = o.path;
+    told.tIn = this.clock.now() - o.before;
+    told.parent = top !== undefined && top.suspendedAt < 0 ? top.seq : undefined;
+    told.user = user;
+    told.addr = o.addr;
+    told.sp = o.sp;
+    told.access = o.access;
+    told.flags = o.flags;
+    const event = this.pool.take();
+    event.seq = this.recorder.enter(told);
+    event.kind = o.kind;
+    event.nr = o.nr;
+    event.path = o.path;
+    event.phase = o.phase;
+    event.start = start;
+    event.excluded = 0;
+    event.ret = undefined;
+    event.outerBlocked = task.blockedUnits;
+    event.suspendedAt = -1;
     now.open.push(event);
-    task.seq = seq;
+    now.top = event;
+    task.seq = event.seq;
     task.blockedUnits = 0;
     return event;
   }
@@ -184,17 +202,18 @@ export class Paths {
     const { now, task } = this;
     const event = now.open.pop();
     if (event === undefined) return;
+    now.top = now.open[now.open.length - 1];
     const end = this.count() + behind;
     const instructions = end - event.start - event.excluded;
-    this.recorder.leave(event.seq, {
-      tOut: this.clock.now() + behind,
-      kinstr: instructions,
-      blocked: task.blockedUnits,
-      ret: event.ret,
-    });
-    this.onPath?.({ kind: event.kind, nr: event.nr, path: event.path, instructions });
+    const ended = this.ended;
+    ended.tOut = this.clock.now() + behind;
+    ended.kinstr = instructions;
+    ended.blocked = task.blockedUnits;
+    ended.ret = event.ret;
+    this.recorder.leave(event.seq, ended);
     task.blockedUnits = event.outerBlocked;
     this.closed(event, end);
+    this.pool.give(event);
   }
 
   /** What follows the end of an event: its parent goes on, or a handler begins or ends, or the program goes on. */
@@ -226,6 +245,12 @@ export class Paths {
   exclude(instructions: number): void {
     const { top } = this;
     if (top !== undefined) top.excluded += instructions;
+  }
+
+  /** The result of the current event's call. */
+  returns(result: number): void {
+    const { top } = this;
+    if (top !== undefined) top.ret = result;
   }
 
   /** A signal's handler will run when the current event returns to the program. */

@@ -1,7 +1,7 @@
 // The probes at the first and last instruction of every way in, and what each tells the path bookkeeping.
 import { ACCESS, FLAG, KIND, PATH, SITE } from "../../../traces/schema/enums.ts";
 import { type Cpu, EAX, EBP, EDX, ESP } from "../../cpu/cpu.ts";
-import type { Memory } from "../../machine/memory.ts";
+import { LEAVE, type Memory, SUPER_WRITE, USER_WRITE } from "../../machine/memory.ts";
 import { ENOSYS } from "../errno.ts";
 import { SYSCALLS } from "../syscalls.ts";
 import type { VdsoCode } from "../vdso.ts";
@@ -342,6 +342,8 @@ export class Probes {
 
   private pageFlags(la: number): number {
     const { memory, cpu } = this.p;
+    const page = la >>> 12;
+    if (memory.tlb[SUPER_WRITE][page] !== LEAVE || memory.tlb[USER_WRITE][page] !== LEAVE) return 0;
     if (walk(memory, cpu.cr3, la, true) >= 0) return 0;
     return walk(memory, cpu.cr3, la, false) >= 0 ? FLAG.esp_cow : FLAG.esp_absent;
   }

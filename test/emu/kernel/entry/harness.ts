@@ -5,7 +5,6 @@ import { assemble } from "../../../../src/emu/cpu/asm/assemble.ts";
 import { MemoryIo } from "../../../../src/emu/host.ts";
 import { Entry, type EntryOptions } from "../../../../src/emu/kernel/entry/entry.ts";
 import { VDSO_BASE, VVAR_BASE } from "../../../../src/emu/kernel/entry/layout.ts";
-import type { PathCount } from "../../../../src/emu/kernel/entry/paths.ts";
 import { giveStack } from "../../../../src/emu/kernel/fork.ts";
 import { defaultRlimits, Kernel, type KernelOptions } from "../../../../src/emu/kernel/kernel.ts";
 import { Mm } from "../../../../src/emu/kernel/mm/mm.ts";
@@ -85,7 +84,6 @@ export interface World {
   machine: Machine;
   task: Task;
   recorder: EventList;
-  paths: PathCount[];
   /** Runs the program until the call numbered EXIT is made; its EBX is what comes back. */
   run(): number;
   /** A word of the program's memory. */
@@ -100,6 +98,8 @@ export interface WorldOptions {
   entry?: KernelOptions["entry"];
   ring: 0 | 3;
   vdsoClock?: boolean;
+  /** Timer ticks a second; default 1000, so that spinning is short. */
+  hz?: number;
   /** Default: keep the events. */
   recorder?: Recorder;
   options?: EntryOptions;
@@ -112,6 +112,7 @@ export function programSymbols(k: Kernel, ku: boolean): Record<string, number> {
 
 /** A machine whose first program is `source`, in the ring asked for. */
 export function world(source: string, o: WorldOptions): World {
+  const hz = o.hz ?? 1000;
   const kernelOptions: KernelOptions = {
     kernel: o.kernel ?? "kml-4.0",
     entry: o.entry ?? "sysenter",
@@ -119,7 +120,7 @@ export function world(source: string, o: WorldOptions): World {
     trusted: "all",
     memoryMiB: 16,
     seed: 1,
-    hz: 100,
+    hz,
     argv: [],
     env: [],
     cwd: "/",
@@ -128,7 +129,7 @@ export function world(source: string, o: WorldOptions): World {
     aslr: false,
     host: new MemoryIo(),
   };
-  const machine = new Machine({ ramBytes: 16 << 20, hz: 100 });
+  const machine = new Machine({ ramBytes: 16 << 20, hz });
   const recorder = new EventList();
   const k = new Kernel(kernelOptions, machine, o.recorder ?? recorder);
   k.entry = new Entry(k, o.options);
@@ -158,14 +159,11 @@ export function world(source: string, o: WorldOptions): World {
   k.entry.startThread(task, TEXT, STACK_TOP - 64);
   k.sched.wakeUpNew(task);
   recorder.events.length = 0;
-  const paths: PathCount[] = [];
-  k.entry.paths.onPath = (count) => paths.push(count);
   return {
     k,
     machine,
     task,
     recorder,
-    paths,
     run: () => {
       let status: number | undefined;
       const hooks = machine.hooks!;

@@ -30,8 +30,8 @@ function entries(run: ProgramRun, path: string, nr?: number): number {
 /** What the real kernel ran the programs with. */
 const ENV = ["PATH=/trusted:/bin", "HOME=/", "LC_ALL=C"];
 
-function run(command: string, ring: 0 | 3): ProgramRun {
-  const result = runProgram(command.split(" "), { ring, env: ENV });
+function run(command: string, ring: 0 | 3, hz = 100): ProgramRun {
+  const result = runProgram(command.split(" "), { ring, env: ENV, hz });
   expect(result.exit).toEqual({ kind: "exit", code: 0 });
   return result;
 }
@@ -126,17 +126,17 @@ describe("processes and threads", () => {
 
 describe("interrupts", () => {
   it("lost with an absent stack page are replayed and make the page present", () => {
-    // Three spins of 7 million instructions: a tick falls into each.
-    const ring0 = run("stk irq 3 3500", 0);
+    // Three spins of 700,000 instructions, at 1000 ticks a second: a tick falls into each.
+    const ring0 = run("stk irq 3 350", 0, 1000);
     expect(ring0.text).toContain("pages made present by interrupts=0x00000003");
     const lost = ring0.events.filter((event) => event.kind === "irq" && event.path === "K");
     expect(lost).toHaveLength(3);
-    expect(run("stk irq 3 3500", 3).text).toContain("pages made present by interrupts=0x00000000");
+    expect(run("stk irq 3 350", 3, 1000).text).toContain("pages made present by interrupts=0x00000000");
   });
 
   it("preempt ring-0 programs that make no calls", () => {
     for (const ring of [0, 3] as const) {
-      const two = run("two 6000", ring);
+      const two = run("two 3000", ring, 1000);
       expect(two.text).toContain("parent done");
       expect(two.text).toContain("child done");
       const spins = two.events.filter((event) => event.kind === "irq" && event.flags & FLAG.exit_work);

@@ -138,7 +138,7 @@ again:
 });
 
 describe("interrupts", () => {
-  const SPIN = "mov ecx, 6000000\nspin:\ndec ecx\njnz spin\nmov eax, 252\nint 0x80";
+  const SPIN = "mov ecx, 600000\nspin:\ndec ecx\njnz spin\nmov eax, 252\nint 0x80";
 
   it("path I in ring 3, J in ring 0", () => {
     const ring3 = ofKind(
@@ -172,7 +172,7 @@ describe("interrupts", () => {
   it("in a direct call are the kernel's: path L", () => {
     // Charges make time jump inside the call, so that ticks fall due on the kernel stack.
     const w = world(
-      "mov esi, 100000\nmov edi, vsyscall\nagain:\nmov eax, 20\ncall edi\ndec esi\njnz again\nmov eax, 252\nint 0x80",
+      "mov esi, 40000\nmov edi, vsyscall\nagain:\nmov eax, 20\ncall edi\ndec esi\njnz again\nmov eax, 252\nint 0x80",
       { ring: 0 },
     );
     w.run();
@@ -184,7 +184,7 @@ describe("interrupts", () => {
 
 describe("events", () => {
   const MIXED = `
-  mov esi, 60000
+  mov esi, 20000
   mov edi, vsyscall
 again:
   mov eax, 20

@@ -66,7 +66,7 @@ class MarkedEvents extends EventList {
 /** Runs /bin/argv[0]. */
 export function runProgram(argv: string[], o: Partial<KernelOptions> & { ring: 0 | 3 }): ProgramRun {
   const host = new MemoryIo();
-  const machine = new Machine({ ramBytes: 64 << 20, hz: 100 });
+  const machine = new Machine({ ramBytes: 64 << 20, hz: o.hz ?? 100 });
   const recorder = new MarkedEvents();
   const kernel = new Kernel(
     {
