@@ -52,6 +52,8 @@ export interface Kernel {
   readonly quantumUs: number;
   /** Mechanisms it offers. */
   readonly ways: readonly string[];
+  /** The only processors its ways in are known on; empty: any. */
+  readonly profiles: readonly string[];
   readonly kml: boolean;
   readonly hypothetical: boolean;
   readonly note: string;
@@ -210,6 +212,7 @@ function readKernels(read: ReadData): Map<string, Kernel> {
       hz: row.required("hz"),
       quantumUs: row.required("quantum_us"),
       ways: words(row.text("ways")),
+      profiles: words(row.text("profiles")),
       kml: row.text("kml") === "1",
       hypothetical: row.text("hypothetical") === "1",
       note: row.text("note"),

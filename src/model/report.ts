@@ -91,9 +91,11 @@ export function whatifText(result: WhatIfResult): string[] {
     const results = entries.filter(isResult);
     lines.push(`on ${profile} (${result.names[profile]}), kernel ${kernel} (${result.names[kernel]})`, "");
     if (results.length > 0) lines.push(...causeTable(results, result.draws), "");
+    const missing = new Map<string, string[]>();
     for (const entry of entries) {
-      if (!isResult(entry)) lines.push(`${entry.mechanism} ${entry.missing}`, "");
+      if (!isResult(entry)) missing.set(entry.missing, [...(missing.get(entry.missing) ?? []), entry.mechanism]);
     }
+    for (const [why, mechanisms] of missing) lines.push(`${mechanisms.join(", ")} ${why}`, "");
     const last = results[results.length - 1];
     if (results.length > 1) lines.push(...gainTable(last), "");
   }

@@ -89,6 +89,11 @@ describe("what cannot be had says why", () => {
     expect(why("zen4", "kml-6.18", "kml")).toBeUndefined();
   });
 
+  test("a kernel whose ways in are one fitted sum on another processor", () => {
+    for (const mechanism of MECHANISMS)
+      expect(why("p4", "linux-6.18", mechanism)).toMatch(/^unknown: the ways in of linux-6\.18/);
+  });
+
   test("everything else can be priced", () => {
     for (const id of ["p4", "p4-maeda2003", "p4-lkml2002", "k7-lkml2002"]) {
       for (const kernel of ["kml-2003", "kml-4.0"]) {
