@@ -1,7 +1,7 @@
 // From the words of `run` and `capture` to the options of a run: root image, host directories, streams.
 import { existsSync } from "node:fs";
 import process from "node:process";
-import { processIo } from "../emu/host-node.ts";
+import { processIo, terminalIo } from "../emu/host-node.ts";
 import { openHostDir } from "../emu/kernel/fs/hostdir-node.ts";
 import type { BindMount } from "../emu/kernel/fs/vfs.ts";
 import { openImage } from "../emu/rootfs/image-node.ts";
@@ -61,7 +61,7 @@ export async function guestRun(args: GuestArguments): Promise<RunOptions> {
   return {
     image: openImage(location.directory),
     argv,
-    host: processIo(args.interactive || !process.stdin.isTTY),
+    host: args.tty ? terminalIo() : processIo(args.interactive || !process.stdin.isTTY),
     env: args.env,
     cwd: args.cwd,
     ring: args.ring === 0 ? 0 : 3,

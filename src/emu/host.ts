@@ -9,6 +9,14 @@ export interface HostInput {
   read(maxBytes: number): Uint8Array;
 }
 
+/** A terminal on the host, in raw mode: keys as they are typed, and host time to keep pace with. */
+export interface HostTerminal {
+  /** What was typed since the last call, without waiting: undefined if nothing was; empty at the end of the input. */
+  poll(): Uint8Array | undefined;
+  /** Lets host time pass. */
+  sleep(milliseconds: number): void;
+}
+
 /** The host side of the guest's standard streams. */
 export interface HostIo {
   readonly stdin: HostInput;
@@ -16,6 +24,8 @@ export interface HostIo {
   stderr(bytes: Uint8Array): void;
   /** Size of the terminal, when the streams are one. */
   windowSize?(): { rows: number; columns: number };
+  /** The terminal itself, for a guest with one; without it input is read when the guest reads. */
+  readonly terminal?: HostTerminal;
 }
 
 /** Streams in memory: input given at once, output collected. */

@@ -1,12 +1,16 @@
 // The one terminal of a `-t` run: termios, the canonical line discipline, job control (drivers/tty/n_tty.c, tty_jobctrl.c).
 //
-// The host delivers raw bytes: editing, echo and signals are done here. Reading blocks the emulator, not the virtual
-// clock, and the trace is marked not reproducible by whoever runs with a terminal.
+// The host delivers raw bytes: editing, echo and signals are done here. With a terminal on the host, keys are looked for
+// every 10 ms of the virtual clock, which then does not run ahead of host time; with plain input, a read takes what it
+// needs at once. Either way whoever runs with a terminal marks the trace not reproducible.
+
+import type { HostTerminal } from "../../host.ts";
 import { EAGAIN, EINVAL, EIO, ENOTTY, ENXIO, EPERM, ERESTARTSYS, ESRCH } from "../errno.ts";
 import type { Kernel, SysResult } from "../kernel.ts";
 import { bit, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH } from "../signal.ts";
 import { SIG_IGN, type Task } from "../task.ts";
 import { copyIn, copyOut, readI32, writeU32 } from "../user.ts";
+import { type Wait, WaitQueue, type WakeReason } from "../wait.ts";
 import { major, minor, O_NOCTTY, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "./const.ts";
 import type { File, FileOps } from "./file.ts";
 import type { IovIter } from "./iov.ts";
@@ -61,6 +65,10 @@ const TIOCGSID = 0x5429;
 const TIOCGPTN = 0x80045430 | 0;
 
 const LINE_MAX = 4096;
+/** How often keys are looked for. */
+const PUMP_NS = 10_000_000;
+/** Host time is followed, not caught up with, after a delay this long. */
+const LAG_MS = 50;
 
 export class Tty {
   private readonly k: Kernel;
@@ -79,6 +87,10 @@ export class Tty {
   private ends: number[] = [];
   private line: number[] = [];
   private ended = false;
+  /** Readers and pollers of the terminal. */
+  readonly queue = new WaitQueue();
+  /** Host time at virtual time 0, in ms. */
+  private hostStart = Number.NaN;
 
   constructor(k: Kernel) {
     this.k = k;
@@ -90,6 +102,43 @@ export class Tty {
       this.rows = size.rows;
       this.columns = size.columns;
     }
+  }
+
+  /** Begins to look for keys; called once the machine runs. */
+  start(): void {
+    const { terminal } = this.k.options.host;
+    if (this.k.options.tty && terminal) this.pump(terminal);
+  }
+
+  private pump(terminal: HostTerminal): void {
+    const { clock } = this.k;
+    this.pace(terminal);
+    const bytes = this.ended ? undefined : terminal.poll();
+    if (bytes) {
+      if (bytes.length === 0) this.ended = true;
+      for (const b of bytes) this.input(b);
+      if (this.ended || this.readable) this.queue.wakeAll({ kind: "data" });
+    }
+    clock.at(clock.now() + this.k.units(PUMP_NS), () => this.pump(terminal));
+  }
+
+  private pace(terminal: HostTerminal): void {
+    const virtual = this.k.uptimeNs / 1e6;
+    const host = performance.now();
+    if (Number.isNaN(this.hostStart)) this.hostStart = host - virtual;
+    const ahead = virtual - (host - this.hostStart);
+    if (ahead > 1) terminal.sleep(Math.min(ahead, 20));
+    else if (ahead < -LAG_MS) this.hostStart = host - virtual;
+  }
+
+  /** Nothing more will be typed. */
+  get atEnd(): boolean {
+    return this.ended;
+  }
+
+  /** Can a read wait for a key without holding up the emulator? */
+  get live(): boolean {
+    return this.k.options.host.terminal !== undefined;
   }
 
   private get canonical(): boolean {
@@ -260,17 +309,39 @@ function read(k: Kernel, t: Task, file: File, iter: IovIter): SysResult {
   if (denied < 0) return denied;
   if (iter.left === 0) return 0;
   iter.touch(Math.min(iter.left, LINE_MAX), true);
-  while (!tty.readable) {
+  if (!tty.readable) {
     if (file.nonblock) return -EAGAIN;
     if (!(tty.lflag & ICANON) && tty.minimum === 0) return 0;
-    if (!tty.fetch()) return 0;
-    // A key may have been a signal to the reader itself.
-    if (k.signals.pendingFor(t)) return -ERESTARTSYS;
+    if (tty.live) return tty.atEnd ? 0 : readLater(k, t, file, iter);
+    while (!tty.readable) {
+      if (!tty.fetch()) return 0;
+      // A key may have been a signal to the reader itself.
+      if (k.signals.pendingFor(t)) return -ERESTARTSYS;
+    }
   }
+  return take(k, t, tty, file, iter);
+}
+
+function take(k: Kernel, t: Task, tty: Tty, file: File, iter: IovIter): number {
   const bytes = tty.take(iter.left);
   iter.put(bytes);
   if (k.recorder.enabled) recordBytes(k, t, objectOf(k, file.inode), -1, bytes.length);
   return bytes.length;
+}
+
+function* readLater(k: Kernel, t: Task, file: File, iter: IovIter): Generator<Wait, number, WakeReason> {
+  const tty = k.vfs.tty;
+  for (;;) {
+    const why = yield { queues: [tty.queue], interruptible: true };
+    if (why === "signal") return -ERESTARTSYS;
+    // It may have become a background process while it waited.
+    const denied = background(k, t, SIGTTIN);
+    if (denied < 0) return denied;
+    if (tty.readable) break;
+    if (tty.atEnd) return 0;
+  }
+  iter.touch(Math.min(iter.left, LINE_MAX), true);
+  return take(k, t, tty, file, iter);
 }
 
 function write(k: Kernel, t: Task, file: File, iter: IovIter): SysResult {
@@ -415,6 +486,7 @@ export function sessionLeaderExit(k: Kernel, t: Task): void {
 
 /** Makes the terminal the first program's controlling one. */
 export function attachTerminal(k: Kernel, t: Task): void {
+  k.vfs.tty.start();
   takeTerminal(k.vfs.tty, t);
 }
 
@@ -426,8 +498,9 @@ export const ttyOps: FileOps = {
   poll: (k) => {
     const tty = k.vfs.tty;
     // Whoever asks is about to read: what the host has can be taken in now.
-    if (!tty.readable) tty.fetch();
-    return { mask: POLLOUT | POLLWRNORM | (tty.readable ? POLLIN | POLLRDNORM : 0), queues: [] };
+    if (!tty.readable && !tty.live) tty.fetch();
+    const ready = tty.readable || tty.atEnd;
+    return { mask: POLLOUT | POLLWRNORM | (ready ? POLLIN | POLLRDNORM : 0), queues: [tty.queue] };
   },
   open: (k, t, file) => {
     const tty = k.vfs.tty;
