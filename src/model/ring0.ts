@@ -1,5 +1,5 @@
 // What each event of a trace would be in ring 0: seen in a ring-0 trace, predicted from any other.
-import { predictRing0 } from "../traces/predict.ts";
+import { visitRing0 } from "../traces/predict.ts";
 import { FLAG, FLAGS_UNKNOWN, KIND, PATH } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
 import { TRAIT } from "./shapes.ts";
@@ -35,14 +35,13 @@ export function ring0Traits(trace: Trace): Uint8Array {
     const inside = flags !== FLAGS_UNKNOWN && (flags & FLAG.in_kernel) !== 0;
     if (events.kind[seq] === KIND.fault && !inside) traits[seq] = TRAIT.noFault;
   }
-  for (const entries of predictRing0(trace).tasks) {
-    for (const { class: entry, seq } of entries) {
-      if (entry === "starved") traits[seq] |= TRAIT.starves | cow(seq);
-      else if (entry === "fault" || entry === "trap") traits[seq] &= ~TRAIT.noFault;
-      else if (entry === "kernel-fault" && !(events.flags[seq] & FLAG.in_kernel))
-        traits[seq] |= TRAIT.faultsInside | cow(seq);
+  visitRing0(trace, (seq, entry) => {
+    if (entry === "starved") traits[seq] |= TRAIT.starves | cow(seq);
+    else if (entry === "fault" || entry === "trap") traits[seq] &= ~TRAIT.noFault;
+    else if (entry === "kernel-fault" && !(events.flags[seq] & FLAG.in_kernel)) {
+      traits[seq] |= TRAIT.faultsInside | cow(seq);
     }
-  }
+  });
   return traits;
 }
 

@@ -18,7 +18,7 @@ export interface WhatIfOptions {
   readonly mechanisms?: readonly string[];
   /** Processors. Default: p4. */
   readonly profiles?: readonly string[];
-  /** Software eras. Default: kml-4.0. */
+  /** Software eras. Default: kml-4.0, or what the processor was measured under. */
   readonly kernels?: readonly string[];
   /** Values by key, see settable(). */
   readonly set?: ReadonlyMap<string, number>;
@@ -128,6 +128,11 @@ function pickMechanisms(names: readonly string[]): Mechanism[] {
     }
     return name as Mechanism;
   });
+}
+
+/** Kernel Mode Linux 4.0; on a processor that was measured under some kernels only, the one of them with direct calls. */
+function defaultKernel(data: ModelData, profile: Profile): string {
+  return profile.kernels.find((id) => data.kernels.get(id)?.kml) ?? profile.kernels[0] ?? "kml-4.0";
 }
 
 /** Checks keys and values that the user set. */
@@ -311,7 +316,8 @@ function onePair(
  */
 export function whatif(trace: Trace, data: ModelData, options: WhatIfOptions = {}): WhatIfResult {
   const profiles = pickProfiles(data, options.profiles ?? ["p4"]);
-  const kernels = pickKernels(data, options.kernels ?? ["kml-4.0"]);
+  const kernelsOf = (profile: Profile) => pickKernels(data, options.kernels ?? [defaultKernel(data, profile)]);
+  const kernels = [...new Set(profiles.flatMap(kernelsOf))];
   const mechanisms = pickMechanisms(options.mechanisms ?? ["int80", "sysenter", "kml"]);
   checkSet(data, profiles, kernels, options.set ?? new Map());
   const program = compile(trace, data);
@@ -319,7 +325,7 @@ export function whatif(trace: Trace, data: ModelData, options: WhatIfOptions = {
   const affordable = Math.floor(3e7 / (program.records * mechanisms.length));
   const count = options.draws ?? Math.max(20, Math.min(200, affordable));
   const results = profiles.flatMap((profile) =>
-    kernels.flatMap((kernel) => onePair(program, data, profile, kernel, mechanisms, options, count, seed)),
+    kernelsOf(profile).flatMap((kernel) => onePair(program, data, profile, kernel, mechanisms, options, count, seed)),
   );
   return {
     trace: trace.meta.id,

@@ -101,14 +101,22 @@ export function predictRing0(trace: Trace): Prediction {
   return predictor.result();
 }
 
+/** As predictRing0, told entry by entry instead of collected: for long traces. */
+export function visitRing0(trace: Trace, visit: (seq: number, entry: EntryClass) => void): void {
+  const predictor = new Predictor(trace, visit);
+  for (let seq = 0; seq < trace.events.length; seq++) predictor.event(seq);
+}
+
 class Predictor {
+  readonly #visit: ((seq: number, entry: EntryClass) => void) | undefined;
   readonly #trace: Trace;
   readonly #tasks: PredictedEntry[][];
   readonly #stacks: StackState[];
   readonly #counts: Record<EntryClass, number> = { ...NO_COUNTS };
 
-  constructor(trace: Trace) {
+  constructor(trace: Trace, visit?: (seq: number, entry: EntryClass) => void) {
     this.#trace = trace;
+    this.#visit = visit;
     this.#tasks = trace.tasks.map(() => []);
     this.#stacks = trace.tasks.map(() => new StackState());
   }
@@ -118,7 +126,8 @@ class Predictor {
   }
 
   #add(seq: number, entry: EntryClass, nr: number): void {
-    this.#tasks[this.#trace.events.task[seq]].push({ class: entry, nr, seq });
+    if (this.#visit !== undefined) this.#visit(seq, entry);
+    else this.#tasks[this.#trace.events.task[seq]].push({ class: entry, nr, seq });
     this.#counts[entry]++;
   }
 
