@@ -112,6 +112,8 @@ class Predictor {
   readonly #trace: Trace;
   readonly #tasks: PredictedEntry[][];
   readonly #stacks: StackState[];
+  /** The task that each event created. */
+  readonly #children: ReadonlyMap<number, number>;
   readonly #counts: Record<EntryClass, number> = { ...NO_COUNTS };
 
   constructor(trace: Trace, visit?: (seq: number, entry: EntryClass) => void) {
@@ -119,6 +121,9 @@ class Predictor {
     this.#visit = visit;
     this.#tasks = trace.tasks.map(() => []);
     this.#stacks = trace.tasks.map(() => new StackState());
+    this.#children = new Map(
+      trace.tasks.flatMap(({ task, spawnSeq }) => (spawnSeq === null ? [] : [[spawnSeq, task]])),
+    );
   }
 
   result(): Prediction {
@@ -164,6 +169,7 @@ class Predictor {
     if (entry === "int80") this.#starve(seq, PUSHED.gate);
     this.#add(seq, entry, nr);
     if (entry !== "int80") this.#starve(seq, PUSHED.direct);
+    if (!numbersI386(e.abi[seq])) return;
     if (e.ret[seq] >= 0 && (nr === NR.execve || nr === NR.execveat)) stack.reset();
     else if (entry !== "direct" && entry !== "sysenter") this.#wayOut(seq, nr);
   }
@@ -174,8 +180,8 @@ class Predictor {
     const stack = this.#stacks[e.task[seq]];
     if (nr === NR.fork || nr === NR.clone || nr === NR.clone3) {
       stack.reset();
-      const child = this.#trace.tasks.find((task) => task.spawnSeq === seq);
-      if (child !== undefined) this.#stacks[child.task].exits(e.sp[seq]);
+      const child = this.#children.get(seq);
+      if (child !== undefined) this.#stacks[child].exits(e.sp[seq]);
     }
     stack.exits(e.sp[seq]);
   }
@@ -230,7 +236,12 @@ function ring0Class(kind: number, site: number, nr: number, abi: number): EntryC
   if (kind === KIND.sigreturn) return "sigreturn";
   if (site === SITE.int80) return "int80";
   if (site === SITE.sysenter) return "sysenter";
-  return SPECIAL_CALLS.has(nr) && (abi === ABI.i386 || abi === ABI.unknown) ? "special" : "direct";
+  return SPECIAL_CALLS.has(nr) && numbersI386(abi) ? "special" : "direct";
+}
+
+/** Whether call numbers are those of NR. */
+function numbersI386(abi: number): boolean {
+  return abi === ABI.i386 || abi === ABI.unknown;
 }
 
 /** The class that an event of a ring-0 trace shows; undefined for what is not compared (interrupts, switches, first returns). */
