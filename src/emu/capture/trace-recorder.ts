@@ -249,6 +249,11 @@ export class TraceRecorder implements Recorder {
   edge(to: Seq, from: Seq | undefined, kind: number, delay?: number): void {
     if (to < 0 || to >= this.#events.length) return;
     const table = this.#edges;
+    // The wake-up and the call that it completes may name the same cause: one edge.
+    const known = table.columns;
+    for (let row = table.length - 1; row >= 0 && row >= table.length - 8 && known.to[row] === to; row--) {
+      if (known.from[row] === (from ?? NO_SEQ) && known.kind[row] === kind) return;
+    }
     if (this.#full("edges", table.length, this.#limits.edges)) return;
     table.reserve();
     const row = table.length++;

@@ -12,6 +12,7 @@ import type { File, FileOps } from "./file.ts";
 import { nofile } from "./open.ts";
 import { pollFile, withMask } from "./poll.ts";
 import { durationNs, readTimespec } from "./times.ts";
+import { recordTiming } from "./trace.ts";
 
 const EPOLLET = 1 << 31;
 const EPOLLONESHOT = 1 << 30;
@@ -226,7 +227,10 @@ function* wait(
     touch(k, t, addr, 12, true);
     const events = ep.take(k, Math.min(max, 4096));
     if (events.length > 0) return give(k, t, addr, events);
-    if (k.clock.now() >= deadline) return 0;
+    if (k.clock.now() >= deadline) {
+      recordTiming(k, t);
+      return 0;
+    }
     const why = yield {
       queues: [ep.queue],
       interruptible: true,
@@ -250,6 +254,7 @@ function give(k: Kernel, t: Task, addr: number, events: { mask: number; low: num
     throw e instanceof SysError ? new SysError(EFAULT) : e;
   }
   if (k.recorder.enabled) k.recorder.set(t.seq, { items: events.length });
+  if (events.length > 1) recordTiming(k, t);
   return events.length;
 }
 

@@ -11,14 +11,14 @@ import type { Inode } from "./inode.ts";
 /** Says which pipe an inode of pipefs is: its ends may be opened again through /proc/self/fd. */
 export function bindFifo(inode: Inode, pipe: Pipe): void {
   pipe.anonymous = true;
-  inode.pipe = pipe;
+  inode.channel = pipe;
 }
 
 function pipeOf(inode: Inode): Pipe {
-  let pipe = inode.pipe as Pipe | null;
+  let pipe = inode.channel as Pipe | null;
   if (!pipe || (pipe.readers === 0 && pipe.writers === 0 && !pipe.anonymous)) {
     pipe = new Pipe(inode.ino);
-    inode.pipe = pipe;
+    inode.channel = pipe;
   }
   return pipe;
 }

@@ -11,6 +11,8 @@ import type { IovIter } from "./iov.ts";
 export interface PollResult {
   mask: number;
   queues: WaitQueue[];
+  /** The event that made it so, for the trace. */
+  from?: number;
 }
 
 /** Puts one name into a getdents buffer; false: it is full, stop. `next` = the position behind this name. */

@@ -79,8 +79,8 @@ export abstract class Inode {
   dir: Dentry | null = null;
   xattrs: Map<string, Uint8Array> | null = null;
   flock: LockList | null = null;
-  /** The Pipe of a FIFO while anyone has it open, or of an inode of pipefs. */
-  pipe: object | null = null;
+  /** The Pipe of a FIFO while anyone has it open, or of an inode of pipefs; the Socket of one of sockfs. */
+  channel: { object(k: Kernel): number } | null = null;
   /** Open files. */
   opens = 0;
   /** Open files that may write, and mappings that execute: for ETXTBSY. */

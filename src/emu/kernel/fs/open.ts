@@ -96,6 +96,7 @@ export function pathAt(k: Kernel, t: Task, dfd: number, name: string, flags: num
   const base = baseOf(t, dfd, name);
   if (typeof base === "number") return base;
   if (name === "" && flags & AT_EMPTY_PATH) {
+    if (k.recorder.enabled) recordWalk(k, t, 0, objectOf(k, base.dentry.inode));
     return { mnt: base.mnt, dentry: base.dentry, last: "", trailing: false, components: 0, links: 0 };
   }
   const w = walk(k, t, base, name, flags);

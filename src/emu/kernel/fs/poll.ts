@@ -16,12 +16,13 @@ import {
   POLLWRBAND,
   POLLWRNORM,
 } from "./const.ts";
-import type { File } from "./file.ts";
+import type { File, PollResult } from "./file.ts";
 import { nofile } from "./open.ts";
 import { durationNs, readTimespec } from "./times.ts";
+import { recordTiming } from "./trace.ts";
 
 /** Events of a file and where it announces others; a file without poll is always ready. */
-export function pollFile(k: Kernel, file: File): { mask: number; queues: WaitQueue[] } {
+export function pollFile(k: Kernel, file: File): PollResult {
   return file.ops.poll ? file.ops.poll(k, file) : { mask: POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM, queues: [] };
 }
 
@@ -44,6 +45,7 @@ function look(k: Kernel, t: Task, fds: PollFd[], queues: WaitQueue[]): number {
       const r = pollFile(k, file);
       p.revents = r.mask & (p.events | POLLERR | POLLHUP);
       queues.push(...r.queues);
+      if (p.revents && r.from !== undefined && r.from >= 0) k.edge(t, { from: r.from, kind: "data" });
     }
     if (p.revents) n++;
   }
@@ -55,13 +57,19 @@ function* waitFor(k: Kernel, t: Task, fds: PollFd[], deadline: number): Generato
   const queues: WaitQueue[] = [];
   for (;;) {
     const n = look(k, t, fds, queues);
-    if (n > 0 || k.clock.now() >= deadline) return n;
+    if (n > 0 || k.clock.now() >= deadline) {
+      if (n !== 1) recordTiming(k, t);
+      return n;
+    }
     const why = yield {
       queues: [...queues],
       interruptible: true,
       ...(deadline === Number.POSITIVE_INFINITY ? {} : { deadline }),
     };
-    if (why === "timeout") return look(k, t, fds, queues);
+    if (why === "timeout") {
+      recordTiming(k, t);
+      return look(k, t, fds, queues);
+    }
     if (why === "signal") return look(k, t, fds, queues) || -EINTR;
   }
 }

@@ -25,7 +25,7 @@ import type { IovIter } from "./iov.ts";
 import { CAP, capable } from "./namei.ts";
 import { type AddressSpace, PAGE_SIZE, type Page, READ_AHEAD_PAGES } from "./page_cache.ts";
 import { currentTime, earlier } from "./times.ts";
-import { objectOf, recordBytes, recordPages } from "./trace.ts";
+import { objectOf, recordBytes, recordPages, recordShort } from "./trace.ts";
 
 /** relatime: the access time moves if it is not newer than the last change, or a day old. */
 export function touchAtime(k: Kernel, file: File): void {
@@ -83,6 +83,7 @@ function read(k: Kernel, t: Task, file: File, iter: IovIter, pos: number): SysRe
   const own = pos < 0;
   const at = own ? file.pos : pos;
   const count = Math.min(iter.left, inode.size - at);
+  if (count < iter.left) recordShort(k, t, false);
   if (count <= 0) return finishRead(k, t, file, at, own, 0);
   const mapping = inode.mapping!;
   // A Retry from here leaves nothing changed but user memory, which the second attempt writes again.

@@ -8,6 +8,7 @@ import { EAGAIN, EBADF, EBUSY, EINVAL, ENOTTY, EPERM, EPIPE, ERESTARTSYS } from 
 import { PIPE_BUF, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../fs/const.ts";
 import type { File, FileOps, PollResult } from "../fs/file.ts";
 import type { IovIter } from "../fs/iov.ts";
+import { recordShort, recordTiming } from "../fs/trace.ts";
 import type { Kernel } from "../kernel.ts";
 import type { SysResult } from "../sched.ts";
 import { SIGPIPE } from "../signal.ts";
@@ -128,6 +129,12 @@ export class Pipe {
     this.readQueue.wake(k.cause("data"));
   }
 
+  /** The event that made the pipe readable: who wrote its first byte, or closed its last writer. */
+  readyBy(): number | undefined {
+    const seq = this.used > 0 ? this.written.at(this.out + 1) : this.writers === 0 ? this.closedBy : -1;
+    return seq >= 0 ? seq : undefined;
+  }
+
   /** End of file: depends on whoever closed the last writer. */
   atEnd(k: Kernel, t: Task): void {
     if (this.closedBy >= 0) k.edge(t, { from: this.closedBy, kind: "data" });
@@ -168,7 +175,11 @@ export function pipeRead(k: Kernel, t: Task, pipe: Pipe, nonblock: boolean, iter
   if (n > 0) {
     pipe.peek(n, (bytes, at) => iter.put(bytes, at));
     pipe.consume(k, t, n);
-    if (k.recorder.enabled) k.recorder.set(t.seq, { obj: pipe.object(k), bytes: n });
+    if (k.recorder.enabled) {
+      k.recorder.set(t.seq, { obj: pipe.object(k), bytes: n });
+      // The last bytes of a writer that is gone are the same at any later time.
+      if (n < iter.left) recordShort(k, t, pipe.writers > 0);
+    }
     return n;
   }
   if (pipe.writers === 0) {
@@ -176,7 +187,10 @@ export function pipeRead(k: Kernel, t: Task, pipe: Pipe, nonblock: boolean, iter
     if (k.recorder.enabled) k.recorder.set(t.seq, { obj: pipe.object(k), bytes: 0 });
     return 0;
   }
-  if (nonblock) return -EAGAIN;
+  if (nonblock) {
+    recordTiming(k, t);
+    return -EAGAIN;
+  }
   return readBlocked(k, t, pipe, iter);
 }
 
@@ -185,8 +199,7 @@ function* readBlocked(k: Kernel, t: Task, pipe: Pipe, iter: IovIter): Generator<
     const why = yield { queues: [pipe.readQueue], interruptible: true };
     for (;;) {
       try {
-        const r = pipeRead(k, t, pipe, true, iter);
-        if (r !== -EAGAIN) return r as number;
+        if (pipe.used > 0 || pipe.writers === 0) return pipeRead(k, t, pipe, true, iter) as number;
         break;
       } catch (e) {
         if (!(e instanceof Retry)) throw e;
@@ -208,6 +221,7 @@ export function pipeWrite(k: Kernel, t: Task, pipe: Pipe, nonblock: boolean, ite
     return total;
   }
   if (nonblock) {
+    recordTiming(k, t);
     if (total <= PIPE_BUF || pipe.room === 0) return -EAGAIN;
     const n = pipe.room;
     pipe.fill(k, t, iter.take(n));
@@ -274,7 +288,7 @@ export function pipePoll(pipe: Pipe, file: File): PollResult {
     if (pipe.room >= PIPE_BUF) mask |= POLLOUT | POLLWRNORM;
     if (pipe.readers === 0) mask |= POLLERR;
   }
-  return { mask, queues };
+  return { mask, queues, from: file.readable ? pipe.readyBy() : undefined };
 }
 
 const FIONREAD = 0x541b;

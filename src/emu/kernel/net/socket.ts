@@ -30,6 +30,7 @@ import {
 import type { File, FileOps, PollResult } from "../fs/file.ts";
 import type { Inode } from "../fs/inode.ts";
 import type { IovIter } from "../fs/iov.ts";
+import { recordShort, recordTiming } from "../fs/trace.ts";
 import type { Kernel, SysResult } from "../kernel.ts";
 import { SIGPIPE } from "../signal.ts";
 import type { Task } from "../task.ts";
@@ -76,7 +77,6 @@ export class Socket {
   pid = 0;
   uid = 0;
   gid = 0;
-  inode: Inode | null = null;
   traceObject = -1;
   readonly options = new Map<number, number>();
 
@@ -224,6 +224,7 @@ export function socketFile(k: Kernel, socket: Socket, flags: number): File {
     (ino) => `socket:[${ino}]`,
   );
   file.data = socket;
+  file.inode.channel = socket;
   return file;
 }
 
@@ -254,6 +255,7 @@ export function receiveOnce(k: Kernel, t: Task, s: Socket, iter: IovIter, flags:
     // Descriptors end a read: they belong to the piece that brought them.
     if (!s.stream || at >= iter.left || piece.files.length > 0) break;
   }
+  if (at < iter.left && s.stream && !s.ended) recordShort(k, t, true);
   if (!(flags & MSG_PEEK)) got.files.push(...s.drop(k, t, at));
   if (k.recorder.enabled) k.recorder.set(t.seq, { obj: s.object(k), bytes: at });
   return at;
@@ -262,7 +264,11 @@ export function receiveOnce(k: Kernel, t: Task, s: Socket, iter: IovIter, flags:
 export function receive(k: Kernel, t: Task, file: File, iter: IovIter, flags: number, got: Received): SysResult {
   const s = file.data as Socket;
   const r = receiveOnce(k, t, s, iter, flags, got);
-  if (r !== -EAGAIN || file.nonblock || flags & MSG_DONTWAIT) return r;
+  if (r !== -EAGAIN) return r;
+  if (file.nonblock || flags & MSG_DONTWAIT) {
+    recordTiming(k, t);
+    return r;
+  }
   return blocking(s.readQueue, () => receiveOnce(k, t, s, iter, flags, got));
 }
 
@@ -388,7 +394,7 @@ function poll(file: File): PollResult {
   if (s.wasConnected && (!s.peer || s.peer.closed)) mask |= POLLHUP;
   if (!s.wasConnected && s.stream) mask |= POLLOUT | POLLHUP;
   else if (!s.peer || s.peer.room * 4 >= SOCKET_BYTES) mask |= POLLOUT | POLLWRNORM;
-  return { mask, queues: [s.readQueue, s.writeQueue] };
+  return { mask, queues: [s.readQueue, s.writeQueue], from: s.received[0]?.seq ?? (s.ended ? s.closedBy : undefined) };
 }
 
 export const socketOps: FileOps = {
