@@ -63,6 +63,8 @@ class Assembler {
   private previous = new Map<string, Value>();
   /** Jumps that turned out not to reach with one byte. */
   private readonly long = new Set<string>();
+  /** Bytes of instructions that name no symbol, by mode and text: the same in every pass and place. */
+  private readonly constant = new Map<string, readonly number[]>();
   private out: number[] = [];
   private final = false;
 
@@ -202,6 +204,12 @@ class Assembler {
   }
 
   private instruction(source: string, s: Statement, id: string, where: string): void {
+    const key = `${this.bits} ${source}`;
+    const known = this.constant.get(key);
+    if (known !== undefined) {
+      for (const b of known) this.out.push(b);
+      return;
+    }
     let text = source;
     const prefixes: number[] = [];
     let forceSize: 0 | 16 | 32 = 0;
@@ -220,7 +228,12 @@ class Assembler {
       text = m[2];
     }
     const [, word, rest] = /^(\S+)\s*(.*)$/s.exec(text) ?? ["", text, ""];
-    const lookup = this.lookup(s);
+    const symbols = this.lookup(s);
+    let constant = true;
+    const lookup: Lookup = (symbol) => {
+      constant = false;
+      return symbols(symbol);
+    };
     const operands = rest.trim() === "" ? [] : splitTop(rest, ",").map((t) => parseOperand(t, lookup, where));
     const context = { bits: this.bits, at: this.here(), where, prefixes, forceSize, forceAddress };
     const name = word.toLowerCase();
@@ -235,6 +248,7 @@ class Assembler {
       bytes = [0, 0];
     }
     if (jump !== null && bytes.length > 2 + prefixes.length && this.previous.size > 0) this.long.add(id);
+    else if (constant && jump === null) this.constant.set(key, bytes);
     for (const b of bytes) this.out.push(b);
   }
 }
