@@ -2,7 +2,19 @@
 import { describe, expect, test } from "vitest";
 import { DS, EAX, EBX, ECX, EDX, ESP, FS } from "../../../src/emu/cpu/cpu.ts";
 import { FEATURES } from "../../../src/emu/cpu/cpuid.ts";
-import { CODE, DATA, FREE_SELECTOR, GDT, KCODE, UDATA, World } from "./sys-world.ts";
+import {
+  CODE,
+  DATA,
+  DF_STACK,
+  FREE_SELECTOR,
+  GDT,
+  KCODE,
+  KERNEL_STACK,
+  TSS,
+  TSS_B,
+  UDATA,
+  World,
+} from "./sys-world.ts";
 
 const GP = 13;
 const NP = 11;
@@ -190,4 +202,68 @@ test("CPUID: a Pentium II that says no more than it can", () => {
   // CMOV and x87, no SSE.
   expect(FEATURES & 0x8001).toBe(0x8001);
   expect(FEATURES & 0x0600_0000).toBe(0);
+});
+
+test("LLDT: selectors with TI name descriptors of the LDT, which a task switch changes", () => {
+  const w = new World();
+  const ldt = 0x6000;
+  const descriptor = (at: number, base: number, attr: number) => {
+    w.put(at, ((base & 0xffff) << 16) | 0xffff);
+    w.put(at + 4, (base & 0xff00_0000) | ((base >>> 16) & 0xff) | (attr << 8));
+  };
+  w.descriptor(FREE_SELECTOR, ldt, 0x17, 0x82);
+  descriptor(ldt + 8, DATA, 0x40f2);
+  w.put(DATA + 4, 77);
+  w.code(`
+start:  mov ax, FREE_SELECTOR
+        lldt ax
+        mov ax, 0xf
+        mov fs, ax
+        mov ebx, [fs:4]
+        mov ax, 0x1f
+        mov fs, ax
+gp:     pop eax
+        sldt ecx
+        jmp TSS_B_SELECTOR:0
+other:  sldt edx
+        mov ax, 0xf
+        mov fs, ax
+        hlt`);
+  w.gate(13, 0xe, KCODE, w.symbols.gp);
+  w.task(TSS_B, w.symbols.other, DF_STACK);
+  w.at("start", 0);
+  w.cpu.run(w.cpu.icount + 11);
+  // EBX and ECX as the switch saved them.
+  expect([w.get(TSS + 52), w.get(TSS + 44)]).toEqual([77, FREE_SELECTOR]);
+  // The new task has no LDT.
+  expect([w.cpu.r[EDX], w.cpu.ldtAttr]).toEqual([0, 0]);
+  w.cpu.run(w.cpu.icount + 2);
+  expect(w.get(w.cpu.r[ESP])).toBe(0xc);
+});
+
+test("a conforming code segment is entered by a far call at the caller's privilege", () => {
+  const w = new World();
+  w.descriptor(FREE_SELECTOR, 0, 0xfffff, 0xc09e);
+  w.code("start: call FREE_SELECTOR:inside\n int 0x40\ninside: mov ebx, cs\n retf\nstop: hlt");
+  w.gate(0x40, 0xe, KCODE, w.symbols.stop, 3);
+  w.at("start", 3);
+  w.run();
+  expect(w.cpu.r[EBX]).toBe(FREE_SELECTOR | 3);
+  expect(w.cpu.halted).toBe(true);
+});
+
+test("16-bit gates push words, and a 16-bit IRET pops them", () => {
+  const w = new World();
+  w.code("start: int 0x40\nback: hlt\nhandler: mov ebx, esp\n iretw");
+  // A 16-bit gate reaches the first 64 KiB of its segment only.
+  w.descriptor(FREE_SELECTOR, CODE, 0xffff, 0x409a);
+  w.gate(0x40, 0x6, FREE_SELECTOR, w.symbols.handler - CODE);
+  w.descriptor(KCODE, CODE, 0xffff, 0x409a);
+  w.at("start", 0);
+  w.cpu.base[1] = CODE;
+  w.cpu.limit[1] = 0xffff;
+  w.cpu.eip -= CODE;
+  w.run();
+  expect(w.cpu.r[EBX]).toBe(KERNEL_STACK - 6);
+  expect(w.cpu.eip).toBe(w.symbols.back + 1 - CODE);
 });
