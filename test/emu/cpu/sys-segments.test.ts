@@ -238,7 +238,7 @@ other:  sldt edx
   // The new task has no LDT.
   expect([w.cpu.r[EDX], w.cpu.ldtAttr]).toEqual([0, 0]);
   w.cpu.run(w.cpu.icount + 2);
-  expect(w.get(w.cpu.r[ESP])).toBe(0xc);
+  expect(w.cpu.r[EAX]).toBe(0xc);
 });
 
 test("a conforming code segment is entered by a far call at the caller's privilege", () => {
