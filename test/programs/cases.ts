@@ -256,7 +256,7 @@ const ARCHIVES: Case[] = [
     "gzip -l and several members",
     "(gzip -nc text/old; gzip -nc text/tabs) > two.gz; gzip -l two.gz; gzip -dc two.gz | wc; gzip -d < two.gz | md5sum",
   ),
-  sh("gzip of much", "seq 60000 | gzip -n | tee s.gz | wc -c; gzip -dc s.gz | tail -1"),
+  sh("gzip of much", "seq 20000 | gzip -n | tee s.gz | wc -c; gzip -dc s.gz | tail -1"),
   run("sha256sum text/words.txt text/binary tree/size-0 tree/size-70001"),
   run("sha512sum --tag text/words.txt"),
   run("md5sum -b text/words.txt no-such-file"),
@@ -362,7 +362,7 @@ const SHELLS: Case[] = [
   },
   {
     name: "a pipe that fills",
-    argv: ["bash", "-c", "seq 50000 | { sleep 0.05; md5sum; } ; (sleep 0.05; echo late) | cat"],
+    argv: ["bash", "-c", "seq 20000 | { sleep 0.05; md5sum; } ; (sleep 0.05; echo late) | cat"],
   },
   {
     name: "many processes",

@@ -23,7 +23,7 @@ a
 c
 b
 END
-big() { i=0; while [ $i -lt 700 ]; do echo "line $i of a document that is larger than a pipe holds: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"; i=$((i + 1)); done; }
+big() { long=$(printf '%01000d' 7); i=0; while [ $i -lt 70 ]; do echo "line $i, more than a pipe holds in all: $long"; i=$((i + 1)); done; }
 text=$(big)
 wc -c <<END
 $text
