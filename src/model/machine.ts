@@ -9,6 +9,7 @@ import { Dependencies } from "./dependencies.ts";
 import { type Alarm, EventLoop, RANK } from "./loop.ts";
 import type { Program } from "./program.ts";
 import type { MachineTimes, Replayed, ReplayOptions } from "./replay.ts";
+import { RunQueue } from "./run-queue.ts";
 import { causesOf, type MachineCosts, type ShapeCosts } from "./shape-costs.ts";
 import { TaskLines } from "./task-lines.ts";
 import { WAIT } from "./waits.ts";
@@ -55,9 +56,7 @@ export class Machine {
   readonly #woken: Uint8Array;
   readonly #wakeAlarm: Alarm[][] = [];
 
-  // The run queue: tasks from #head on, first in, first out.
-  readonly #queue: number[] = [];
-  #head = 0;
+  readonly #queue = new RunQueue();
 
   // The CPU: who has it, who had it last, from when its work counts and at which place that was.
   #current = -1;
@@ -145,7 +144,7 @@ export class Machine {
       else if (startedBy[task] < 0) this.#makeReady(task);
     }
     while (this.#ended < tasks) {
-      if (this.#current < 0 && this.#head === this.#queue.length) this.#passIdleTicks();
+      if (this.#current < 0 && this.#queue.empty) this.#passIdleTicks();
       if (!this.#loop.step()) this.#deadlock();
     }
     let makespan = 0;
@@ -212,16 +211,8 @@ export class Machine {
   /** Gives the CPU to the first ready task, if there is one. */
   #dispatch(): void {
     const { process } = this.#program;
-    if (this.#head === this.#queue.length) {
-      this.#queue.length = 0;
-      this.#head = 0;
-      return;
-    }
-    const task = this.#queue[this.#head++];
-    if (this.#head > 1024 && this.#head * 2 > this.#queue.length) {
-      this.#queue.splice(0, this.#head);
-      this.#head = 0;
-    }
+    const task = this.#queue.shift();
+    if (task === undefined) return;
     let cost = 0;
     if (task !== this.#last && this.#last >= 0) {
       this.#switches++;
@@ -324,7 +315,7 @@ export class Machine {
       return;
     }
     const leaves = this.#mustSwitch || this.#program.yields[record] === 1;
-    if (leaves && this.#head < this.#queue.length) {
+    if (leaves && !this.#queue.empty) {
       this.#requeue(task, place);
       return;
     }
@@ -465,7 +456,7 @@ export class Machine {
       return;
     }
     this.#quantumAlarm.set(now + this.#times.quantumCycles);
-    if (this.#head === this.#queue.length) return;
+    if (this.#queue.empty) return;
     const place = this.#placeNow();
     const kernel = this.#inKernel(task, place);
     if (this.#past[task] === PAST.before) this.#at[task] = this.#lines.recordAt(task, this.#at[task], place);

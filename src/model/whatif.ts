@@ -2,14 +2,15 @@
 import { CheckFailed, InputError } from "../errors.ts";
 import type { Trace } from "../traces/trace.ts";
 import { CAUSE_COUNT, CAUSE_INDEX, CAUSES, type Cause } from "./causes.ts";
+import { checkSet, defaultKernel, pickKernels, pickMechanisms, pickProfiles } from "./choices.ts";
 import type { Kernel, ModelData, Profile } from "./data.ts";
 import { amdahl, type CallGain, callGains, naiveEstimate, type ResidualTerm, residual } from "./estimates.ts";
 import { honesty } from "./notes.ts";
-import { impossible, NoData, type Overrides, Prices, settableKeys } from "./prices.ts";
+import { impossible, NoData, type Overrides, Prices } from "./prices.ts";
 import { compile, type Program } from "./program.ts";
 import { draw, draws, NOMINAL } from "./random.ts";
 import { type MachineTimes, type Replayed, replay } from "./replay.ts";
-import { MECHANISMS, type Mechanism } from "./routes.ts";
+import type { Mechanism } from "./routes.ts";
 import { machineCosts, type ShapeCosts, shapeCosts } from "./shape-costs.ts";
 import { userCycles } from "./user-cycles.ts";
 
@@ -85,72 +86,9 @@ export interface WhatIfResult {
   readonly names: Readonly<Record<string, string>>;
 }
 
-/** Keys of the machine that can be set beside costs. */
-const MACHINE_KEYS = ["mhz", "hz", "quantum_us"] as const;
-
 /** Is this a result, or the reason why there is none? */
 export function isResult(entry: MechanismResult | MechanismMissing): entry is MechanismResult {
   return "total" in entry;
-}
-
-/** Every key that may be set for some processors and kernels. */
-export function settable(data: ModelData, profiles: readonly Profile[], kernels: readonly Kernel[]): string[] {
-  const keys = new Set<string>(MACHINE_KEYS);
-  for (const profile of profiles)
-    for (const kernel of kernels) for (const key of settableKeys(data, profile, kernel)) keys.add(key);
-  return [...keys].sort();
-}
-
-function pickProfiles(data: ModelData, names: readonly string[]): Profile[] {
-  return names.map((name) => {
-    const why = data.refused.get(name);
-    if (why !== undefined) throw new InputError(`no data for profile ${name}: ${why}`);
-    const profile = data.profiles.get(name);
-    if (profile === undefined)
-      throw new InputError(`no profile "${name}"; there are ${[...data.profiles.keys()].join(", ")}`);
-    return profile;
-  });
-}
-
-function pickKernels(data: ModelData, names: readonly string[]): Kernel[] {
-  return names.map((name) => {
-    const kernel = data.kernels.get(name);
-    if (kernel === undefined)
-      throw new InputError(`no kernel "${name}"; there are ${[...data.kernels.keys()].join(", ")}`);
-    return kernel;
-  });
-}
-
-function pickMechanisms(names: readonly string[]): Mechanism[] {
-  return names.map((name) => {
-    if (!(MECHANISMS as readonly string[]).includes(name)) {
-      throw new InputError(`no mechanism "${name}"; there are ${MECHANISMS.join(", ")}`);
-    }
-    return name as Mechanism;
-  });
-}
-
-/** Kernel Mode Linux 4.0; on a processor that was measured under some kernels only, the one of them with direct calls. */
-function defaultKernel(data: ModelData, profile: Profile): string {
-  return profile.kernels.find((id) => data.kernels.get(id)?.kml) ?? profile.kernels[0] ?? "kml-4.0";
-}
-
-/** Checks keys and values that the user set. */
-function checkSet(
-  data: ModelData,
-  profiles: readonly Profile[],
-  kernels: readonly Kernel[],
-  set: ReadonlyMap<string, number>,
-): void {
-  const valid = settable(data, profiles, kernels);
-  for (const [key, value] of set) {
-    if (!valid.includes(key)) throw new InputError(`nothing to set is called "${key}"; there are ${valid.join(", ")}`);
-    if (!Number.isFinite(value) || value < 0) {
-      throw new InputError(`${key}=${value}: costs are numbers that are not negative; keys are ${valid.join(", ")}`);
-    }
-    if (value === 0 && (key === "mhz" || key === "quantum_us"))
-      throw new InputError(`${key}=0: it must be more than 0`);
-  }
 }
 
 /** Clock, ticks and quantum of a processor under a kernel. */

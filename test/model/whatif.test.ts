@@ -259,6 +259,8 @@ describe("what cannot be asked is said in one line", () => {
     [{ profiles: ["p7"] }, /no profile "p7"; there are i386/],
     [{ profiles: ["p6"] }, /no data for profile p6: neither Intel/],
     [{ kernels: ["hurd"] }, /no kernel "hurd"/],
+    [{ mechanisms: [] }, /name at least one mechanism/],
+    [{ profiles: [] }, /name at least one profile/],
     [{ mechanisms: ["magic"] }, /no mechanism "magic"; there are int80/],
   ])("%o", (options, message) => {
     expect(ask(options)).toThrow(InputError);

@@ -1,0 +1,78 @@
+// What a question may name: processors, kernels, mechanisms and settings, each wrong one answered with the right ones.
+import { InputError } from "../errors.ts";
+import type { Kernel, ModelData, Profile } from "./data.ts";
+import { settableKeys } from "./prices.ts";
+import { MECHANISMS, type Mechanism } from "./routes.ts";
+
+/** Keys of the machine that can be set beside costs. */
+const MACHINE_KEYS = ["mhz", "hz", "quantum_us"] as const;
+
+/** Every key that may be set for some processors and kernels. */
+export function settable(data: ModelData, profiles: readonly Profile[], kernels: readonly Kernel[]): string[] {
+  const keys = new Set<string>(MACHINE_KEYS);
+  for (const profile of profiles)
+    for (const kernel of kernels) for (const key of settableKeys(data, profile, kernel)) keys.add(key);
+  return [...keys].sort();
+}
+
+function atLeastOne(what: string, names: readonly string[]): void {
+  if (names.length === 0) throw new InputError(`name at least one ${what}`);
+}
+
+/** Processors by name. Throws InputError for one that does not exist or has no data. */
+export function pickProfiles(data: ModelData, names: readonly string[]): Profile[] {
+  atLeastOne("profile", names);
+  return names.map((name) => {
+    const why = data.refused.get(name);
+    if (why !== undefined) throw new InputError(`no data for profile ${name}: ${why}`);
+    const profile = data.profiles.get(name);
+    if (profile === undefined)
+      throw new InputError(`no profile "${name}"; there are ${[...data.profiles.keys()].join(", ")}`);
+    return profile;
+  });
+}
+
+/** Kernels by name. Throws InputError for one that does not exist. */
+export function pickKernels(data: ModelData, names: readonly string[]): Kernel[] {
+  atLeastOne("kernel", names);
+  return names.map((name) => {
+    const kernel = data.kernels.get(name);
+    if (kernel === undefined)
+      throw new InputError(`no kernel "${name}"; there are ${[...data.kernels.keys()].join(", ")}`);
+    return kernel;
+  });
+}
+
+/** Mechanisms by name. Throws InputError for one that does not exist. */
+export function pickMechanisms(names: readonly string[]): Mechanism[] {
+  atLeastOne("mechanism", names);
+  return names.map((name) => {
+    if (!(MECHANISMS as readonly string[]).includes(name)) {
+      throw new InputError(`no mechanism "${name}"; there are ${MECHANISMS.join(", ")}`);
+    }
+    return name as Mechanism;
+  });
+}
+
+/** Kernel Mode Linux 4.0; on a processor that was measured under some kernels only, the one of them with direct calls. */
+export function defaultKernel(data: ModelData, profile: Profile): string {
+  return profile.kernels.find((id) => data.kernels.get(id)?.kml) ?? profile.kernels[0] ?? "kml-4.0";
+}
+
+/** Checks keys and values that the user set. */
+export function checkSet(
+  data: ModelData,
+  profiles: readonly Profile[],
+  kernels: readonly Kernel[],
+  set: ReadonlyMap<string, number>,
+): void {
+  const valid = settable(data, profiles, kernels);
+  for (const [key, value] of set) {
+    if (!valid.includes(key)) throw new InputError(`nothing to set is called "${key}"; there are ${valid.join(", ")}`);
+    if (!Number.isFinite(value) || value < 0) {
+      throw new InputError(`${key}=${value}: costs are numbers that are not negative; keys are ${valid.join(", ")}`);
+    }
+    if (value === 0 && (key === "mhz" || key === "quantum_us"))
+      throw new InputError(`${key}=0: it must be more than 0`);
+  }
+}
