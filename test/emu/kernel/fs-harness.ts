@@ -1,5 +1,5 @@
 // A kernel small enough to try the file system's calls on: a clock, frames, user memory, and tasks that run one body.
-import { NullRecorder } from "../../../src/emu/capture/recorder.ts";
+import { type EventFields, NullRecorder, type Recorder } from "../../../src/emu/capture/recorder.ts";
 import { MemoryIo } from "../../../src/emu/host.ts";
 import { SysError } from "../../../src/emu/kernel/errno.ts";
 import type { FileOps } from "../../../src/emu/kernel/fs/file.ts";
@@ -166,9 +166,16 @@ export class Box {
   readonly signals: number[] = [];
   /** Edges that the trace would have: [to task, from seq, kind]. */
   readonly edges: { from: number | undefined; kind: string }[] = [];
+  /** What the trace would say of the call in progress, fields of one call joined (flags or-ed). */
+  fields: EventFields = {};
+  /** Page-cache touches. */
+  readonly touches: { obj: number; index: number; write: boolean }[] = [];
   private nextObject = 0;
 
-  constructor(seeds: Seed[] = [], options: { memoryMiB?: number; input?: string; binds?: BindMount[] } = {}) {
+  constructor(
+    seeds: Seed[] = [],
+    options: { memoryMiB?: number; input?: string; binds?: BindMount[]; tty?: boolean; record?: boolean } = {},
+  ) {
     const memory = new Memory((options.memoryMiB ?? 16) << 20);
     const counter = { icount: 0 };
     this.io = new MemoryIo(new TextEncoder().encode(options.input ?? ""));
@@ -184,8 +191,8 @@ export class Box {
       frames,
       tasks,
       cpu: { invalidateFrame() {} },
-      options: { hz: 100, seed: 1, tty: false, aslr: false, cold: true, host: this.io },
-      recorder: new NullRecorder(),
+      options: { hz: 100, seed: 1, tty: options.tty ?? false, aslr: false, cold: true, host: this.io },
+      recorder: options.record ? this.recording() : new NullRecorder(),
       random: new Random(1),
       nsPerUnit: 2,
       current: t,
@@ -197,7 +204,7 @@ export class Box {
         pendingFor: () => false,
       },
       sched: { switches: 0 },
-      onCacheTouch: null,
+      onCacheTouch: (_t: Task, obj: number, index: number, write: boolean) => this.touches.push({ obj, index, write }),
       uptimeNs: 0,
       units: (ns: number) => Math.ceil(ns / 2),
       realtime: () => ({ sec: 1_767_225_600 + Math.floor((clock.now() * 2) / 1e9), nsec: (clock.now() * 2) % 1e9 }),
@@ -221,6 +228,13 @@ export class Box {
     t.files = this.k.vfs.standardFiles(this.k);
   }
 
+  private recording(): Recorder {
+    const set = (_seq: number, f: EventFields) => {
+      this.fields = { ...this.fields, ...f, flags: (this.fields.flags ?? 0) | (f.flags ?? 0) };
+    };
+    return Object.assign(new NullRecorder(), { enabled: true, set }) as unknown as Recorder;
+  }
+
   /** Another task of the machine. */
   task(pid: number, files = this.t.files!.clone()): Task {
     const t = new Task(pid, pid, undefined, defaultRlimits());
@@ -237,6 +251,7 @@ export class Box {
     const words = args.map((a, i) =>
       typeof a === "number" ? a : this.string(a, i < 2 ? PATH_A + 0x1000 * i : PATH_B + 0x1000 * (i - 2)),
     );
+    this.fields = {};
     const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = words;
     const run = new Running(this, task, () => fn(this.k, task, a, b, c, d, e, f));
     this.settle();
