@@ -3,7 +3,7 @@
 import { type Cpu, CS, DS, ES, FS, GS, SS } from "../../cpu/cpu.ts";
 import type { Machine } from "../../machine/machine.ts";
 import type { Memory } from "../../machine/memory.ts";
-import { AREA, KERNEL_BASE, PHYS, SELECTOR, TSS, VECTOR } from "./layout.ts";
+import { AREA, KERNEL_BASE, PHYS, SELECTOR, TABLE_OFFSET, TSS, VECTOR } from "./layout.ts";
 import type { KernelText } from "./text/text.ts";
 import { EXCEPTIONS } from "./text/traps.ts";
 import type { EntryVariant } from "./variant.ts";
@@ -179,7 +179,7 @@ function writePgd(memory: Memory): void {
 export function layOut(machine: Machine, text: KernelText, variant: EntryVariant): void {
   const { memory, cpu } = machine;
   memory.u8.set(text.bytes, memory.ramBase + PHYS.TEXT);
-  for (let at = 0; at < text.bytes.length; at += 4096) memory.kernelText[(PHYS.TEXT + at) >>> 12] = 1;
+  for (let at = 0; at < TABLE_OFFSET.SYS_CALLS; at += 4096) memory.kernelText[(PHYS.TEXT + at) >>> 12] = 1;
   writeGdt(memory);
   writeIdt(memory, text, variant);
   writeTss(memory, text, variant);

@@ -45,6 +45,9 @@ export const PHYS = {
 /** Bytes of kernel text at most; the frames behind PHYS.TEXT + TEXT_BYTES are free memory. */
 export const TEXT_BYTES = 0x1_0000;
 
+/** Where in it the call tables lie: sys_call_table, and kml_call_table with its slots below 0. */
+export const TABLE_OFFSET = { SYS_CALLS: 0x8000, DIRECT_CALLS: 0x9000 } as const;
+
 /** The first physical frame that is free for the kernel's allocator. */
 export const FIRST_FREE_FRAME = (PHYS.TEXT + TEXT_BYTES) >>> 12;
 

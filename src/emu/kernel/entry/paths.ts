@@ -151,7 +151,7 @@ export class Paths {
   /** The innermost event has just begun: its first instruction faulted and is executed again. */
   restarted(before: number): boolean {
     const { top } = this;
-    return top !== undefined && top.suspendedAt < 0 && this.count() - top.start - top.excluded === before;
+    return top !== undefined && top.suspendedAt < 0 && this.count() - top.start - top.excluded <= before;
   }
 
   /** An event begins at the instruction about to execute (or `before` instructions earlier). */

@@ -120,13 +120,15 @@ function slot(v: EntryVariant, nr: number, calls: (nr: number) => CallShape | un
   return call.special ? "kml_special" : `kml_${Math.min(call.argc, MAX_ARGUMENTS)}`;
 }
 
-function table(v: EntryVariant, calls: (nr: number) => CallShape | undefined): string {
-  const rows = [`align 4`, `  times ${DIRECT_SLOTS_BELOW} dd kml_nosys`, "kml_call_table:"];
-  for (let nr = 0; nr < DIRECT_SLOTS; nr++) rows.push(`  dd ${slot(v, nr, calls)}`);
-  return rows.join("\n");
+/** Labels of the stubs in kml_call_table, from DIRECT_SLOTS_BELOW slots before its label on. */
+export function directTable(v: EntryVariant, calls: (nr: number) => CallShape | undefined): string[] {
+  if (!v.kml) return [];
+  const slots: string[] = new Array(DIRECT_SLOTS_BELOW).fill("kml_nosys");
+  for (let nr = 0; nr < DIRECT_SLOTS; nr++) slots.push(slot(v, nr, calls));
+  return slots;
 }
 
-export function directText(v: EntryVariant, calls: (nr: number) => CallShape | undefined): string {
+export function directText(v: EntryVariant): string {
   if (!v.kml) return "";
   const stubs = Array.from({ length: MAX_ARGUMENTS + 1 }, (_, n) => directStub(n));
   return `
@@ -137,6 +139,5 @@ ${sigreturn()}
 kml_wild:
   xor eax, eax
   jmp eax
-${table(v, calls)}
 `;
 }

@@ -1,8 +1,8 @@
 // The kernel's guest code as a whole: put together by variant, assembled for its place.
 import { assemble } from "../../../cpu/asm/assemble.ts";
-import { KERNEL_BASE, NR_SYSCALLS, PHYS, TEXT_BYTES } from "../layout.ts";
+import { DIRECT_SLOTS_BELOW, KERNEL_BASE, NR_SYSCALLS, PHYS, TABLE_OFFSET, TEXT_BYTES } from "../layout.ts";
 import type { EntryVariant } from "../variant.ts";
-import { type CallShape, directText } from "./direct.ts";
+import { type CallShape, directTable, directText } from "./direct.ts";
 import { doubleFaultText } from "./double-fault.ts";
 import { syscallText } from "./syscall.ts";
 import { trapText } from "./traps.ts";
@@ -24,34 +24,39 @@ export interface KernelText {
   readonly userStackAccesses: ReadonlySet<number>;
 }
 
-/** The assembler source of a kernel's entry code. */
+/** The assembler source of a kernel's entry code, without the call tables. */
 export function kernelSource(options: TextOptions): string {
   const v = options.variant;
-  return `
-${syscallText(v, options.ignoreRf)}
-${trapText(v)}
-${doubleFaultText(v)}
-${directText(v, options.calls)}
-align 4
-sys_call_table:
-  times ${NR_SYSCALLS} dd sys_call
-text_end:
-`;
+  return syscallText(v, options.ignoreRf) + trapText(v) + doubleFaultText(v) + directText(v);
 }
 
-/** Assemble a kernel's entry code at its linear address. */
+/** Assemble a kernel's entry code at its linear address, and fill its call tables. */
 export function kernelText(options: TextOptions): KernelText {
-  const assembled = assemble(kernelSource(options), { origin: KERNEL_BASE + PHYS.TEXT });
-  const { bytes } = assembled;
+  const origin = KERNEL_BASE + PHYS.TEXT;
+  const tables: Record<string, number> = { sys_call_table: origin + TABLE_OFFSET.SYS_CALLS };
+  if (options.variant.kml) tables["kml_call_table"] = origin + TABLE_OFFSET.DIRECT_CALLS + 4 * DIRECT_SLOTS_BELOW;
+  const code = assemble(kernelSource(options), { origin, symbols: tables });
+  if (code.bytes.length > TABLE_OFFSET.SYS_CALLS) {
+    throw new Error(`kernel text of ${code.bytes.length} bytes runs into its tables`);
+  }
   // Addresses as int32, the form in which registers hold them.
-  const symbols = Object.fromEntries(Object.entries(assembled.symbols).map(([label, at]) => [label, at | 0]));
+  const symbols = Object.fromEntries(
+    Object.entries({ ...tables, ...code.symbols }).map(([label, at]) => [label, at | 0]),
+  );
+  const bytes = new Uint8Array(TEXT_BYTES);
+  bytes.set(code.bytes);
+  const words = new DataView(bytes.buffer);
+  const fill = (at: number, labels: readonly string[]) => {
+    for (const [i, label] of labels.entries()) words.setInt32(at + 4 * i, symbols[label], true);
+  };
+  fill(TABLE_OFFSET.SYS_CALLS, new Array(NR_SYSCALLS).fill("sys_call"));
+  fill(TABLE_OFFSET.DIRECT_CALLS, directTable(options.variant, options.calls));
   const named = (pattern: RegExp) =>
     new Set(
       Object.entries(symbols)
         .filter(([label]) => pattern.test(label))
         .map(([, at]) => at),
     );
-  if (bytes.length > TEXT_BYTES) throw new Error(`kernel text of ${bytes.length} bytes does not fit ${TEXT_BYTES}`);
   return {
     bytes,
     symbols,
