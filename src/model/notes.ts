@@ -59,7 +59,8 @@ export function honesty(
   if (assumed.unknownCalls > 0) {
     notes.push(`${percent(assumed.unknownCalls, assumed.calls)} of the calls have no body cost of their own: 'other'`);
   }
-  for (const { id, fits } of profiles) {
+  for (const { id, fits, note } of profiles) {
+    notes.push(`${id}: ${note}`);
     if (fits.some(({ solves }) => solves.length > 1)) {
       notes.push(`${id}: entry-hw and exit-hw are halves of fitted pairs; only their sum is known`);
     }
