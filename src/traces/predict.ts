@@ -1,7 +1,7 @@
 // From a ring-3 trace alone: what the same run would show in ring 0 of a KML kernel. Ways into the kernel follow from the
 // call sites; starvation (the processor or the direct call's stub pushing on a stack page that is absent or read-only, a
 // double fault) follows from the stack pointer and the state of its page, which every event carries in every ring.
-import { ABI, CAUSE, CAUSES, FLAG, KIND, NR, PATH, PATHS, SITE } from "./schema/enums.ts";
+import { ABI, ACCESS, CAUSE, CAUSES, FLAG, KIND, NR, PATH, PATHS, SITE } from "./schema/enums.ts";
 import type { Trace } from "./trace.ts";
 
 /** Calls that need the caller's saved registers: a direct call of them builds a frame first (path D). i386 numbers. */
@@ -380,6 +380,8 @@ function reasons(
       return "the task switch of a double fault sets CR0.TS: the next x87 instruction traps";
     if (untrusted.length > 0)
       return `${untrusted[0]} ran in ring 3: not an executable of /trusted (a script runs the interpreter that its #! names)`;
+    if (kind === "moved" && entry.class === "fault" && inVsyscallPage(ring0, entry.seq))
+      return "the vsyscall page is first executed at another moment: a trap returns through it, a direct call does not";
     const paging = entry.class === "fault" || entry.class === "kernel-fault" || entry.class === "starved";
     if (shift !== 0 && (paging || kind === "moved"))
       return `the stack begins ${Math.abs(shift)} bytes ${shift < 0 ? "lower" : "higher"} in ring 0 (other arguments or environment), so data lie in other pages`;
@@ -393,7 +395,13 @@ function stackShift(task: number, ring3: Trace, ring0: Trace): number {
     for (let seq = 0; seq < e.length; seq++) if (e.task[seq] === task && !Number.isNaN(e.sp[seq])) return e.sp[seq];
     return Number.NaN;
   });
-  return Number.isNaN(two - one) ? 0 : two - one;
+  // Within these bytes the ways in differ by what they have pushed already.
+  return Math.abs(two - one) > PUSHED.direct ? two - one : 0;
+}
+
+/** A page that is executed and belongs to no file is the vsyscall page. */
+function inVsyscallPage({ events: e }: Trace, seq: number): boolean {
+  return e.access[seq] === ACCESS.x && e.cause[seq] === CAUSE.file && e.obj[seq] < 0;
 }
 
 /** How far ahead to look for the place where two sequences meet again. */

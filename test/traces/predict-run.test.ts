@@ -6,6 +6,10 @@ import { comparePrediction } from "../../src/traces/predict.ts";
 import type { Trace } from "../../src/traces/trace.ts";
 import { programImage } from "../emu/kernel/entry/programs.ts";
 
+const PATH = "/usr/bin:/bin";
+/** What ring 0 makes of PATH: given to the ring-3 run too, so that both stacks begin at the same address. */
+const TRUSTED_PATH = "/trusted/usr/bin:/trusted/bin:/usr/bin:/bin";
+
 function capture(argv: string[], ring: 0 | 3): Trace {
   return captureProgram({
     image: programImage(),
@@ -13,6 +17,7 @@ function capture(argv: string[], ring: 0 | 3): Trace {
     host: new MemoryIo(),
     kernel: "kml-4.0",
     ring,
+    env: [`PATH=${ring === 0 ? PATH : TRUSTED_PATH}`],
     cwd: "/",
     memoryMiB: 64,
   }).trace;
@@ -38,6 +43,10 @@ describe("what ring 3 predicts is what ring 0 shows", () => {
   it.each(RUNS)("%s %s %s", (...argv) => {
     const comparison = comparePrediction(capture(argv, 3), capture(argv, 0));
     expect(comparison.seen.direct + comparison.seen.int80).toBeGreaterThan(0);
-    expect(comparison.differences.filter(({ reason }) => reason === null)).toEqual([]);
+    const other = comparison.differences.filter(
+      ({ reason }) => !reason?.startsWith("the vsyscall page is first executed"),
+    );
+    expect(other).toEqual([]);
+    expect(comparison.seen).toEqual(comparison.predicted);
   });
 });
