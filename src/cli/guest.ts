@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import process from "node:process";
 import { processIo, terminalIo } from "../emu/host-node.ts";
+import { EACCES, EIO, ELIBBAD, ENOENT, ENOEXEC, ENOMEM } from "../emu/kernel/errno.ts";
 import { openHostDir } from "../emu/kernel/fs/hostdir-node.ts";
 import type { BindMount } from "../emu/kernel/fs/vfs.ts";
 import { openImage } from "../emu/rootfs/image-node.ts";
@@ -77,17 +78,21 @@ export async function guestRun(args: GuestArguments): Promise<RunOptions> {
   };
 }
 
+/** By errno, why a program was not started. */
+const WHY_NOT_STARTED: Readonly<Record<number, string>> = {
+  [ENOENT]: "not found in the guest, or the interpreter it names is not there",
+  [ENOEXEC]: "not an i386 program: foreign, damaged, or text without #!",
+  [EACCES]: "not executable: check its permissions in the guest",
+  [ELIBBAD]: "its interpreter is damaged or foreign",
+  [EIO]: "damaged: it ends before what its headers promise",
+  [ENOMEM]: "not enough guest memory to load it: give more with --memory",
+};
+
 /** Says on standard error what ended a run if that was no ordinary exit, and which calls were missing if asked. */
 export function reportEnd(run: RunResult, argv: readonly string[], missing: boolean): void {
   const say = (text: string) => process.stderr.write(`kmlab: ${text}\n`);
   if (run.exit.kind === "dead") say(`the machine died: ${run.exit.reason}`);
-  if (run.exit.kind === "exec") {
-    const what =
-      run.status === 127
-        ? "not found, or its interpreter is not"
-        : "cannot be run here: no i386 ELF program, damaged, or not executable";
-    say(`${argv[0]}: ${what} (error ${run.exit.errno})`);
-  }
+  if (run.exit.kind === "exec") say(`${argv[0]}: ${WHY_NOT_STARTED[run.exit.errno] ?? `error ${run.exit.errno}`}`);
   if (!missing) return;
   if (run.missing.length === 0) say("no call was missing");
   for (const { nr, name, count } of run.missing)

@@ -30,6 +30,7 @@ describe.runIf(hasPackages)("programs that cannot run here", () => {
     guestFile("cut", good.slice(0, 60));
     const wide = good.slice();
     wide[4] = 2; // ELFCLASS64
+    wide[18] = 62; // EM_X86_64
     guestFile("wide", wide);
     const foreign = good.slice();
     foreign[18] = 40; // EM_ARM

@@ -2,23 +2,20 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { kmlab, ROOT } from "./kmlab.ts";
+import { kmlab, kmlabLine, ROOT } from "./kmlab.ts";
 import { hasPackages } from "./packages.ts";
 
 /** Commands of a page's ```sh blocks that call kmlab; a comment `# status N` says with which status one ends (default 0). */
-function commands(page: string): { words: string[]; status: number; line: string }[] {
+function commands(page: string): { verb: string; status: number; line: string }[] {
   const blocks = readFileSync(join(ROOT, page), "utf8").matchAll(/```sh\n(.*?)```/gs);
   const lines = [...blocks].flatMap(([, block]) => block.split("\n")).map((line) => line.trim());
   return lines
     .filter((line) => line.startsWith("npx --no kmlab "))
-    .map((line) => {
-      const [command, comment = ""] = line.split(/\s+#/);
-      return {
-        line,
-        words: command.split(/\s+/).slice(3),
-        status: Number(/status (\d+)/.exec(comment)?.[1] ?? 0),
-      };
-    });
+    .map((line) => ({
+      line,
+      verb: line.split(/\s+/)[3],
+      status: Number(/\s# status (\d+)/.exec(line)?.[1] ?? 0),
+    }));
 }
 
 const pages = ["README.md", ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`)].filter((name) =>
@@ -26,14 +23,14 @@ const pages = ["README.md", ...readdirSync(join(ROOT, "docs")).map((name) => `do
 );
 
 describe.each(pages)("%s", (page) => {
-  for (const { line, words, status } of commands(page)) {
+  for (const { line, status } of commands(page)) {
     it.runIf(hasPackages)(line, () => {
-      const outcome = kmlab(words);
+      const outcome = kmlabLine(line);
       expect(`${outcome.status} ${outcome.status === status ? "" : outcome.stderr}`.trim()).toBe(String(status));
     });
   }
   it("names only verbs that exist", () => {
     const help = kmlab(["--help"]).stdout;
-    for (const { words } of commands(page)) expect(help).toContain(`kmlab ${words[0]} `);
+    for (const { verb } of commands(page)) expect(help).toContain(`kmlab ${verb} `);
   });
 });

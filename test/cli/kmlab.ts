@@ -28,3 +28,10 @@ export function kmlab(words: string[], env: Record<string, string> = {}, input =
   });
   return { status: run.status, stdout: run.stdout, stderr: run.stderr };
 }
+
+/** Runs a line of a page, `npx --no kmlab ...`, in a shell in the checkout. */
+export function kmlabLine(line: string): Outcome {
+  const command = line.replace(/^npx --no kmlab/, `"${process.execPath}" bin/kmlab.mjs`);
+  const run = spawnSync("sh", ["-c", command], { cwd: ROOT, encoding: "utf8", timeout: 300_000, maxBuffer: 1 << 28 });
+  return { status: run.status, stdout: run.stdout, stderr: run.stderr };
+}
