@@ -2,7 +2,7 @@
 import { EINVAL, EISDIR } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Task } from "../task.ts";
-import { S_IFMT, SEEK_CUR, SEEK_SET } from "./const.ts";
+import { S_IFMT, SEEK_CUR, SEEK_END, SEEK_SET } from "./const.ts";
 import type { DirEmit, File, FileOps } from "./file.ts";
 import type { Dentry } from "./inode.ts";
 import { touchAtime } from "./regular.ts";
@@ -55,7 +55,9 @@ export const dirOps: FileOps = {
     file.path.dentry.readers--;
   },
   llseek: (_k, file, offset, whence) => {
-    const to = whence === SEEK_SET ? offset : whence === SEEK_CUR ? file.pos + offset : -1;
+    const end = file.path.dentry.slots!.length + 2;
+    const to =
+      whence === SEEK_SET ? offset : whence === SEEK_CUR ? file.pos + offset : whence === SEEK_END ? end + offset : -1;
     if (to < 0) return -EINVAL;
     file.pos = to;
     return to;

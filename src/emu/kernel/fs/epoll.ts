@@ -156,6 +156,7 @@ export class Epoll {
 
 const epollOps: FileOps = {
   stream: true,
+  llseek: (_k, file) => file.pos,
   poll: (k, file) => {
     const ep = file.data as Epoll;
     return { mask: ep.ready(k) ? POLLIN | POLLRDNORM : 0, queues: [ep.queue] };

@@ -74,6 +74,7 @@ function* until(e: EventFd, once: () => number): Generator<Wait, number, WakeRea
 
 const eventOps: FileOps = {
   stream: true,
+  llseek: (_k, file) => file.pos,
   read: (k, t, file, iter) => {
     if (iter.left < 8) return -EINVAL;
     const e = file.data as EventFd;

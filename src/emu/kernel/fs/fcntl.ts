@@ -3,7 +3,7 @@ import { EBADF, EFAULT, EINVAL, EMFILE, EPERM, SysError } from "../errno.ts";
 import { PIPE_DEFAULT_BYTES, Pipe, pipeOps } from "../ipc/pipe.ts";
 import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
-import { touch, writeU32 } from "../user.ts";
+import { readI32, touch, writeU32 } from "../user.ts";
 import {
   O_APPEND,
   O_ASYNC,
@@ -69,6 +69,8 @@ const F_GETSIG = 11;
 const F_GETLK64 = 12;
 const F_SETLK64 = 13;
 const F_SETLKW64 = 14;
+const F_SETOWN_EX = 15;
+const F_GETOWN_EX = 16;
 const F_OFD_GETLK = 36;
 const F_OFD_SETLK = 37;
 const F_OFD_SETLKW = 38;
@@ -131,6 +133,18 @@ function fcntl(k: Kernel, t: Task, fd: number, cmd: number, arg: number): SysRes
       return 0;
     case F_GETOWN:
       return file.owner;
+    case F_SETOWN_EX: {
+      // struct f_owner_ex: 0 a thread, 1 a process, 2 a process group.
+      const type = readI32(k, t, arg);
+      if (type < 0 || type > 2) return -EINVAL;
+      const pid = readI32(k, t, arg + 4);
+      file.owner = type === 2 ? -pid : pid;
+      return 0;
+    }
+    case F_GETOWN_EX:
+      writeU32(k, t, arg, file.owner < 0 ? 2 : file.owner === 0 ? 0 : 1);
+      writeU32(k, t, arg + 4, Math.abs(file.owner));
+      return 0;
     case F_SETSIG:
       if (arg < 0 || arg > 64) return -EINVAL;
       file.sig = arg;

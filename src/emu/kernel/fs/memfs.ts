@@ -277,6 +277,7 @@ export class MemInode extends Inode {
     if (this.denyWrite > 0) return -ETXTBSY;
     const mapping = this.mapping!;
     if (size < this.size) mapping.truncate(size);
+    else if (size > this.size) mapping.extend(this.size);
     this.size = size;
     this.mtime = this.ctime = currentTime(k);
     return 0;

@@ -179,8 +179,10 @@ export class AddressSpace {
   /** Where the file lies in the root image, and how many of its bytes still come from there. */
   private readonly lowerOffset: number;
   private lowerBytes: number;
-  /** 4 KiB blocks that hold data (st_blocks / 8). */
+  /** 4 KiB blocks that the file has (st_blocks / 8). */
   blockCount: number;
+  /** Ranges of pages that have blocks whether or not they have contents; apart from each other. */
+  private reserved: { from: number; to: number }[] = [];
   /** Mappings of this file: kept by mm, used to unmap on truncate. */
   readonly vmas = new Set<unknown>();
 
@@ -208,8 +210,39 @@ export class AddressSpace {
     return Math.ceil(this.inode.size / PAGE_SIZE);
   }
 
-  /** Counts again the 4 KiB blocks that hold data. */
+  private isReserved(index: number): boolean {
+    return this.reserved.some((r) => index >= r.from && index < r.to);
+  }
+
+  /** fallocate: pages [from, to) get blocks before they get contents. */
+  reserve(from: number, to: number): void {
+    const apart = this.reserved.filter((r) => r.to < from || r.from > to);
+    const joined = this.reserved.filter((r) => r.to >= from && r.from <= to);
+    const first = Math.min(from, ...joined.map((r) => r.from));
+    const last = Math.max(to, ...joined.map((r) => r.to));
+    this.reserved = [...apart, { from: first, to: last }];
+    this.blockCount = this.countBlocks();
+  }
+
+  /** Pages of reserved ranges that have no contents. */
+  private reservedBlocks(): number {
+    if (this.reserved.length === 0) return 0;
+    const inside = new Set<number>();
+    const lower = Math.ceil(this.lowerBytes / PAGE_SIZE);
+    for (const i of this.upper.keys()) if (i >= lower && this.isReserved(i)) inside.add(i);
+    for (const p of this.pages.values())
+      if (p.index >= lower && p.dirty && this.isReserved(p.index)) inside.add(p.index);
+    let n = -inside.size;
+    for (const r of this.reserved) n += Math.max(0, r.to - Math.max(r.from, lower));
+    return n;
+  }
+
+  /** Counts again the 4 KiB blocks that the file has. */
   private countBlocks(): number {
+    return this.dataBlocks() + this.reservedBlocks();
+  }
+
+  private dataBlocks(): number {
     let n = this.upper.size + Math.ceil(this.lowerBytes / PAGE_SIZE);
     for (const i of this.upper.keys()) if (i * PAGE_SIZE < this.lowerBytes) n--;
     for (const p of this.pages.values()) if (p.dirty && !this.onStore(p.index)) n++;
@@ -361,7 +394,7 @@ export class AddressSpace {
   setDirty(page: Page): void {
     page.referenced = true;
     if (page.dirty) return;
-    if (!this.onStore(page.index)) this.blockCount++;
+    if (!this.onStore(page.index) && !this.isReserved(page.index)) this.blockCount++;
     page.dirty = true;
     this.cache.dirty++;
   }
@@ -437,6 +470,9 @@ export class AddressSpace {
       this.upper.delete(index);
     }
     if (size < this.lowerBytes) this.lowerBytes = size;
+    this.reserved = this.reserved
+      .filter((r) => r.from < first)
+      .map((r) => ({ from: r.from, to: Math.min(r.to, first) }));
     this.blockCount = this.countBlocks();
     const rest = size % PAGE_SIZE;
     if (rest === 0) return;
@@ -444,6 +480,13 @@ export class AddressSpace {
     if (page && !page.reading) this.zero(page, rest, PAGE_SIZE);
     const block = this.upper.get(first - 1);
     if (block !== undefined) this.cache.store.upper.bytes(block).fill(0, rest);
+  }
+
+  /** The file grows from `size` bytes: what a mapping left behind its end reads as zeros. */
+  extend(size: number): void {
+    const rest = size % PAGE_SIZE;
+    const page = rest === 0 ? undefined : this.pages.get(Math.floor(size / PAGE_SIZE));
+    if (page && !page.reading) this.zero(page, rest, PAGE_SIZE);
   }
 
   /** Makes bytes [from, to) read as zeros (hole punching, zero range). Whole pages only lose their contents. */

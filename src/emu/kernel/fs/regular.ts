@@ -176,6 +176,7 @@ function write(k: Kernel, t: Task, file: File, iter: IovIter, pos: number): SysR
   // A page being read that will be overwritten whole: wait for it as well.
   for (let i = first; i <= last && mapping.pages.size > 0; i++) if (mapping.pages.get(i)?.reading) partial(mapping, i);
   iter.touch(count, false);
+  if (at > inode.size) mapping.extend(inode.size);
   let done = 0;
   while (done < count) done += writePage(mapping, iter, at + done, count - done);
   const n = finishWrite(k, t, file, at, own, done);
@@ -309,8 +310,10 @@ export function allocate(k: Kernel, inode: Inode, mode: number, offset: number, 
   const mapping = inode.mapping!;
   const keepSize = (mode & 1) !== 0;
   if (mode & 2 || mode & 16) mapping.punch(offset, Math.min(offset + length, inode.size));
+  if (length > k.vfs.rootSuper.statfs(k).bfree * PAGE_SIZE) return -ENOSPC;
+  if (!(mode & 18)) mapping.reserve(Math.floor(offset / PAGE_SIZE), Math.ceil((offset + length) / PAGE_SIZE));
   if (!keepSize && offset + length > inode.size) {
-    if (offset + length - inode.size > 64 * 1024 * 1024 * 1024) return -ENOSPC;
+    mapping.extend(inode.size);
     inode.size = offset + length;
   }
   inode.mtime = inode.ctime = currentTime(k);

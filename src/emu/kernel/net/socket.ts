@@ -235,7 +235,7 @@ export interface Received {
 
 /** One attempt: -EAGAIN if there is nothing yet. */
 export function receiveOnce(k: Kernel, t: Task, s: Socket, iter: IovIter, flags: number, got: Received): number {
-  if (s.listening || (!s.wasConnected && s.stream)) return s.listening ? -EINVAL : -ENOTCONN;
+  if (s.listening || (!s.wasConnected && s.stream)) return -EINVAL;
   if (s.received.length === 0) {
     if (s.reset) {
       s.reset = false;
