@@ -7,7 +7,7 @@ import { type ImageEntry, type RootImage, S_IFDIR, S_IFREG } from "../../../../s
 import { type Event, EventList } from "./harness.ts";
 
 const FIXTURES = new URL("../../../fixtures/kml/", import.meta.url);
-const PROGRAMS = ["stk", "frk", "odd", "cnt", "two", "hif", "regs"] as const;
+const PROGRAMS = ["stk", "frk", "odd", "cnt", "two", "hif", "regs", "sig"] as const;
 const MARK_PAGE = 0x0810_0000;
 const FIRST_MARK_ID = 10_000;
 const MARKS = 32;

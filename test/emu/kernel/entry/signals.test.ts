@@ -1,4 +1,5 @@
 // Registers, signal frames, faults and misuse in both rings, as the real kernels showed them.
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { runProgram } from "./programs.ts";
 
@@ -49,6 +50,21 @@ describe("registers of a program", () => {
       const flags = values(runProgram(["hif"], { ring }).text).map((row) => row.value & 0x200);
       expect(flags).toEqual([0x200, 0x200, 0x200, 0x200]);
     }
+  });
+});
+
+describe("handlers", () => {
+  // Restart, masks, nesting, SA_* flags, siginfo, changed contexts, FPU: as the same program printed it on a real kernel.
+  const native = readFileSync(new URL("../../../fixtures/kml/sig.txt", import.meta.url), "utf8");
+  it.each([
+    ["by int 0x80", { ring: 3, kernel: "linux", entry: "int80" }],
+    ["by sysenter", { ring: 3, kernel: "linux", entry: "sysenter" }],
+    ["by sysenter on the KML kernel", { ring: 3, kernel: "kml-4.0", entry: "sysenter" }],
+    ["in ring 0", { ring: 0 }],
+  ] as const)("%s", (_name, options) => {
+    const { exit, text } = runProgram(["sig"], options);
+    expect(exit).toEqual({ kind: "exit", code: 0 });
+    expect(text).toBe(native);
   });
 });
 
