@@ -277,7 +277,7 @@ export const sys_kill: Sys = (k, t, pid, signo) => {
   let denied = 0;
   for (const target of targets) {
     if (!k.signals.permitted(t, target, signo)) denied++;
-    else if (signo !== 0 && target.state !== "zombie")
+    else if (signo !== 0 && [...target.signal.threads].some((thread) => thread.alive))
       k.signals.sendGroup(target, k.signals.userInfo(t, signo, SI_USER));
   }
   return denied === targets.length ? -EPERM : 0;
