@@ -1,0 +1,20 @@
+// Do calls on files return what a real kernel returned, however the program enters ours?
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { run } from "./proc/image.ts";
+
+const FIXTURES = new URL("../../fixtures/fs/", import.meta.url);
+const file = (name: string) => new Uint8Array(readFileSync(new URL(name, FIXTURES)));
+
+describe("calls on files, limits and errors", () => {
+  it.each([
+    { name: "ring 3 by int80", ring: 3, entry: "int80" },
+    { name: "ring 3 by sysenter", ring: 3, entry: "sysenter" },
+    { name: "ring 0", ring: 0, entry: "sysenter" },
+  ] as const)("$name", (way) => {
+    const files = { "/bin/calls": file("calls"), "/etc/passwd": new Uint8Array(0) };
+    const { out, exit } = run(files, ["/bin/calls"], way);
+    const status = exit.kind === "exit" ? `status ${exit.code}\n` : `${JSON.stringify(exit)}\n`;
+    expect((out + status).split("\n")).toEqual(new TextDecoder().decode(file("calls.txt")).split("\n"));
+  });
+});
