@@ -318,15 +318,23 @@ export function div(env: FloatEnv, out: F80, a: F80, b: F80): void {
   roundToRegister(env, out, sign, exp);
 }
 
-/** Largest integer whose square is at most n. */
+/** Largest integer whose square is at most n (n below 2^1000). */
 export function isqrt(n: bigint): bigint {
   if (n < 2n) return n;
-  let x = 1n << BigInt((n.toString(2).length + 1) >> 1);
+  // Newton's method: from any start the first step lands on or above the root, then it descends.
+  let x = BigInt(Math.floor(Math.sqrt(Number(n))));
+  x = (x + n / x) >> 1n;
   for (;;) {
     const next = (x + n / x) >> 1n;
     if (next >= x) return x;
     x = next;
   }
+}
+
+/** Number of bits of a positive integer. */
+export function bitLength(n: bigint): number {
+  const digits = n.toString(16);
+  return 4 * digits.length + 28 - Math.clz32(Number.parseInt(digits[0], 16));
 }
 
 /** Square root. */
@@ -407,7 +415,7 @@ function toBig(hi: number, lo: number): bigint {
 
 /** Round a positive exact value big * 2^power (big > 0) with `sticky` below it to a register. */
 export function roundBig(env: FloatEnv, out: F80, sign: number, big: bigint, power: number, sticky: boolean): void {
-  const bits = big.toString(2).length;
+  const bits = bitLength(big);
   let significand = big;
   let lost = sticky;
   const extra = bits - 96;
