@@ -47,6 +47,8 @@ export function do_exit(k: Kernel, t: Task, status: number): never {
   if (last) {
     k.time.stopProcessTimers(signal);
   }
+  // A leader that ended before its group was killed reports what the group ended with.
+  if (last && signal.groupExit !== undefined) signal.leader.exitCode = signal.groupExit;
   t.state = "zombie";
   k.recorder.taskExit(t.id, t.seq, t.exitCode);
   reparent(k, t);
