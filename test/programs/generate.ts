@@ -232,7 +232,7 @@ class Generator {
       () => [["nl", ...this.options(["-ba", "-nrz", "-w3", "-s:"], 2), ...this.files(2)]],
       () => [["fold", ...this.options(["-s", "-w20", "-b"], 2), ...this.files(2)]],
       () => [["tac", ...this.files(2)]],
-      () => [["du", "-ab", ...this.options(["-c", "--max-depth=1", "-l"], 2), this.directory()], ["sort"]],
+      () => [["du", "-abl", ...this.options(["-c", "--max-depth=1"], 2), this.directory()], ["sort"]],
       () => [
         ["tar", "--sort=name", "-cf", "-", ...this.options(["--exclude=*.txt", "--no-recursion"], 1), this.directory()],
         ["tar", this.changed ? "-tf" : "-tvf", "-"],
