@@ -115,6 +115,7 @@ function prepare(options: RunOptions, recorder: NullRecorder | TraceRecorder): K
 }
 
 function result(kernel: Kernel, exit: ExitInfo): RunResult {
+  kernel.vfs.flushBinds();
   const missing = [...kernel.missing].map(([nr, count]) => ({ nr, name: syscallName(nr), count }));
   return {
     exit,

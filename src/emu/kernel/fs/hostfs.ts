@@ -199,7 +199,7 @@ export class HostInode extends MemInode {
   }
 
   override unlink(victim: Dentry, k: Kernel): number {
-    // Pages of a file that stays open are read in first, by its mapping; the rest of it is gone with the name.
+    // A file that stays open keeps the pages that are cached; the rest is gone with its last name.
     const r = this.sb.host.remove(pathOf(victim), victim.inode.isDir);
     return r < 0 ? r : super.unlink(victim, k);
   }

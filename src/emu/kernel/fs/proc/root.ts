@@ -2,6 +2,7 @@
 import { FEATURES, SIGNATURE } from "../../../cpu/cpuid.ts";
 import { EINVAL, EPERM } from "../../errno.ts";
 import type { Kernel } from "../../kernel.ts";
+import { UTSNAME } from "../../misc.ts";
 import type { Task } from "../../task.ts";
 
 /** Path below /proc, its text, and what writing it does (missing: read-only). */
@@ -10,9 +11,6 @@ export type RootFile = readonly [
   text: (k: Kernel, t: Task) => string,
   write?: (k: Kernel, text: string, t: Task) => number,
 ];
-
-const RELEASE = "6.1.0-kml";
-const VERSION = "#1 Debian 6.1";
 
 function meminfo(k: Kernel): string {
   const kib = (frames: number) => frames * 4;
@@ -179,7 +177,7 @@ export const ROOT_FILES: readonly RootFile[] = [
   ["sys/kernel/domainname", (k) => `${k.domainname}\n`],
   ["sys/kernel/hostname", (k) => `${k.nodename}\n`],
   ["sys/kernel/ngroups_max", fixed("65536")],
-  ["sys/kernel/osrelease", fixed(RELEASE)],
+  ["sys/kernel/osrelease", () => `${UTSNAME.release}\n`],
   ["sys/kernel/ostype", fixed("Linux")],
   ["sys/kernel/overflowgid", fixed("65534")],
   ["sys/kernel/overflowuid", fixed("65534")],
@@ -189,7 +187,7 @@ export const ROOT_FILES: readonly RootFile[] = [
   ["sys/kernel/random/uuid", (k) => uuid(k)],
   ["sys/kernel/randomize_va_space", (k) => (k.options.aslr ? "2\n" : "0\n"), root],
   ["sys/kernel/threads-max", fixed("8192")],
-  ["sys/kernel/version", fixed(VERSION)],
+  ["sys/kernel/version", () => `${UTSNAME.version}\n`],
   ["sys/net/core/somaxconn", fixed("4096"), root],
   ["sys/net/ipv4/ip_local_port_range", fixed("32768\t60999"), root],
   ["sys/vm/max_map_count", fixed("65530"), root],
@@ -198,7 +196,7 @@ export const ROOT_FILES: readonly RootFile[] = [
   ["sys/vm/overcommit_ratio", fixed("50"), root],
   ["sys/vm/swappiness", fixed("60"), root],
   ["uptime", uptime],
-  ["version", fixed(`Linux version ${RELEASE} (kmlab) ${VERSION}`)],
+  ["version", () => `Linux version ${UTSNAME.release} (kmlab) ${UTSNAME.version}\n`],
 ];
 
 function uuid(k: Kernel): string {
