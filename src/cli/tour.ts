@@ -26,7 +26,6 @@ const SHIPPED = fileURLToPath(new URL("../../data/traces", import.meta.url));
 
 interface Pair {
   name: string;
-  command: string;
   ring3: { path: string; trace: Trace };
   ring0: { path: string; trace: Trace };
 }
@@ -54,7 +53,6 @@ async function captured(folder: string): Promise<Pair[]> {
     const options = { image, argv, host: new MemoryIo() };
     return {
       name,
-      command: argv.join(" "),
       ring3: capture(name, folder, { ...options, ring: 3 }),
       ring0: capture(name, folder, { ...options, ring: 0 }),
     };
@@ -67,9 +65,8 @@ function shipped(): Pair[] {
     const path = join(SHIPPED, `${name}-ring${ring}.kmtrace`);
     return { path, trace: readTrace(path) };
   };
-  return SHIPPED_TRACES.map(({ name, argv }) => ({
+  return SHIPPED_TRACES.map(({ name }) => ({
     name,
-    command: argv.join(" "),
     ring3: load(name, 3),
     ring0: load(name, 0),
   }));
@@ -80,7 +77,7 @@ function answer(pair: Pair): void {
   const data = modelData();
   const fromRing3 = whatif(pair.ring3.trace, data);
   const fromRing0 = whatif(pair.ring0.trace, data, { mechanisms: ["kml"] });
-  say(`\n${pair.command}\n${"=".repeat(pair.command.length)}\n`);
+  say("");
   say(whatifText(fromRing3).join("\n"));
   const total = (mechanisms: typeof fromRing3.mechanisms) => {
     const found = mechanisms.find((entry) => entry.mechanism === "kml");
