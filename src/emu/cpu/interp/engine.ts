@@ -333,7 +333,10 @@ class Tier0 implements Engine {
       this.faulted(block, i, base, left);
       return;
     }
-    if ((stepped || cpu.pendingDebug !== 0) && !cpu.inhibit) this.trap(stepped);
+    // INT and INT3, and INTO when taken, have cleared TF on their way in: they are not stepped.
+    const entered = block.end === END_SYNC && /^int/.test(block.ops[0].form.names[0]) && !(S[STATE_EFLAGS] & TF);
+    const due = stepped && !entered;
+    if ((due || cpu.pendingDebug !== 0) && !cpu.inhibit) this.trap(due);
   }
 
   /** Deliver the debug trap that is due behind an instruction. */
