@@ -331,17 +331,27 @@ export class TraceRecorder implements Recorder {
     this.#finished = true;
     const loss = [...this.#lost].map(([table, rows]) => `${rows} rows of ${table} beyond the limit of the capture`);
     const edges = takeRows(TABLES.edges, this.#edges.columns, this.#edges.length, byTarget(this.#edges));
-    dropForwardReferences(edges.from, this.#events.length);
+    const events = this.#events.decode();
+    const pages = this.#pages.cut();
+    const mix = this.#mix.cut();
+    forget(edges.from, (seq) => seq < events.length);
+    for (const obj of [events.obj, pages.obj]) forget(obj, (id) => this.#objects.has(id));
+    forget(pages.mm, (id) => this.#mms.has(id));
+    const mmOrNull = (id: number | null) => (id !== null && this.#mms.has(id) ? id : null);
+    const tasks = Math.max(this.#tasks.length, ...[events, pages, mix].map(({ task }) => 1 + largest(task)));
     return {
       meta: loss.length === 0 ? meta : { ...meta, fidelity: { ...meta.fidelity, loss: `partial: ${loss.join("; ")}` } },
-      tasks: Array.from(this.#tasks, (row, task) => row ?? unknownTask(task)),
-      mms: [...this.#mms.values()].sort((a, b) => a.mm - b.mm),
-      execs: this.#execs,
+      tasks: Array.from({ length: tasks }, (_, task) => {
+        const row = this.#tasks[task] ?? unknownTask(task);
+        return { ...row, mm: mmOrNull(row.mm) };
+      }),
+      mms: [...this.#mms.values()].map((row) => ({ ...row, fromMm: mmOrNull(row.fromMm) })).sort((a, b) => a.mm - b.mm),
+      execs: this.#execs.filter(({ mm }) => this.#mms.has(mm)),
       objects: [...this.#objects.values()].sort((a, b) => a.obj - b.obj),
-      events: this.#events.decode(),
+      events,
       edges,
-      pages: this.#pages.cut(),
-      mix: this.#mix.cut(),
+      pages,
+      mix,
       args: new Map([...this.#args].sort((a, b) => a[0] - b[0])),
     };
   }
@@ -363,7 +373,13 @@ function byTarget(edges: GrowingColumns<typeof TABLES.edges>): Int32Array {
   return Int32Array.from({ length: edges.length }, (_, row) => row).sort((a, b) => to[a] - to[b] || a - b);
 }
 
-/** An edge from an event that a full recorder never kept is an edge from outside. */
-function dropForwardReferences(from: Int32Array, events: number): void {
-  for (let i = 0; i < from.length; i++) if (from[i] >= events) from[i] = NO_SEQ;
+/** What a full recorder was told of and did not keep is unknown to the rows that name it. */
+function forget(ids: Int32Array, kept: (id: number) => boolean): void {
+  for (let i = 0; i < ids.length; i++) if (ids[i] >= 0 && !kept(ids[i])) ids[i] = NO_SEQ;
+}
+
+function largest(ids: Int32Array): number {
+  let result = -1;
+  for (const id of ids) if (id > result) result = id;
+  return result;
 }

@@ -1,4 +1,5 @@
 // The recorder: events in order of entry, open events without a return, bounds, unknown kept apart from 0, and its price.
+import process from "node:process";
 import { describe, expect, it } from "vitest";
 import { NO_SEQ, NullRecorder } from "../../../src/emu/capture/recorder.ts";
 import { TraceRecorder } from "../../../src/emu/capture/trace-recorder.ts";
@@ -37,7 +38,7 @@ const call = (tIn: number, user = 10) => ({
 describe("events", () => {
   it("are numbered in order of entry, nested ones under their parent, across many blocks", () => {
     const r = recorder();
-    for (let i = 0; i < 100_000; i++) {
+    for (let i = 0; i < 40_000; i++) {
       const outer = r.enter(call(i * 10));
       const inner = r.enter({
         task: 0,
@@ -53,11 +54,11 @@ describe("events", () => {
       r.leave(outer, { tOut: i * 10 + 9, kinstr: 2, blocked: 0, ret: -i });
     }
     const { events } = stored(r.finish(META));
-    expect(events.length).toBe(200_000);
-    expect(events.parent[199_999]).toBe(199_998);
-    expect(events.parent[199_998]).toBe(-1);
-    expect(events.ret[199_998]).toBe(-99_999);
-    expect(events.ret[199_999]).toBeNaN();
+    expect(events.length).toBe(80_000);
+    expect(events.parent[79_999]).toBe(79_998);
+    expect(events.parent[79_998]).toBe(-1);
+    expect(events.ret[79_998]).toBe(-39_999);
+    expect(events.ret[79_999]).toBeNaN();
     expect(events.tOut[70_000]).toBe(350_009);
   });
 
@@ -182,6 +183,43 @@ describe("bounds", () => {
   });
 });
 
+describe("what a full recorder did not keep", () => {
+  it("is unknown to the rows that name it, and the trace can be read", () => {
+    const r = new TraceRecorder({ rows: 1, events: 6 });
+    r.mm(0);
+    r.mm(1);
+    r.task({ task: 0, tgid: 0, mm: 0, pid: 1, ring: 3, comm: "a", exe: "/a" });
+    r.task({ task: 1, tgid: 1, mm: 1, parent: 0, pid: 2, ring: 3, comm: "b", exe: "/b" });
+    r.exec(1, -1, 1, "/c", 3);
+    r.object({ obj: 0, type: OBJECT.file });
+    r.object({ obj: 1, type: OBJECT.file });
+    const first = r.enter({ ...call(1), obj: 0 });
+    const second = r.enter({ ...call(2), task: 1, obj: 1 });
+    r.edge(first, 17, EDGE.data);
+    for (const mm of [0, 1])
+      r.page({
+        mm,
+        task: mm,
+        epoch: 0,
+        instr: 0,
+        obj: mm,
+        index: 1,
+        access: ACCESS.r,
+        source: SOURCE.user,
+        dirty: false,
+      });
+    const t = stored(r.finish(META));
+    expect(t.tasks.map(({ comm }) => comm)).toEqual(["a", null]);
+    expect([...t.events.obj]).toEqual([0, -1]);
+    expect([...t.edges.from]).toEqual([-1]);
+    expect([...t.pages.mm]).toEqual([0, -1]);
+    expect([...t.pages.obj]).toEqual([0, -1]);
+    expect(t.execs).toEqual([]);
+    expect(second).toBe(1);
+    expect(t.meta.fidelity.loss).toMatch(/1 rows of mms .*; 1 rows of tasks .*; 1 rows of execs|1 rows of objects/);
+  });
+});
+
 describe("progress", () => {
   it("counts the program's instructions between events by the machine's counter", () => {
     const r = recorder();
@@ -221,17 +259,21 @@ it("a NullRecorder takes everything and gives nothing", () => {
   expect(() => r.finish()).toThrow("records nothing");
 });
 
-it("costs well under a microsecond an event", () => {
+it("costs well under a microsecond of processor time an event", () => {
   const r = recorder();
+  const { syscall: kind } = KIND;
+  const { vsyscall: site } = SITE;
+  const { B: path } = PATH;
   const run = (events: number) => {
-    const begin = performance.now();
+    const begin = process.cpuUsage();
     for (let i = 0; i < events; i++) {
-      const seq = r.enter(call(i));
+      const seq = r.enter({ task: 0, kind, nr: 3, site, path, tIn: i, user: 10 });
       r.set(seq, { bytes: i, charge: 100 });
       r.leave(seq, { tOut: i, kinstr: 48, blocked: 0, ret: i });
     }
-    return ((performance.now() - begin) * 1e6) / events;
+    const { user, system } = process.cpuUsage(begin);
+    return ((user + system) * 1e3) / events;
   };
-  const best = Math.min(...Array.from({ length: 5 }, () => run(40_000)));
+  const best = Math.min(...Array.from({ length: 8 }, () => run(40_000)));
   expect(best).toBeLessThan(1000);
 });
