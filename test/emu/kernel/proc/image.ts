@@ -1,6 +1,9 @@
 // A root with nothing but given files in it, and a run of one of them: what the tests of processes run on.
 import { readFileSync } from "node:fs";
+import { NullRecorder } from "../../../../src/emu/capture/recorder.ts";
 import { MemoryIo } from "../../../../src/emu/host.ts";
+import { type ExitInfo, Kernel } from "../../../../src/emu/kernel/kernel.ts";
+import { Machine } from "../../../../src/emu/machine/machine.ts";
 import { type ImageEntry, type RootImage, S_IFDIR, S_IFREG } from "../../../../src/emu/rootfs/image.ts";
 import { type RunOptions, type RunResult, runProgram } from "../../../../src/emu/run.ts";
 
@@ -51,4 +54,24 @@ export function run(
   const host = new MemoryIo();
   const result = runProgram({ image: imageOf(files), argv, host, memoryMiB: 64, cwd: "/", env: [], ...how });
   return { ...result, out: host.text("out") };
+}
+
+/** A run that is stopped after so many clock units if it has not ended by then. */
+export function runBriefly(
+  files: Readonly<Record<string, Uint8Array>>,
+  argv: string[],
+  ring: 0 | 3,
+  units: number,
+): ExitInfo {
+  const machine = new Machine({ ramBytes: 16 << 20, hz: 100 });
+  const options = { entry: "sysenter", ring, trusted: "all", memoryMiB: 16, seed: 1, hz: 100, cwd: "/" } as const;
+  const fixed = { env: [], vdsoClock: true, tty: false, aslr: false, host: new MemoryIo() };
+  const kernel = new Kernel(
+    { ...options, ...fixed, kernel: ring === 0 ? "kml-4.0" : "linux", argv },
+    machine,
+    new NullRecorder(),
+  );
+  kernel.boot(imageOf(files));
+  machine.clock.at(units, () => machine.stop());
+  return kernel.run();
 }
