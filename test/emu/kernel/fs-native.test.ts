@@ -6,15 +6,18 @@ import { run } from "./proc/image.ts";
 const FIXTURES = new URL("../../fixtures/fs/", import.meta.url);
 const file = (name: string) => new Uint8Array(readFileSync(new URL(name, FIXTURES)));
 
-describe("calls on files, limits and errors", () => {
+describe.each([
+  { name: "ring 3 by int80", ring: 3, entry: "int80" },
+  { name: "ring 3 by sysenter", ring: 3, entry: "sysenter" },
+  { name: "ring 0", ring: 0, entry: "sysenter" },
+] as const)("$name", (way) => {
   it.each([
-    { name: "ring 3 by int80", ring: 3, entry: "int80" },
-    { name: "ring 3 by sysenter", ring: 3, entry: "sysenter" },
-    { name: "ring 0", ring: 0, entry: "sysenter" },
-  ] as const)("$name", (way) => {
-    const files = { "/bin/calls": file("calls"), "/etc/passwd": new Uint8Array(0) };
-    const { out, exit } = run(files, ["/bin/calls"], way);
+    ["limits and errors", "calls"],
+    ["what ends a wait", "waits"],
+  ])("%s", (_what, name) => {
+    const path = `/bin/${name}`;
+    const { out, exit } = run({ [path]: file(name), "/etc/passwd": new Uint8Array(0) }, [path], way);
     const status = exit.kind === "exit" ? `status ${exit.code}\n` : `${JSON.stringify(exit)}\n`;
-    expect((out + status).split("\n")).toEqual(new TextDecoder().decode(file("calls.txt")).split("\n"));
+    expect((out + status).split("\n")).toEqual(new TextDecoder().decode(file(`${name}.txt`)).split("\n"));
   });
 });
