@@ -262,6 +262,22 @@ export class AddressSpace {
     return page;
   }
 
+  /** A page that is here, or comes without waiting because the machine has read its root before; else null. */
+  atHand(index: number): Page | null {
+    const page = this.cached(index);
+    if (page !== null || this.pages.has(index) || !this.isPreloaded(index)) return page;
+    try {
+      return this.preloaded(index);
+    } catch (e) {
+      if (e instanceof SysError) return null;
+      throw e;
+    }
+  }
+
+  private isPreloaded(index: number): boolean {
+    return this.cache.store.warm && !this.upper.has(index) && !this.backing && index * PAGE_SIZE < this.lowerBytes;
+  }
+
   /**
    * The page's frame, or what to wait for before asking again.
    * @throws SysError ENOMEM
@@ -285,7 +301,7 @@ export class AddressSpace {
       this.zero(zero, 0, PAGE_SIZE);
       return zero;
     }
-    if (this.cache.store.warm && !this.upper.has(index) && !this.backing) return this.preloaded(index);
+    if (this.isPreloaded(index)) return this.preloaded(index);
     this.cache.host.cold();
     return { queues: [this.readIn(index, ahead)], interruptible: false };
   }

@@ -158,7 +158,7 @@ function mapAround(k: Kernel, mm: Mm, vma: Vma, la: number): void {
     if (at === la || k.pageTables.get(mm.pgd, at) !== 0) continue;
     const index = vma.indexOf(at);
     if (index >= mapping.pageCount) break;
-    const page = mapping.cached(index);
+    const page = mapping.atHand(index);
     if (page === null) continue;
     k.frames.get(page.pfn);
     mm.mapFrame(vma, at, page.pfn, PTE_FILE);

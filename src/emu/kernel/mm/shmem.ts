@@ -30,6 +30,10 @@ export class SharedAnon implements Mapping {
     return this.pages.get(index) ?? null;
   }
 
+  atHand(index: number): { readonly pfn: number } | null {
+    return this.cached(index);
+  }
+
   markDirty(): void {}
 
   /** The last mapping is gone. */

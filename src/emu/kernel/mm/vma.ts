@@ -24,8 +24,10 @@ export const VM_ACCESS = VM_READ | VM_WRITE | VM_EXEC;
 export interface Mapping {
   /** The page's frame, or what to wait for before asking again. */
   getPage(index: number): number | Wait;
-  /** A page that is here already, or null: neighbours are mapped along with a faulting page. */
+  /** A page that is in memory already, or null. */
   cached(index: number): { readonly pfn: number } | null;
+  /** A page that can be had without waiting, or null: neighbours are mapped along with a faulting page. */
+  atHand(index: number): { readonly pfn: number } | null;
   markDirty(index: number): void;
   /** Pages the object has; beyond: SIGBUS. */
   readonly pageCount: number;
