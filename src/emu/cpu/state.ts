@@ -26,6 +26,8 @@ export const STATE_LEFT = 11;
 export const STATE_EFLAGS = 12;
 /** Host address at which the block being executed starts (set for blocks that call system helpers). */
 export const STATE_CODE = 13;
+/** Number, within its block, of the operation that a compiled block was in when it faulted or was dropped. */
+export const STATE_OP = 14;
 export const STATE_BASE = 16;
 export const STATE_LIMIT = 24;
 export const STATE_ATTR = 32;

@@ -66,6 +66,9 @@ export class Memory {
   /** Per 4 MiB of linear space: 1 = entries there were filled from a 4 MB page. */
   readonly largeRegions = new Uint8Array(1024);
 
+  /** Goes up whenever entries are dropped: what was found through the page arrays may be kept while it stays the same. */
+  epoch = 0;
+
   // Filled entries as array << 20 | page, so that dropping them needs no sweep; entries dropped one by one may linger.
   private readonly local = new Int32Array(LOCAL_ENTRIES);
   private localCount = 0;
@@ -113,6 +116,7 @@ export class Memory {
 
   /** Drop the filled entries; with `globals` false those filled as global stay. */
   dropEntries(globals: boolean): void {
+    this.epoch++;
     this.dropListed(this.local, this.localCount);
     this.localCount = 0;
     if (!globals) return;
@@ -123,6 +127,7 @@ export class Memory {
 
   /** Drop the entries of one linear page in all four arrays. */
   dropPage(page: number): void {
+    this.epoch++;
     for (let array = 0; array < 4; array++) this.tlb[array][page] = LEAVE;
   }
 

@@ -1,7 +1,19 @@
 // The instruction engine (tier 0): decoded basic blocks, cached by physical address and privilege mode, chained inside
 // their page, dropped when their frame is written; stops exactly at a given instruction count.
 import { PAGE_SIZE, RAM_BASE, SUPER_READ, USER_READ } from "../../machine/memory.ts";
-import { type Cpu, CS, DS, type Engine, ES, SS, STATE_CODE, STATE_EFLAGS, STATE_EIP, STATE_LEFT } from "../cpu.ts";
+import {
+  type Cpu,
+  CS,
+  DS,
+  type Engine,
+  ES,
+  SS,
+  STATE_CODE,
+  STATE_EFLAGS,
+  STATE_EIP,
+  STATE_LEFT,
+  STATE_OP,
+} from "../cpu.ts";
 import { checkCodeBreakpoint, debugTrap, hasCodeBreakpoints } from "../debug.ts";
 import { GP, guestFault, NMI, raise } from "../fault.ts";
 import { IF, RF, TF } from "../flags.ts";
@@ -20,7 +32,7 @@ import {
 import { BAD_OPCODE } from "../isa/table.ts";
 import { protectCodeFrame, translate } from "../mmu.ts";
 import { MixClasses } from "./classes.ts";
-import { HandlerSet } from "./handlers.ts";
+import { BLOCK_DROPPED, type BlockFunction, HandlerSet } from "./handlers.ts";
 
 /** How a block ends. */
 const END_BRANCH = 0;
@@ -32,6 +44,11 @@ const END_REPEAT = 3;
 /** A probed address: report it, then run the one instruction of `probed`. */
 const END_PROBED = 4;
 
+/** Runs after which a block becomes a function of its own. */
+const HOT = 400;
+/** In place of an operation's number: the block's function is running. */
+const IN_FUNCTION = -2;
+
 /** More than any mode value. */
 const MODES = 64;
 
@@ -42,8 +59,13 @@ const DROPPED = 0x7fff_ffff;
 /** Largest stretch between two looks at the clock. */
 const MAX_STRETCH = 0x3fff_ffff;
 
-const CACHE_BITS = 14;
-const CACHE_MASK = (1 << CACHE_BITS) - 1;
+const CACHE_BITS = 16;
+const CACHE_SIZE = 1 << CACHE_BITS;
+
+/** Where the cache keeps the block at a host address: the high bits of a product, which all address bits reach. */
+function slotOf(host: number, mode: number): number {
+  return Math.imul(host ^ (mode << 26), 0x9e37_79b1) >>> (32 - CACHE_BITS);
+}
 
 class Block {
   readonly ops: Op[];
@@ -60,8 +82,16 @@ class Block {
   /** Successors in the same linear page: fallen through to, and branched to. */
   next: Block | null = null;
   taken: Block | null = null;
+  /** The last successor in another page or by an indirect branch, the EIP it is at, and the page arrays' epoch then. */
+  far: Block | null = null;
+  farEip = 0;
+  farEpoch = -1;
   /** Times run since the last look at the mix. */
   runs = 0;
+  /** Times run before that, while it had no function of its own. */
+  heat = 0;
+  /** The whole block as one function, once it is hot. */
+  fn: BlockFunction | null = null;
   probe = 0;
   probed: Block | null = null;
 
@@ -106,10 +136,12 @@ class Tier0 implements Engine {
   private readonly cpu: Cpu;
   private readonly u8: Uint8Array;
   private readonly handlers: (HandlerSet | null)[] = [null, null];
-  private readonly cache: (Block | null)[] = new Array(CACHE_MASK + 1).fill(null);
+  private readonly cache: (Block | null)[] = new Array(CACHE_SIZE).fill(null);
   private readonly blocks = new Map<number, Block>();
   private readonly byFrame = new Map<number, CodeFrame>();
   private mode = 0;
+  /** Runs after which a block becomes a function of its own; tests set it to 0. */
+  hot = HOT;
   /** Blocks with runs since the last look at the mix, and counts of instructions that ran outside whole blocks. */
   private ran: Block[] = [];
   private readonly extra = new Float64Array(16);
@@ -203,7 +235,8 @@ class Tier0 implements Engine {
   private loop(): void {
     const cpu = this.cpu;
     const S = cpu.state;
-    const mode = this.mode;
+    const { memory } = cpu;
+    const { mode, hot } = this;
     let block: Block | null = null;
     /** The block whose successor is being looked for, the way it was left, and where it started. */
     let from: Block | null = null;
@@ -222,7 +255,7 @@ class Tier0 implements Engine {
           i = -1;
           block = this.find(mode);
           if (from !== null) {
-            if ((base ^ fromBase) >>> 12 === 0) link(from, fromTaken, block);
+            link(from, fromTaken, (base ^ fromBase) >>> 12 === 0, block, base, memory.epoch);
             from = null;
           }
         }
@@ -231,29 +264,47 @@ class Tier0 implements Engine {
           block = null;
           continue;
         }
-        if (block.runs++ === 0) this.ran.push(block);
+        const runs = block.runs++;
+        if (runs === 0) this.ran.push(block);
         const ops = block.ops;
         let result: number | undefined;
         if (block.end < END_SYNC) {
-          for (i = 0; i < block.n; i++) {
-            const op = ops[i];
-            result = op.f(op);
+          if (runs === hot) this.compile(block);
+          if (block.fn !== null) {
+            const { count } = block;
+            i = IN_FUNCTION;
+            result = block.fn();
+            if (result === BLOCK_DROPPED) {
+              this.aborted(block, S[STATE_OP] + 1, base, left);
+              block = null;
+              continue;
+            }
+            S[STATE_LEFT] = left - count;
+          } else {
+            for (i = 0; i < block.n; i++) {
+              const op = ops[i];
+              result = op.f(op);
+            }
+            if (i !== block.n) {
+              this.aborted(block, i, base, left);
+              block = null;
+              continue;
+            }
+            S[STATE_LEFT] = left - block.count;
           }
-          if (i !== block.n) {
-            this.aborted(block, i, base, left);
-            block = null;
-            continue;
-          }
-          S[STATE_LEFT] = left - block.count;
           if (block.end === END_FALL) {
             S[STATE_EIP] = base + block.length;
             result = 0;
           }
-          const next: Block | null = result === 1 ? block.taken : result === 0 ? block.next : null;
-          if (next === null && result !== 2) {
-            from = block;
-            fromTaken = result === 1;
-            fromBase = base;
+          let next: Block | null = result === 1 ? block.taken : result === 0 ? block.next : null;
+          if (next === null) {
+            if (block.farEip === S[STATE_EIP] && block.farEpoch === memory.epoch) next = block.far;
+            else {
+              from = block;
+              // Indirect branches may go elsewhere next time: only `far` remembers them.
+              fromTaken = result === 1;
+              fromBase = result === 2 ? ~base : base;
+            }
           }
           block = next;
         } else if (block.end === END_REPEAT) {
@@ -274,7 +325,7 @@ class Tier0 implements Engine {
       }
     } catch (error) {
       if (error !== guestFault) throw error;
-      this.faulted(block, i, base, left);
+      this.faulted(block, i === IN_FUNCTION ? S[STATE_OP] : i, base, left);
       return;
     }
     if (left > 0) this.step();
@@ -400,7 +451,7 @@ class Tier0 implements Engine {
     const user = (mode & MODE_USER) !== 0;
     const e = cpu.memory.tlb[user ? USER_READ : SUPER_READ][la >>> 12];
     const host = e & 0xfff ? translate(cpu, la, false, user) : (e + la) | 0;
-    const slot = (host ^ (mode << 9)) & CACHE_MASK;
+    const slot = slotOf(host, mode);
     const cached = this.cache[slot];
     if (
       cached !== null &&
@@ -493,6 +544,10 @@ class Tier0 implements Engine {
     return decode(bytes, 0, first + MAX_LENGTH, 0, mode) ?? new Op(BAD_OPCODE, nothing);
   }
 
+  private compile(block: Block): void {
+    if (block.count !== DROPPED) block.fn = this.handlerSet((block.mode & MODE_USER) !== 0).compile(block.ops, block);
+  }
+
   private register(block: Block): void {
     const first = Math.min(block.length || 1, PAGE_SIZE - (block.host & 0xfff));
     this.registerPart(block, block.host, first);
@@ -565,7 +620,9 @@ class Tier0 implements Engine {
   flushMix(counts: Float64Array): void {
     for (const block of this.ran) {
       if (this.isProgram(block)) for (const op of block.ops) counts[this.classes.of(op)] += block.runs;
+      block.heat += block.runs;
       block.runs = 0;
+      if (block.fn === null && block.heat > this.hot && block.end < END_SYNC) this.compile(block);
     }
     this.ran = [];
     for (let i = 0; i < counts.length; i++) counts[i] += this.extra[i];
@@ -589,11 +646,20 @@ function overlaps(block: Block, start: number, first: number, last: number): boo
   return first < to && last >= from;
 }
 
-/** Remember `to` as the successor of `from`, when both are ordinary blocks of one page. */
-function link(from: Block, taken: boolean, to: Block): void {
-  if (from.host2 >= 0 || to.host2 >= 0 || from.count === DROPPED || to.mode & MODE_NONFLAT) return;
-  if (taken) from.taken = to;
-  else from.next = to;
+/**
+ * Remember `to`, at `eip`, as the successor of `from`: for good when both lie in one linear page (which then holds both
+ * wherever it is mapped), otherwise while the page arrays' epoch lasts.
+ */
+function link(from: Block, taken: boolean, near: boolean, to: Block, eip: number, epoch: number): void {
+  if (to.host2 >= 0 || from.count === DROPPED || to.mode & MODE_NONFLAT) return;
+  if (near && from.host2 < 0) {
+    if (taken) from.taken = to;
+    else from.next = to;
+  } else {
+    from.far = to;
+    from.farEip = eip;
+    from.farEpoch = epoch;
+  }
 }
 
 /** The block's bytes have changed: nobody may enter it, and if it is running it stops after the current operation. */
@@ -602,6 +668,8 @@ function drop(block: Block): void {
   block.count = DROPPED;
   block.next = null;
   block.taken = null;
+  block.far = null;
+  block.farEpoch = -1;
 }
 
 /** Make the engine that executes on `cpu`. */

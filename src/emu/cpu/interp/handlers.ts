@@ -1,7 +1,8 @@
 // Handlers of decoded operations, made when first needed: most programs use a few hundred of the thousands possible.
 import type { Cpu } from "../cpu.ts";
-import { type Handler, KEYS_PER_FORM } from "../isa/decode.ts";
+import { type Handler, KEYS_PER_FORM, type Op } from "../isa/decode.ts";
 import type { Form } from "../isa/forms.ts";
+import { STATE_OP } from "../state.ts";
 import { BINDINGS, handlerSource } from "./emit.ts";
 import { makeRuntime } from "./runtime.ts";
 
@@ -22,6 +23,45 @@ function factoryOf(form: Form, key: number): Factory {
   return factory;
 }
 
+/** Source of handlers by form id and specialisation, as compiled blocks use it. */
+const sources = new Map<number, string>();
+
+function sourceOf(form: Form, key: number): string {
+  const id = form.id * KEYS_PER_FORM + key;
+  let source = sources.get(id);
+  if (source === undefined) {
+    source = handlerSource(form, key).replaceAll("var ", "let ");
+    sources.set(id, source);
+  }
+  return source;
+}
+
+/** What a compiled block gives back when one of its own stores dropped it: it stopped behind operation STATE_OP. */
+export const BLOCK_DROPPED = 3;
+
+/** A block as one function; returns as the handler of its last operation does, or BLOCK_DROPPED. */
+export type BlockFunction = () => number | undefined;
+
+/** Statements that can fault without going through enter(), which notes the operation. */
+const FAULTS_DIRECTLY = /\b(?:H\.|fault\(|l[rw]\()/;
+/** Statements that can reach the block's own code. */
+const STORES = /\b(?:ws\d|cm\d|H\.)/;
+
+/** The handlers of one operation's source with its operands as literals. */
+function inlined(op: Op, n: number): string {
+  const literal = (_: string, field: string): string => {
+    const v = op[field as "a"];
+    return v < 0 ? `(${v})` : `${v}`;
+  };
+  const body = sourceOf(op.form, op.key)
+    .replace(/\bo\.(\w+)/g, literal)
+    .replace(/\((o)([,)])/g, `(o${n}$2`);
+  const noted = FAULTS_DIRECTLY.test(body) ? `S[${STATE_OP}]=${n};` : "";
+  const dropped =
+    STORES.test(body) && !op.form.branch ? `if(B.n===0){S[${STATE_OP}]=${n};return ${BLOCK_DROPPED};}` : "";
+  return `{${noted}${body}${dropped}}`;
+}
+
 /** The handlers of one Cpu for one privilege. */
 export class HandlerSet {
   private readonly bindings: unknown[];
@@ -38,5 +78,14 @@ export class HandlerSet {
     const handler = factoryOf(form, key)(...this.bindings);
     this.byForm[id] = handler;
     return handler;
+  }
+
+  /** One function for a whole block: its operations in a row, operands as literals. */
+  compile(ops: readonly Op[], block: { readonly n: number }): BlockFunction {
+    const names = ops.map((_, n) => `o${n}`);
+    const body = ops.map(inlined).join("\n");
+    const source = `"use strict";return function block(){\n${body}\n}`;
+    const make = new Function(...BINDINGS, "B", ...names, source) as (...values: unknown[]) => BlockFunction;
+    return make(...this.bindings, block, ...ops);
   }
 }

@@ -100,7 +100,8 @@ class Evaluation {
   }
 
   private ea(): number {
-    const { op, spec } = this;
+    const { op } = this;
+    const spec = this.spec;
     const wide = spec.addr16 ? 16 : 32;
     let off = op.md;
     if (spec.ea === 2 || spec.ea === 3) off += this.readReg(op.mb, wide);

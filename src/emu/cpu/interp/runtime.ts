@@ -6,7 +6,7 @@ import { GP, raise, SS_FAULT } from "../fault.ts";
 import { parityEven } from "../flags.ts";
 import type { Op } from "../isa/decode.ts";
 import { readSlow8, readSlow16, readSlow32, translateForWrite, writeSlow8, writeSlow16, writeSlow32 } from "../mmu.ts";
-import { CS, SS, STATE_EIP, STATE_LEFT, STATE_SCRATCH } from "../state.ts";
+import { CS, SS, STATE_EIP, STATE_LEFT, STATE_OP, STATE_SCRATCH } from "../state.ts";
 import { BINDINGS } from "./emit.ts";
 import { helpers, setArithFlags } from "./helpers.ts";
 
@@ -28,6 +28,7 @@ export function makeRuntime(cpu: Cpu, user: boolean): unknown[] {
   const enter = (o: Op): void => {
     S[STATE_EIP] += o.off;
     S[STATE_LEFT] -= o.idx;
+    S[STATE_OP] = o.idx;
   };
   const leave = (o: Op): void => {
     S[STATE_EIP] -= o.off;

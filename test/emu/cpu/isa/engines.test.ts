@@ -1,6 +1,6 @@
 // Do the two engines made from the one table agree? The interpreter against the naive evaluator, on random programs.
 import { describe, expect, it } from "vitest";
-import type { Cpu } from "../../../../src/emu/cpu/cpu.ts";
+import type { Cpu, Engine } from "../../../../src/emu/cpu/cpu.ts";
 import { disassemble } from "../../../../src/emu/cpu/disasm.ts";
 import { stepNaive } from "../../../../src/emu/cpu/interp/naive.ts";
 import type { Form } from "../../../../src/emu/cpu/isa/forms.ts";
@@ -69,6 +69,19 @@ describe("interpreter and naive evaluator", () => {
   it("agree on sequences", () => {
     const random = new Random(2);
     for (let n = 0; n < 1000; n++) compare(program(random, ordinary, 16), n, (cpu) => cpu.run(LIMIT));
+  });
+
+  it("agree when every block is compiled to a function", () => {
+    const random = new Random(4);
+    const engine = b.engine as Engine & { hot: number };
+    const usual = engine.hot;
+    engine.hot = 0;
+    for (const form of ordinary) {
+      for (let n = 0; n < 2; n++)
+        compare(program(random, [form, ...ordinary.slice(0, 8)], 4), n, (cpu) => cpu.run(LIMIT));
+    }
+    for (let n = 0; n < 600; n++) compare(program(random, ordinary, 16), n, (cpu) => cpu.run(LIMIT));
+    engine.hot = usual;
   });
 
   it("agree when the run is cut at any instruction", () => {
