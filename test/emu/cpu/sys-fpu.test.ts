@@ -2,8 +2,9 @@
 // faults, availability, and mathematical identities that need no reference.
 import { describe, expect, test } from "vitest";
 import { EAX, EBX } from "../../../src/emu/cpu/cpu.ts";
-import { add, div, mul, sqrt } from "../../../src/emu/cpu/fpu/arith.ts";
+import { add, div, mul } from "../../../src/emu/cpu/fpu/arith.ts";
 import { F80, fromDouble } from "../../../src/emu/cpu/fpu/float80.ts";
+import { sqrt } from "../../../src/emu/cpu/fpu/roots.ts";
 import { FloatEnv, toDouble } from "../../../src/emu/cpu/fpu/round.ts";
 import { atan2, exp2MinusOne, logTimes, sineCosine } from "../../../src/emu/cpu/fpu/transcendental.ts";
 import { DATA, KCODE, TABLE, World } from "./sys-world.ts";

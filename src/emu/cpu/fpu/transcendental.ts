@@ -4,8 +4,9 @@
 // Measured against an AMD family 25 processor (scripts/native-cpu): of 73,000 operands 99 % give the same bits, the
 // others differ by one unit in the last place, none by more.
 // Special operands follow the tables of each instruction in Intel SDM vol. 2.
-import { bitLength, invalid, isqrt, normalize, roundBig, specialOne, specialPair } from "./arith.ts";
+import { invalid, normalize, specialOne, specialPair } from "./arith.ts";
 import { BIAS, classify, DENORMAL, type F80, INFINITY, setInfinity, setZero, ZERO } from "./float80.ts";
+import { bitLength, isqrt, roundBig } from "./roots.ts";
 import { DE, type FloatEnv, PE, UE, ZE } from "./round.ts";
 
 /** Fraction bits of the fixed-point numbers here. */

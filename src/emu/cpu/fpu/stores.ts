@@ -1,0 +1,88 @@
+// FST, FSTP, FIST, FISTP, FBSTP: ST(0) rounded to a format of memory, written, popped.
+import type { Cpu } from "../cpu.ts";
+import { store16, store32, store64, storeExtended } from "./access.ts";
+import { BCD_INDEFINITE, storeBcd, toBcd } from "./bcd.ts";
+import { setIndefinite } from "./float80.ts";
+import { IE, PE, storeRefused, toDouble, toInteger, toSingle } from "./round.ts";
+import type { Fpu } from "./state.ts";
+
+/** A conversion for a store has been made: may it be written? Notes the flags when not. */
+function mayStore(fpu: Fpu): boolean {
+  const env = fpu.env;
+  if (!storeRefused(env)) return true;
+  fpu.record(env.flags & ~PE, 0);
+  return false;
+}
+
+/** The store has been written: note its flags and pop. */
+function stored(fpu: Fpu, pop: boolean): void {
+  fpu.record(fpu.env.flags, fpu.env.up);
+  if (pop) fpu.pop();
+}
+
+/** Store from an empty register: `write` puts the indefinite when IE is masked. */
+function storeEmpty(fpu: Fpu, pop: boolean, write: () => void): void {
+  if (fpu.cw & IE) write();
+  if (fpu.stackFault(false) && pop) fpu.pop();
+}
+
+export function storeSingle(cpu: Cpu, fpu: Fpu, la: number, pop: boolean): void {
+  if (fpu.isEmpty(0)) {
+    storeEmpty(fpu, pop, () => store32(cpu, la, 0xffc0_0000));
+    return;
+  }
+  toSingle(fpu.env, fpu.st(0));
+  if (!mayStore(fpu)) return;
+  store32(cpu, la, fpu.env.hi);
+  stored(fpu, pop);
+}
+
+export function storeDouble(cpu: Cpu, fpu: Fpu, la: number, pop: boolean): void {
+  if (fpu.isEmpty(0)) {
+    storeEmpty(fpu, pop, () => store64(cpu, la, 0xfff8_0000, 0));
+    return;
+  }
+  toDouble(fpu.env, fpu.st(0));
+  if (!mayStore(fpu)) return;
+  store64(cpu, la, fpu.env.hi, fpu.env.lo);
+  stored(fpu, pop);
+}
+
+function storeIntegerWords(cpu: Cpu, la: number, bits: 16 | 32 | 64, high: number, low: number): void {
+  if (bits === 64) store64(cpu, la, high, low);
+  else if (bits === 32) store32(cpu, la, low);
+  else store16(cpu, la, low);
+}
+
+export function storeInteger(cpu: Cpu, fpu: Fpu, la: number, bits: 16 | 32 | 64, pop: boolean): void {
+  if (fpu.isEmpty(0)) {
+    const low = bits === 64 ? 0 : bits === 32 ? 0x8000_0000 : 0x8000;
+    storeEmpty(fpu, pop, () => storeIntegerWords(cpu, la, bits, 0x8000_0000, low));
+    return;
+  }
+  toInteger(fpu.env, fpu.st(0), bits);
+  if (!mayStore(fpu)) return;
+  storeIntegerWords(cpu, la, bits, fpu.env.hi, fpu.env.lo);
+  stored(fpu, pop);
+}
+
+export function storeExtendedAndPop(cpu: Cpu, fpu: Fpu, la: number): void {
+  if (fpu.isEmpty(0)) {
+    setIndefinite(fpu.result);
+    storeEmpty(fpu, true, () => storeExtended(cpu, la, fpu.result));
+    return;
+  }
+  storeExtended(cpu, la, fpu.st(0));
+  stored(fpu, true);
+}
+
+export function storeDecimal(cpu: Cpu, fpu: Fpu, la: number): void {
+  if (fpu.isEmpty(0)) {
+    storeEmpty(fpu, true, () => storeBcd(cpu, la, BCD_INDEFINITE));
+    return;
+  }
+  const words = toBcd(fpu.env, fpu.st(0));
+  if (!mayStore(fpu)) return;
+  storeBcd(cpu, la, words);
+  stored(fpu, true);
+}
