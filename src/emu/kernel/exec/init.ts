@@ -3,7 +3,7 @@
 import { EACCES, ENOENT, ENOTDIR, SysError } from "../errno.ts";
 import { giveStack } from "../fork.ts";
 import { FsStruct } from "../fs/files.ts";
-import { attachTerminal } from "../fs/tty.ts";
+import { attachTerminal } from "../fs/tty_io.ts";
 import type { Kernel } from "../kernel.ts";
 import { defaultRlimits } from "../kernel.ts";
 import { type Activity, BodyActivity } from "../sched.ts";

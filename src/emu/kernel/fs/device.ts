@@ -6,7 +6,7 @@ import { major, minor, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM, S_IFCHR, S_IFMT 
 import type { File, FileOps } from "./file.ts";
 import type { IovIter } from "./iov.ts";
 import { objectOf, recordBytes } from "./trace.ts";
-import { ttyOps } from "./tty.ts";
+import { ttyOps } from "./tty_io.ts";
 
 /** Bytes handed over at a time. */
 const CHUNK = 65536;

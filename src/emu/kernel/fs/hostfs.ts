@@ -2,11 +2,12 @@
 import { EINVAL, EIO, EPERM } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Task } from "../task.ts";
+import { AddressSpace } from "./address_space.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "./const.ts";
 import type { FileOps } from "./file.ts";
 import { Dentry, type Statfs, type Timespec } from "./inode.ts";
 import { MemInode, MemSuper } from "./memfs.ts";
-import { AddressSpace, type PageCache } from "./page_cache.ts";
+import type { PageCache } from "./page_cache.ts";
 import { regularOps } from "./regular.ts";
 
 /** What the host says of a file. */

@@ -3,9 +3,9 @@ import { EACCES, EINVAL, ENOTDIR, EOPNOTSUPP, EPERM } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import type { WaitQueue } from "../wait.ts";
+import type { AddressSpace } from "./address_space.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "./const.ts";
 import type { FileOps } from "./file.ts";
-import type { AddressSpace } from "./page_cache.ts";
 
 /** A point of time as file systems keep it: seconds since 1970 and nanoseconds. */
 export interface Timespec {

@@ -7,6 +7,7 @@ import { IMAGE_PAGE_BYTES, type ImageEntry, type RootImage } from "../../rootfs/
 import { EFBIG, EISDIR, ELOOP, EMLINK, ENOSPC, ENXIO, ETXTBSY } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Task } from "../task.ts";
+import { AddressSpace } from "./address_space.ts";
 import {
   MAX_FILE_BYTES,
   S_IALLUGO,
@@ -24,7 +25,7 @@ import { dirOps } from "./dir.ts";
 import { fifoOps } from "./fifo.ts";
 import type { FileOps } from "./file.ts";
 import { Dentry, Inode, type Statfs, type SuperBlock, type Timespec } from "./inode.ts";
-import { AddressSpace, type PageCache } from "./page_cache.ts";
+import type { PageCache } from "./page_cache.ts";
 import { regularOps } from "./regular.ts";
 import { currentTime } from "./times.ts";
 

@@ -5,6 +5,7 @@ import type { SysResult } from "../sched.ts";
 import { SIGXFSZ } from "../signal.ts";
 import { RLIMIT, type Task } from "../task.ts";
 import { Retry, type Wait, type WakeReason } from "../wait.ts";
+import type { AddressSpace } from "./address_space.ts";
 import {
   MAX_FILE_BYTES,
   MAX_NON_LFS,
@@ -23,7 +24,7 @@ import type { File, FileOps } from "./file.ts";
 import type { Inode } from "./inode.ts";
 import type { IovIter } from "./iov.ts";
 import { CAP, capable } from "./namei.ts";
-import { type AddressSpace, PAGE_SIZE, type Page, READ_AHEAD_PAGES } from "./page_cache.ts";
+import { PAGE_SIZE, type Page, READ_AHEAD_PAGES } from "./page_cache.ts";
 import { currentTime, earlier } from "./times.ts";
 import { objectOf, recordBytes, recordPages, recordShort } from "./trace.ts";
 

@@ -3,7 +3,8 @@ import { EBADF, EINVAL, ENODEV, EOPNOTSUPP, ESPIPE, ETXTBSY } from "../errno.ts"
 import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import { Retry, type Wait, type WakeReason } from "../wait.ts";
-import { type AddressSpace, PAGE_SIZE } from "./page_cache.ts";
+import type { AddressSpace } from "./address_space.ts";
+import { PAGE_SIZE } from "./page_cache.ts";
 import { allocate } from "./regular.ts";
 
 export function sys_fsync(k: Kernel, t: Task, fd: number): SysResult {

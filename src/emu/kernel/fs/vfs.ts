@@ -5,6 +5,7 @@ import type { Kernel } from "../kernel.ts";
 import type { Mm } from "../mm/mm.ts";
 import { UnixNames } from "../net/socket.ts";
 import type { Task } from "../task.ts";
+import type { AddressSpace } from "./address_space.ts";
 import { AnonSuper } from "./anon.ts";
 import { makedev, O_RDONLY, O_RDWR, O_WRONLY, S_IFCHR, S_IFLNK } from "./const.ts";
 import { File } from "./file.ts";
@@ -13,11 +14,12 @@ import { type HostDir, HostSuper } from "./hostfs.ts";
 import { type Dentry, dPath, Mount, type Path } from "./inode.ts";
 import { imageBytes, type MemInode, MemSuper, mountImage } from "./memfs.ts";
 import { LOOKUP_DIRECTORY, walk } from "./namei.ts";
-import { type AddressSpace, PageCache } from "./page_cache.ts";
+import { PageCache } from "./page_cache.ts";
 import { ProcSuper } from "./proc/proc.ts";
 import { StdStreams } from "./stdio.ts";
 import { SysSuper } from "./sysfs.ts";
-import { sessionLeaderExit, Tty, ttyOps } from "./tty.ts";
+import { Tty } from "./tty.ts";
+import { sessionLeaderExit, ttyOps } from "./tty_io.ts";
 
 /** A host directory in the guest's tree. */
 export interface BindMount {
