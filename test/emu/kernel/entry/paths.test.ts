@@ -1,7 +1,8 @@
 // Instructions counted on each way in, beside those of a real KML 4.0 kernel (full instruction trace under emulation).
 // The real kernel's figures are kernel text only for int 0x80 (its INT is counted here: + 1), and stub + kernel + call else.
 import { describe, expect, it } from "vitest";
-import { FLAG } from "../../../../src/traces/schema/enums.ts";
+import { KCALL } from "../../../../src/emu/kernel/entry/kcall-numbers.ts";
+import { FLAG, PATH } from "../../../../src/traces/schema/enums.ts";
 import { type Event, ofKind, type WorldOptions, world } from "./harness.ts";
 
 const QEMU = { ignoreRf: true } as const;
@@ -179,6 +180,53 @@ describe("interrupts", () => {
     const irq = ofKind(w.recorder.events, "irq").find(({ path }) => path === "L")!;
     expect(irq.flags & FLAG.in_kernel).toBeTruthy();
     expect(w.recorder.events[irq.parent!]).toMatchObject({ kind: "syscall", path: "C" });
+  });
+});
+
+describe("non-maskable interrupts", () => {
+  const PROGRAM =
+    "mov ecx, 100000\nspin:\ndec ecx\njnz spin\nmov esp, data+0x8000\npush 5\npop ebx\nmov eax, 252\nint 0x80";
+
+  /** Runs the program and raises NMI when asked; gives its status and how many NMIs were handled. */
+  function withNmi(o: WorldOptions, raise: (w: ReturnType<typeof world>, nmi: () => void) => void) {
+    const w = world(PROGRAM, o);
+    let handled = 0;
+    const hooks = w.machine.hooks!;
+    w.machine.hooks = {
+      ...hooks,
+      kcall: (n) => {
+        if (n === KCALL.NMI) handled++;
+        hooks.kcall(n);
+      },
+    };
+    raise(w, () => {
+      w.k.cpu.nmi = true;
+    });
+    return { status: w.run(), handled, ts: (w.k.cpu.cr0 & 8) !== 0 };
+  }
+
+  it("reach the kernel through a task gate with KML, through an interrupt gate without", () => {
+    const inSpin = (w: ReturnType<typeof world>, nmi: () => void) => void w.k.clock.at(100_000, nmi);
+    expect(withNmi({ ring: 0 }, inSpin)).toEqual({ status: 5, handled: 1, ts: true });
+    expect(withNmi({ ring: 3 }, inSpin)).toEqual({ status: 5, handled: 1, ts: true });
+    expect(withNmi({ ring: 3, kernel: "linux" }, inSpin)).toEqual({ status: 5, handled: 1, ts: false });
+  });
+
+  it("during a double fault wait for its end", () => {
+    const inDoubleFault = (w: ReturnType<typeof world>, nmi: () => void) => {
+      const hooks = w.machine.hooks!;
+      let raised = false;
+      w.machine.hooks = {
+        ...hooks,
+        probe: (id) => {
+          hooks.probe(id);
+          if (raised || w.k.entry.paths.top?.path !== PATH.H) return;
+          raised = true;
+          nmi();
+        },
+      };
+    };
+    expect(withNmi({ ring: 0 }, inDoubleFault)).toEqual({ status: 5, handled: 1, ts: true });
   });
 });
 
