@@ -265,6 +265,7 @@ function begin(k: Kernel, t: Task, b: Bprm, entry: number, sp: number): void {
   t.signal.execed = true;
   k.recorder.mm(t.mm!.id, t.seq);
   k.recorder.exec(t.id, t.seq, t.mm!.id, t.exe, t.ku ? 0 : 3);
+  k.recorder.comm(t.id, t.comm);
   k.cpu.fpu.init();
   k.entry.startThread(t, entry, sp);
   k.firstExecDone = true;
