@@ -2,17 +2,9 @@
 // pseudo-code of CALL, JMP and RET in Intel SDM vol. 2. On entry eip points behind the instruction.
 import { type Cpu, CS, ESP, SS } from "./cpu.ts";
 import { GP, NP, raise, SS_FAULT } from "./fault.ts";
-import {
-  checkReturnCode,
-  checkStackRoom,
-  dropStack,
-  innerStack,
-  pushAt,
-  returnToOuter,
-  stackMask,
-  stackWord,
-} from "./gates.ts";
+import { innerStack } from "./gates.ts";
 import { readSlow32 } from "./mmu.ts";
+import { checkReturnCode, returnToOuter } from "./returns.ts";
 import {
   ATTR_CODE,
   ATTR_DC,
@@ -34,6 +26,7 @@ import {
   TYPE_TSS32_BUSY,
   typeOf,
 } from "./segments.ts";
+import { checkStackRoom, dropStack, pushAt, stackMask, stackWord } from "./stack.ts";
 import { taskSwitch } from "./tasks.ts";
 
 type Transfer = "call" | "jmp";

@@ -4,7 +4,7 @@ import { type Cpu, CS, DS, ES, ESP, FS, GS, SS } from "./cpu.ts";
 import { clearLocalBreakpoints, DR6_BT } from "./debug.ts";
 import { GP, guestFault, NP, raise, TS } from "./fault.ts";
 import { IOPL, NT, VM } from "./flags.ts";
-import { checkStackRoom, deliverException, pushAt, stackMask } from "./gates.ts";
+import { deliverException } from "./gates.ts";
 import {
   CR0_PG,
   CR0_TS,
@@ -39,6 +39,7 @@ import {
   TYPE_TSS32_BUSY,
   typeOf,
 } from "./segments.ts";
+import { checkStackRoom, pushAt, stackMask } from "./stack.ts";
 
 /** What asked for a task switch; "gate" is an interrupt or exception through the IDT. */
 export type TaskSource = "call" | "jmp" | "iret" | "gate";

@@ -8,8 +8,9 @@ import { BP, DB, DE, GP, OF, raise, UD } from "../fault.ts";
 import { AC, ARITH, arithFromLazy, DF, ID, IF, IOPL, lazyAux, lazyResult, NT, RF, TF, VIF, VIP, VM } from "../flags.ts";
 import { fpuExec, fwait } from "../fpu/fpu.ts";
 import { fxrstor, fxsave } from "../fpu/save.ts";
-import { interrupt, iret, sysenter, sysexit } from "../gates.ts";
+import { interrupt } from "../gates.ts";
 import { invlpg, lmsw, readCr, readSlow16, readSlow32, writeCr, writeSlow16, writeSlow32 } from "../mmu.ts";
+import { iret, sysenter, sysexit } from "../returns.ts";
 import { arpl, checkLimit, lar, lldt, loadSegment, loadTable, lsl, ltr, storeTable, verr, verw } from "../segments.ts";
 import { checkIoPermission } from "../tasks.ts";
 
