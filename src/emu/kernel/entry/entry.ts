@@ -24,7 +24,7 @@ import {
 } from "./layout.ts";
 import { Paths } from "./paths.ts";
 import { Probes } from "./probes.ts";
-import { directMapped, PtRegs } from "./regs.ts";
+import { frameAt, PtRegs } from "./regs.ts";
 import type { FrameContext } from "./signal-frame.ts";
 import { type KernelText, kernelText } from "./text/text.ts";
 import { type EntryVariant, entryVariant } from "./variant.ts";
@@ -150,10 +150,9 @@ export class Entry {
     return this.regs(t).get(PT.OLDESP);
   }
 
-  /** A frame where guest code says it is; undefined if that is outside the kernel's memory. */
+  /** A frame where guest code says it is; undefined if there is none. */
   regsAt(address: number): PtRegs | undefined {
-    const pa = directMapped(this.k.memory, address);
-    return pa < 0 || directMapped(this.k.memory, address + PT.BYTES) < 0 ? undefined : new PtRegs(this.k.memory, pa);
+    return frameAt(this.k.memory, this.k.cpu.cr3, address);
   }
 
   /**

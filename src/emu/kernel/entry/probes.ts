@@ -1,6 +1,6 @@
 // The probes at the first and last instruction of every way in, and what each tells the path bookkeeping.
 import { ACCESS, FLAG, KIND, PATH, SITE } from "../../../traces/schema/enums.ts";
-import { type Cpu, EAX, EBP, EDX, ESP } from "../../cpu/cpu.ts";
+import { type Cpu, EAX, EBP, EDX, ESP, STATE_EFLAGS } from "../../cpu/cpu.ts";
 import { LEAVE, type Memory, SUPER_WRITE, USER_WRITE } from "../../machine/memory.ts";
 import { ENOSYS } from "../errno.ts";
 import { SYSCALLS } from "../syscalls.ts";
@@ -93,6 +93,11 @@ export class Probes {
     return this.p.cpu.r[ESP];
   }
 
+  /** if_off, as the processor runs now. */
+  private get ifFlag(): number {
+    return this.p.cpu.state[STATE_EFLAGS] & EFLAGS.IF ? 0 : FLAG.if_off;
+  }
+
   private peek(la: number): number {
     return peek32(this.p.memory, this.p.cpu.cr3, la) ?? 0;
   }
@@ -109,7 +114,7 @@ export class Probes {
       path: vdso.entry === "sysenter" ? PATH.B : PATH.A,
       phase: "stub",
       before: 1,
-      flags: this.stackFlags(this.sp, PUSHED.direct),
+      flags: this.stackFlags(this.sp, PUSHED.direct) | this.ifFlag,
       sp: this.sp,
     });
   }
@@ -126,7 +131,7 @@ export class Probes {
       path: special ? PATH.D : PATH.C,
       phase: "stub",
       before: 1,
-      flags: this.stackFlags(this.sp, PUSHED.direct),
+      flags: this.stackFlags(this.sp, PUSHED.direct) | this.ifFlag,
       sp: this.sp,
     });
   }
@@ -219,7 +224,7 @@ export class Probes {
       path: ring3 ? PATH.A : PATH.E,
       phase: "kernel",
       before: 1,
-      flags: this.stackFlags(userSp, PUSHED.interrupt) | (inStub && !sigreturn ? FLAG.restart : 0),
+      flags: this.stackFlags(userSp, PUSHED.interrupt) | this.ifFlag | (inStub && !sigreturn ? FLAG.restart : 0),
       sp: userSp,
     });
   }

@@ -7,24 +7,33 @@ export class PtRegs {
   private readonly memory: Memory;
   /** Physical address. */
   readonly at: number;
+  /** A frame on a user stack may go on in another frame: physical address of the rest, and where it begins. */
+  private readonly rest: number;
+  private readonly split: number;
 
-  constructor(memory: Memory, at: number) {
+  constructor(memory: Memory, at: number, rest = 0, split: number = PT.BYTES) {
     this.memory = memory;
     this.at = at;
+    this.rest = rest;
+    this.split = split;
   }
 
-  /** Linear address. */
+  /** Linear address, for a frame in the direct map. */
   get address(): number {
     return (this.at + KERNEL_BASE) | 0;
   }
 
+  private physical(offset: number): number {
+    return offset < this.split ? this.at + offset : this.rest + offset - this.split;
+  }
+
   /** A word by its offset (PT.*), int32. */
   get(offset: number): number {
-    return this.memory.readPhys32(this.at + offset) | 0;
+    return this.memory.readPhys32(this.physical(offset)) | 0;
   }
 
   set(offset: number, value: number): void {
-    this.memory.writePhys32(this.at + offset, value);
+    this.memory.writePhys32(this.physical(offset), value);
   }
 
   /** The frame says ring 3 (a KML task's frames say so too). */
@@ -60,4 +69,19 @@ export function peek32(memory: Memory, cr3: number, la: number): number | undefi
   if ((la & 0xfff) > 0xffc) return undefined;
   const pa = walk(memory, cr3, la, false);
   return pa < 0 || pa > memory.ramBytes - 4 ? undefined : memory.readPhys32(pa) | 0;
+}
+
+/**
+ * The frame at a linear address that guest code named: in the kernel's memory, or (kernels that forget to switch stacks)
+ * on a ring-0 program's stack. Undefined if it is not all there.
+ */
+export function frameAt(memory: Memory, cr3: number, la: number): PtRegs | undefined {
+  const direct = directMapped(memory, la);
+  if (direct >= 0) return directMapped(memory, la + PT.BYTES) < 0 ? undefined : new PtRegs(memory, direct);
+  if (la & 3) return undefined;
+  const first = walk(memory, cr3, la, true);
+  const left = 0x1000 - (la & 0xfff);
+  const second = left < PT.BYTES ? walk(memory, cr3, la + left, true) : 0;
+  if (first < 0 || second < 0 || Math.max(first, second) > memory.ramBytes - 0x1000) return undefined;
+  return new PtRegs(memory, first, second, left);
 }

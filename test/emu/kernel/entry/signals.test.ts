@@ -1,6 +1,7 @@
 // Registers, signal frames, faults and misuse in both rings, as the real kernels showed them.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { FLAG } from "../../../../src/traces/schema/enums.ts";
 import { runProgram } from "./programs.ts";
 
 /** The lines NAME=0x... of a run, in order. */
@@ -120,5 +121,29 @@ describe("numbers without a call", () => {
       values(runProgram(["odd", "iopl"], { ring }).text).find((row) => row.name === "eflags")!;
     expect(flags(0).value & 0x3000).toBe(0x3000);
     expect(flags(3).value & 0x3000).toBe(0);
+  });
+});
+
+describe("the kernel as it was published", () => {
+  const published = (argv: string[], hz = 100) => runProgram(argv, { ring: 0, kernel: "kml-4.0-published", hz });
+
+  it("has no single step in ring 0: its #DB handler stays on the user's stack", () => {
+    expect(published(["odd", "tf"]).exit).toEqual({ kind: "exit", code: 0 });
+  });
+
+  it("never preempts ring-0 programs: device interrupts stay on the user's stack too", () => {
+    const ticks = published(["two", "3000"], 1000).events.filter((event) => event.kind === "irq" && event.path === "J");
+    expect(ticks.length).toBeGreaterThan(10);
+    expect(ticks.filter((event) => event.flags & FLAG.exit_work)).toEqual([]);
+  });
+
+  it("jumps somewhere for numbers behind its table", () => {
+    for (const nr of ["383", "1000"])
+      expect(published(["odd", "badnr", nr]).exit).toMatchObject({ kind: "signal", signal: 11 });
+  });
+
+  it("starves as the mended one does", () => {
+    const faults = published(["stk", "push", "16"]).events.filter((event) => event.path === "H");
+    expect(faults).toHaveLength(16);
   });
 });
