@@ -54,6 +54,8 @@ export const BINDINGS = [
   "enter",
   "leave",
   "fault",
+  "bulkMove",
+  "bulkFill",
 ] as const;
 
 /** Helpers that look at eip or the instruction count, or reach memory themselves. */
@@ -64,6 +66,9 @@ const SCRATCH: Readonly<Record<Size, number>> = { 8: STATE_SCRATCH * 4, 16: STAT
 const ARRAY: Readonly<Record<Size, string>> = { 8: "U8", 16: "U16", 32: "I32" };
 const ALIGN: Readonly<Record<Size, number>> = { 8: 1, 16: 1, 32: 3 };
 const SHIFT: Readonly<Record<Size, number>> = { 8: 0, 16: 1, 32: 2 };
+
+/** Iterations from which it pays to look for a bulk transfer. */
+const BULK_LEAST = 8;
 
 class Emitter {
   readonly form: Form;
@@ -98,10 +103,20 @@ class Emitter {
   private repeat(stmts: readonly Stmt[]): void {
     const count = this.reg({ fixed: ECX }, this.spec.addr16 ? 16 : 32);
     this.out.push(`if(${count}===0)return 0;`, "for(;;){");
+    const bulk = this.bulk();
+    if (bulk) this.out.push(`if(${count}>>>0>${BULK_LEAST})${bulk};`);
     this.body(stmts);
     this.out.push(this.setReg({ fixed: ECX }, this.spec.addr16 ? 16 : 32, `${count}-1`));
     const stop = this.form.options.rep === "repcc" ? `||${RES}${this.spec.rep === 3 ? "!==" : "==="}0` : "";
     this.out.push(`if(${count}===0${stop})return 0;`, `if(${LEFT}<=1)return 1;`, `${LEFT}--;`, "}");
+  }
+
+  /** A call that does many iterations of MOVS or STOS at once and leaves at least one, when their segments are flat. */
+  private bulk(): string {
+    const name = this.form.names[0];
+    if (this.spec.segmented || this.spec.nonFlat || this.spec.addr16) return "";
+    if (name.startsWith("movs")) return `bulkMove(${SHIFT[this.form.size]})`;
+    return name.startsWith("stos") ? `bulkFill(${SHIFT[this.form.size]})` : "";
   }
 
   private body(stmts: readonly Stmt[]): void {

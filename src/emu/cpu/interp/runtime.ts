@@ -3,10 +3,10 @@
 import { CPU_STATE } from "../../machine/memory.ts";
 import type { Cpu } from "../cpu.ts";
 import { GP, raise, SS_FAULT } from "../fault.ts";
-import { parityEven } from "../flags.ts";
+import { DF as FLAG_DF, parityEven } from "../flags.ts";
 import type { Op } from "../isa/decode.ts";
 import { readSlow8, readSlow16, readSlow32, translateForWrite, writeSlow8, writeSlow16, writeSlow32 } from "../mmu.ts";
-import { CS, SS, STATE_EIP, STATE_LEFT, STATE_OP, STATE_SCRATCH } from "../state.ts";
+import { CS, EAX, ECX, EDI, ESI, SS, STATE_EFLAGS, STATE_EIP, STATE_LEFT, STATE_OP, STATE_SCRATCH } from "../state.ts";
 import { BINDINGS } from "./emit.ts";
 import { helpers, setArithFlags } from "./helpers.ts";
 
@@ -21,6 +21,7 @@ export function makeRuntime(cpu: Cpu, user: boolean): unknown[] {
   const S = cpu.state;
   const TR = memory.tlb[user ? 0 : 2];
   const TW = memory.tlb[user ? 1 : 3];
+  const U16 = new Uint16Array(memory.buffer);
   const cpuBase = CPU_STATE;
   const parity = Uint8Array.from({ length: 256 }, (_, b) => parityEven(b));
 
@@ -139,6 +140,43 @@ export function makeRuntime(cpu: Cpu, user: boolean): unknown[] {
     leave(o);
   };
 
+  // REP MOVS and REP STOS upwards: as many iterations as lie in the present pages and the budget, but one. Pages that
+  // need help, and copies that overlap their source ahead, are left to the single iterations.
+  const most = (shift: number, a: number, b: number): number =>
+    Math.min(cpu.r[ECX] >>> 0, S[STATE_LEFT], (0x1000 - (a & 0xfff)) >> shift, (0x1000 - (b & 0xfff)) >> shift) - 1;
+  const bulkMove = (shift: number): void => {
+    const { r } = cpu;
+    if (S[STATE_EFLAGS] & FLAG_DF) return;
+    const read = TR[r[ESI] >>> 12];
+    const write = TW[r[EDI] >>> 12];
+    const n = most(shift, r[ESI], r[EDI]);
+    if ((read | write) & 0xfff || n <= 0) return;
+    const from = (read + r[ESI]) | 0;
+    const to = (write + r[EDI]) | 0;
+    const bytes = n << shift;
+    if (to > from && to < from + bytes) return;
+    U8.copyWithin(to, from, from + bytes);
+    r[ESI] += bytes;
+    r[EDI] += bytes;
+    r[ECX] -= n;
+    S[STATE_LEFT] -= n;
+  };
+  const bulkFill = (shift: number): void => {
+    const { r } = cpu;
+    if (S[STATE_EFLAGS] & FLAG_DF) return;
+    const write = TW[r[EDI] >>> 12];
+    const n = most(shift, r[EDI], r[EDI]);
+    const to = (write + r[EDI]) | 0;
+    if (write & 0xfff || n <= 0 || to & ((1 << shift) - 1)) return;
+    const at = to >> shift;
+    if (shift === 2) I32.fill(r[EAX], at, at + n);
+    else if (shift === 1) U16.fill(r[EAX], at, at + n);
+    else U8.fill(r[EAX], at, at + n);
+    r[EDI] += n << shift;
+    r[ECX] -= n;
+    S[STATE_LEFT] -= n;
+  };
+
   const values: Readonly<Record<(typeof BINDINGS)[number], unknown>> = {
     cpu,
     H: helpers,
@@ -146,7 +184,7 @@ export function makeRuntime(cpu: Cpu, user: boolean): unknown[] {
     R8: new Uint8Array(memory.buffer, cpuBase, 32),
     R16: new Uint16Array(memory.buffer, cpuBase, 16),
     U8,
-    U16: new Uint16Array(memory.buffer),
+    U16,
     I32,
     TR,
     TW,
@@ -170,6 +208,8 @@ export function makeRuntime(cpu: Cpu, user: boolean): unknown[] {
     enter,
     leave,
     fault: (vector: number, code: number): never => raise(cpu, vector, code),
+    bulkMove,
+    bulkFill,
   };
   return BINDINGS.map((name) => values[name]);
 }
