@@ -36,6 +36,7 @@ export type CapName = keyof typeof CAP;
 export class Ids {
   private readonly k: Kernel;
   private next: number;
+  private wrapped = false;
   private nextTask = 0;
   private nextMm = 0;
   private nextObject = 0;
@@ -49,8 +50,13 @@ export class Ids {
   pid(): number {
     for (let tries = 0; tries < PID_MAX; tries++) {
       const pid = this.next;
-      this.next = this.next + 1 >= PID_MAX ? RESERVED_PIDS : this.next + 1;
-      if (!this.taken(pid)) return pid;
+      this.next++;
+      if (this.next >= PID_MAX) {
+        this.next = RESERVED_PIDS;
+        this.wrapped = true;
+      }
+      // Before the numbers start again nobody can have this one.
+      if (!this.wrapped || !this.taken(pid)) return pid;
     }
     return -1;
   }

@@ -92,6 +92,9 @@ export class Mm {
   exeFile: File | undefined;
   /** MCL_FUTURE: new areas are locked. */
   lockFuture = false;
+  /** Where the last search for free space ended, and for how much: see findFree. */
+  private gapLimit = 0;
+  private gapLength = Number.POSITIVE_INFINITY;
   private readonly k: Kernel;
 
   constructor(k: Kernel, id: number) {
@@ -154,8 +157,7 @@ export class Mm {
     vma.mapping?.vmas.add(this);
     this.vmas.insert(vma);
     this.count(vma, 1);
-    const { list } = this.vmas;
-    const at = list.indexOf(vma);
+    const at = this.vmas.indexOf(vma);
     return this.mergeWithNext(at - 1) ?? this.mergeWithNext(at) ?? vma;
   }
 
@@ -227,6 +229,7 @@ export class Mm {
   /** Removes whatever is mapped in a range. */
   unmap(start: number, end: number): void {
     if (this.vmas.overlapping(start, end).length === 0) return;
+    if (end > this.gapLimit) this.gapLength = Number.POSITIVE_INFINITY;
     this.splitAt(start);
     this.splitAt(end);
     for (const vma of this.vmas.overlapping(start, end)) this.dropVma(vma);
@@ -302,7 +305,7 @@ export class Mm {
     const more = (vma.start - start) / PAGE;
     if (vma.end - start > (t.signal.rlimits[RLIMIT.STACK]?.cur ?? RLIM_INFINITY)) return false;
     if (!this.mayExpand(t, vma.flags, more)) return false;
-    const below = this.vmas.list[this.vmas.list.indexOf(vma) - 1];
+    const below = this.vmas.list[this.vmas.indexOf(vma) - 1];
     if (below && !(below.flags & VM_GROWSDOWN) && (below.flags & VM_ACCESS) !== 0) {
       if (start - below.end < STACK_GUARD_GAP) return false;
     }
@@ -315,8 +318,10 @@ export class Mm {
   }
 
   /** The highest free range below mmap_base (else the lowest above TASK_UNMAPPED_BASE); -ENOMEM if there is none. */
-  findFree(length: number, limit = this.mmapBase): number {
+  findFree(length: number): number {
     const { list } = this.vmas;
+    // Above gapLimit nothing as long as gapLength is free.
+    const limit = length >= this.gapLength ? this.gapLimit : this.mmapBase;
     let top = limit;
     for (let i = this.vmas.indexAfter(limit - 1); i >= 0; i--) {
       const vma = list[i];
@@ -326,7 +331,11 @@ export class Mm {
       }
       const below = list[i - 1];
       const floor = Math.max(MMAP_MIN_ADDR, below?.end ?? 0);
-      if (top - length >= floor) return top - length;
+      if (top - length >= floor) {
+        this.gapLimit = top - length;
+        this.gapLength = length;
+        return top - length;
+      }
     }
     let at = TASK_UNMAPPED_BASE;
     for (let i = this.vmas.indexAfter(at); ; i++) {

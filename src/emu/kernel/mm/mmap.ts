@@ -449,8 +449,7 @@ export const sys_mincore: Sys = (k, t, addr, length, vec) => {
 };
 
 // One memory node: asking is answered, setting is accepted.
-export const sys_get_mempolicy: Sys = (k, t, mode, mask, maxNode, addr, flags) => {
-  void addr;
+export const sys_get_mempolicy: Sys = (k, t, mode, mask, maxNode, _addr, flags) => {
   if (flags & ~7) return -EINVAL;
   if (mode !== 0) copyOut(k, t, mode, new Uint8Array(4));
   if (mask !== 0 && maxNode > 0)

@@ -132,6 +132,12 @@ export class VmaList {
     return low;
   }
 
+  /** Where an area is in the list; -1 if it is not. */
+  indexOf(vma: Vma): number {
+    const at = this.indexAfter(vma.start);
+    return this.list[at] === vma ? at : -1;
+  }
+
   /** The area that holds la, or else the next one above (find_vma). */
   find(la: number): Vma | undefined {
     const last = this.last;
@@ -152,7 +158,7 @@ export class VmaList {
   }
 
   remove(vma: Vma): void {
-    const at = this.list.indexOf(vma);
+    const at = this.indexOf(vma);
     if (at >= 0) this.list.splice(at, 1);
     this.last = undefined;
   }
