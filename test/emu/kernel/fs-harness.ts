@@ -207,7 +207,7 @@ export class Box {
       onCacheTouch: (_t: Task, obj: number, index: number, write: boolean) => this.touches.push({ obj, index, write }),
       uptimeNs: 0,
       units: (ns: number) => Math.ceil(ns / 2),
-      realtime: () => ({ sec: 1_767_225_600 + Math.floor((clock.now() * 2) / 1e9), nsec: (clock.now() * 2) % 1e9 }),
+      realtime: () => ({ sec: 1_798_761_600 + Math.floor((clock.now() * 2) / 1e9), nsec: (clock.now() * 2) % 1e9 }),
       cause: (kind: string) => ({ kind, from: this.k.current.seq }),
       edge: (_t: Task, cause: { from?: number; kind: string }) =>
         this.edges.push({ from: cause.from, kind: cause.kind }),
