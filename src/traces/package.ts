@@ -1,9 +1,9 @@
 // datapackage.json of a trace: a Frictionless Tabular Data Package made from the schema, and the trace's identity.
 
+import type { Hasher } from "../sha256.ts";
 import { canonicalJson, type JsonObject } from "./meta.ts";
 import { csvName, type Field, type Table, type TableName } from "./schema/field.ts";
 import { TABLES } from "./schema/tables.ts";
-import type { Hasher } from "./sha256.ts";
 
 export const DESCRIPTOR = "datapackage.json";
 

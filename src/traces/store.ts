@@ -1,6 +1,6 @@
 // Where a trace's files live, seen from the browser-clean core: a sink to write one to, a source to read one from.
 import { InputError } from "../errors.ts";
-import { type Hasher, plainSha256 } from "./sha256.ts";
+import { type Hasher, plainSha256 } from "../sha256.ts";
 
 /** One file being written; the store compresses what ends in .gz. */
 export interface FileSink {

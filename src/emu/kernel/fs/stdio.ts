@@ -1,11 +1,12 @@
 // The first program's standard streams when they are no terminal: the guest's ends of three pipes to the host.
+
+import { type Hasher, plainSha256 } from "../../../sha256.ts";
 import { EBADF, ENOTTY } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import { writeU32 } from "../user.ts";
 import type { AnonSuper } from "./anon.ts";
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM, S_IFIFO } from "./const.ts";
-import { Digest } from "./digest.ts";
 import type { File, FileOps } from "./file.ts";
 import type { IovIter } from "./iov.ts";
 import { objectOf, recordBytes } from "./trace.ts";
@@ -20,7 +21,7 @@ export class StdStreams {
   private buffer = new Uint8Array(0);
   private ended = false;
   /** Over the input that the guest has read. */
-  readonly digest = new Digest();
+  readonly digest: Hasher = plainSha256();
   bytesRead = 0;
   private readonly inOps: FileOps;
   private readonly outOps: FileOps;

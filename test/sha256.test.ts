@@ -1,8 +1,8 @@
 // The plain SHA-256 equals the host's, whatever the length and however the input is cut.
 import { createHash } from "node:crypto";
 import { expect, it } from "vitest";
-import { plainSha256 } from "../../src/traces/sha256.ts";
-import { randomNumbers } from "./synthetic.ts";
+import { plainSha256 } from "../src/sha256.ts";
+import { randomNumbers } from "./traces/synthetic.ts";
 
 it("gives the digest of FIPS 180-4's example", () => {
   const hash = plainSha256();
