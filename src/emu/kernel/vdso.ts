@@ -48,8 +48,10 @@ export interface VdsoCode {
   readonly clockCalls: readonly ClockCall[];
   /** Physical address of an offset. */
   physical(offset: number): number;
-  /** Whether an address lies behind the entry of __kernel_vsyscall, up to its RET. */
-  inVsyscall(address: number): boolean;
+  /** Whether an address lies behind the kernel entry of __kernel_vsyscall, up to its RET. */
+  inVsyscallTail(address: number): boolean;
+  /** Whether a call restarted at this address enters __kernel_vsyscall from its beginning (its first instruction is the INT). */
+  restartsVsyscall(address: number): boolean;
 }
 
 const vsyscallText = (entry: "int80" | "sysenter"): string =>
@@ -352,6 +354,7 @@ export function buildVdso(o: VdsoOptions, pfn: number): VdsoCode {
   image.set(code.bytes, text);
 
   const vsyscall = { entry: offset("vdso_vsyscall"), leave: offset("vdso_vsyscall_leave") };
+  const sysenterReturn = offset("vdso_sysenter_return");
   const clockCalls = CLOCK_CALLS.filter(([label]) => code.symbols[label] !== undefined).map(([label, nr, leaves]) => ({
     nr,
     entry: offset(label),
@@ -364,13 +367,14 @@ export function buildVdso(o: VdsoOptions, pfn: number): VdsoCode {
     kmlVsyscall: o.kmlCallTable === undefined ? -1 : offset("vdso_vsyscall_kml"),
     sigreturn: offset("vdso_sigreturn"),
     rtSigreturn: offset("vdso_rt_sigreturn"),
-    sysenterReturn: offset("vdso_sysenter_return"),
+    sysenterReturn,
     clockCalls,
     physical: (at) => pfn * PAGE + at,
-    inVsyscall: (address) => {
+    inVsyscallTail: (address) => {
       const at = (address >>> 0) - VDSO_BASE;
-      return at > vsyscall.entry && at <= vsyscall.leave;
+      return at >= sysenterReturn && at <= vsyscall.leave;
     },
+    restartsVsyscall: (address) => o.entry === "int80" && (address >>> 0) - VDSO_BASE === vsyscall.entry,
   };
 }
 

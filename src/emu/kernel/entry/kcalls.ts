@@ -204,14 +204,18 @@ export class Kcalls {
       }
       yield* this.deliver(t, regs, next);
     }
-    restartWithoutHandler(regs);
+    if (restartWithoutHandler(regs)) this.noteRestart(regs);
     k.signals.restoreSavedMask(t);
     return 0;
   }
 
+  private noteRestart(regs: PtRegs): void {
+    if (this.recording) this.entry.paths.restartAt(regs.get(PT.EIP));
+  }
+
   private *deliver(t: Task, regs: PtRegs, d: Delivery): Generator<Wait, void, WakeReason> {
     const { k, entry } = this;
-    restartForHandler(regs, d);
+    if (restartForHandler(regs, d)) this.noteRestart(regs);
     const mask = t.savedSigmask ?? t.blocked;
     for (;;) {
       try {
@@ -240,38 +244,40 @@ function interruptedCall(regs: PtRegs): number {
   return regs.get(PT.ORIG_EAX) >= 0 ? -regs.get(PT.EAX) : 0;
 }
 
-function restart(regs: PtRegs, nr: number): void {
+function restart(regs: PtRegs, nr: number): true {
   regs.set(PT.EAX, nr);
   regs.set(PT.EIP, regs.get(PT.EIP) - INT80_BYTES);
+  return true;
 }
 
-/** A handler runs: the call ends with EINTR or is made again after it (handle_signal). */
-function restartForHandler(regs: PtRegs, d: Delivery): void {
+/** A handler runs: the call ends with EINTR or is made again after it (handle_signal). @returns whether it is */
+function restartForHandler(regs: PtRegs, d: Delivery): boolean {
   switch (interruptedCall(regs)) {
     case ERESTART_RESTARTBLOCK:
     case ERESTARTNOHAND:
       regs.set(PT.EAX, -EINTR);
-      break;
+      return false;
     case ERESTARTSYS:
-      if (!(d.action.flags & SA_RESTART)) regs.set(PT.EAX, -EINTR);
-      else restart(regs, regs.get(PT.ORIG_EAX));
-      break;
+      if (d.action.flags & SA_RESTART) return restart(regs, regs.get(PT.ORIG_EAX));
+      regs.set(PT.EAX, -EINTR);
+      return false;
     case ERESTARTNOINTR:
-      restart(regs, regs.get(PT.ORIG_EAX));
-      break;
+      return restart(regs, regs.get(PT.ORIG_EAX));
+    default:
+      return false;
   }
 }
 
-/** No handler runs: the call is made again (do_signal). */
-function restartWithoutHandler(regs: PtRegs): void {
+/** No handler runs: the call is made again (do_signal). @returns whether it is */
+function restartWithoutHandler(regs: PtRegs): boolean {
   switch (interruptedCall(regs)) {
     case ERESTARTNOHAND:
     case ERESTARTSYS:
     case ERESTARTNOINTR:
-      restart(regs, regs.get(PT.ORIG_EAX));
-      break;
+      return restart(regs, regs.get(PT.ORIG_EAX));
     case ERESTART_RESTARTBLOCK:
-      restart(regs, NR_RESTART_SYSCALL);
-      break;
+      return restart(regs, NR_RESTART_SYSCALL);
+    default:
+      return false;
   }
 }

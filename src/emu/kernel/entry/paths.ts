@@ -81,6 +81,10 @@ class TaskPaths {
   /** The task's instruction count when the program last went on. */
   userFrom = 0;
   handlerComing = false;
+  /** The program goes on at the INT of a call to be made again. */
+  restarting = false;
+  /** Address of an INT that makes a call again, once; 0: none. */
+  restartAt = 0;
 }
 
 export class Paths {
@@ -245,6 +249,30 @@ export class Paths {
   exclude(instructions: number): void {
     const { top } = this;
     if (top !== undefined) top.excluded += instructions;
+  }
+
+  /** The program will go on in the vsyscall page, at its beginning, with a call to be made again. */
+  expectRestart(): void {
+    this.now.restarting = true;
+  }
+
+  /** Whether the vsyscall page was entered so; asked once. */
+  takeRestart(): boolean {
+    const { restarting } = this.now;
+    this.now.restarting = false;
+    return restarting;
+  }
+
+  /** The call interrupted last will be made again by the INT at this address, now or after its handler. */
+  restartAt(eip: number): void {
+    this.now.restartAt = eip | 0;
+  }
+
+  /** Whether the INT at this address makes a call again. */
+  isRestart(eip: number): boolean {
+    if (this.now.restartAt === 0 || this.now.restartAt !== (eip | 0)) return false;
+    this.now.restartAt = 0;
+    return true;
   }
 
   /** The result of the current event's call. */

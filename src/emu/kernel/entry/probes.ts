@@ -12,6 +12,8 @@ import type { KernelText } from "./text/text.ts";
 import { EXCEPTIONS, WITH_ERROR_CODE } from "./text/traps.ts";
 
 const PF_WRITE = 2;
+/** Bytes of INT n. */
+const INT_BYTES = 2;
 const NR_SIGRETURN = 119;
 const NR_RT_SIGRETURN = 173;
 /** Bytes that a ring-0 entry pushes on the user stack, below ESP. */
@@ -107,14 +109,15 @@ export class Probes {
     const { cpu, vdso, paths } = this.p;
     if (paths.restarted(1)) return;
     const nr = cpu.r[EAX];
+    const again = paths.takeRestart();
     paths.enter({
       kind: KIND.syscall,
       nr,
       site: SITE.vsyscall,
       path: vdso.entry === "sysenter" ? PATH.B : PATH.A,
       phase: "stub",
-      before: 1,
-      flags: this.stackFlags(this.sp, PUSHED.direct) | this.ifFlag,
+      before: again ? 0 : 1,
+      flags: this.stackFlags(this.sp, PUSHED.direct) | this.ifFlag | (again ? FLAG.restart : 0),
       sp: this.sp,
     });
   }
@@ -214,9 +217,10 @@ export class Probes {
     const ring3 = sp >>> 0 > KERNEL_BASE;
     const userSp = ring3 ? this.peek(sp + 12) : sp + PUSHED.interrupt;
     const afterWrapper = eip === (text.symbols["kml_wrapper_int_post"] | 0);
-    const inStub = afterWrapper || vdso.inVsyscall(eip);
+    const inStub = afterWrapper || vdso.inVsyscallTail(eip);
     const nr = cpu.r[EAX];
     const sigreturn = nr === NR_SIGRETURN || nr === NR_RT_SIGRETURN;
+    const again = paths.isRestart(eip - INT_BYTES) || (inStub && !sigreturn);
     paths.enter({
       kind: sigreturn ? KIND.sigreturn : KIND.syscall,
       nr,
@@ -224,7 +228,7 @@ export class Probes {
       path: ring3 ? PATH.A : PATH.E,
       phase: "kernel",
       before: 1,
-      flags: this.stackFlags(userSp, PUSHED.interrupt) | this.ifFlag | (inStub && !sigreturn ? FLAG.restart : 0),
+      flags: this.stackFlags(userSp, PUSHED.interrupt) | this.ifFlag | (again ? FLAG.restart : 0),
       sp: userSp,
     });
   }
@@ -330,6 +334,7 @@ export class Probes {
         top.phase = "stub";
         return;
       }
+      if (this.p.vdso.restartsVsyscall(eip)) paths.expectRestart();
     }
     paths.leave(1);
   }
@@ -337,7 +342,7 @@ export class Probes {
   private inStubTail(eip: number): boolean {
     const { text, vdso } = this.p;
     const post = text.symbols["kml_wrapper_int_post"];
-    return (post !== undefined && eip >>> 0 === post >>> 0) || vdso.inVsyscall(eip);
+    return (post !== undefined && eip >>> 0 === post >>> 0) || vdso.inVsyscallTail(eip);
   }
 
   /** esp_absent or esp_cow by the state of the page that a ring-0 entry would push to, in every ring. */

@@ -115,9 +115,13 @@ describe("processes and threads", () => {
     expect(deep(3)).toEqual({ df: 0, pf: 4 + 8 + 15, kernel: 0 });
   });
 
-  it("user instructions are the same by int 0x80 and by sysenter", () => {
+  it.each([
+    "frk fork 5",
+    "frk thread 3",
+    "sig",
+  ])("%s: user instructions are the same by int 0x80 and by sysenter", (command) => {
     const user = (entry: "int80" | "sysenter") =>
-      runProgram(["frk", "fork", "5"], { ring: 3, kernel: "linux", entry, env: ENV }).events.map((event) => event.user);
+      runProgram(command.split(" "), { ring: 3, kernel: "linux", entry, env: ENV }).events.map((event) => event.user);
     const sum = (list: readonly number[]) => list.reduce((a, b) => a + b, 0);
     expect(sum(user("int80"))).toBe(sum(user("sysenter")));
     expect(sum(user("int80"))).toBeGreaterThan(500);

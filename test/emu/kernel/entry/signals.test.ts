@@ -63,9 +63,15 @@ describe("handlers", () => {
     ["by sysenter on the KML kernel", { ring: 3, kernel: "kml-4.0", entry: "sysenter" }],
     ["in ring 0", { ring: 0 }],
   ] as const)("%s", (_name, options) => {
-    const { exit, text } = runProgram(["sig"], options);
+    const { exit, text, events } = runProgram(["sig"], options);
     expect(exit).toEqual({ kind: "exit", code: 0 });
     expect(text).toBe(native);
+    // One read is made again after its handler: from the vsyscall page, so that its site is that.
+    const again = events.filter((event) => event.flags & FLAG.restart);
+    expect(again.map(({ nr, site }) => [nr, site])).toEqual([[3, "vsyscall"]]);
+    // Handlers return by int 0x80 in ring 3, and without a trap in ring 0.
+    const returns = new Set(events.filter(({ kind }) => kind === "sigreturn").map(({ path }) => path));
+    expect([...returns]).toEqual([options.ring === 0 ? "D" : "A"]);
   });
 });
 
