@@ -135,7 +135,8 @@ export class VmaList {
   /** Where an area is in the list; -1 if it is not. */
   indexOf(vma: Vma): number {
     const at = this.indexAfter(vma.start);
-    return this.list[at] === vma ? at : -1;
+    // While two are being joined the lower one already reaches over the upper one.
+    return this.list[at] === vma ? at : this.list.indexOf(vma);
   }
 
   /** The area that holds la, or else the next one above (find_vma). */

@@ -95,6 +95,15 @@ describe("VmaList", () => {
     }
   });
 
+  it("removes an area that its neighbour already reaches over", () => {
+    const list = new VmaList();
+    const [low, high] = [new Vma(0, PAGE, VM_READ, 0), new Vma(PAGE, 2 * PAGE, VM_READ, 1)];
+    for (const vma of [low, high]) list.insert(vma);
+    low.end = high.end;
+    list.remove(high);
+    expect(list.list).toEqual([low]);
+  });
+
   it("joins only what is alike and adjacent", () => {
     const area = (start: number, end: number, flags: number) => new Vma(start, end, flags, start / PAGE);
     const a = area(0, PAGE, VM_READ);
