@@ -205,6 +205,21 @@ class Tier0 implements Engine {
     return !cpu.halted && cpu.shutdown === null;
   }
 
+  /** Is there anything to do between instructions but going on? */
+  private attentionDue(): boolean {
+    const cpu = this.cpu;
+    return (
+      cpu.halted ||
+      cpu.stopRequested ||
+      cpu.shutdown !== null ||
+      cpu.inhibit ||
+      cpu.pendingDebug !== 0 ||
+      (cpu.nmi && !cpu.nmiBlocked) ||
+      (cpu.intr && (cpu.state[STATE_EFLAGS] & IF) !== 0) ||
+      this.stepping()
+    );
+  }
+
   /** Must instructions run one at a time (TF, RF, breakpoints)? */
   private stepping(): boolean {
     const cpu = this.cpu;
@@ -236,7 +251,8 @@ class Tier0 implements Engine {
     const cpu = this.cpu;
     const S = cpu.state;
     const { memory } = cpu;
-    const { mode, hot } = this;
+    const { hot } = this;
+    let { mode } = this;
     let block: Block | null = null;
     /** The block whose successor is being looked for, the way it was left, and where it started. */
     let from: Block | null = null;
@@ -317,7 +333,10 @@ class Tier0 implements Engine {
         } else if (block.end === END_SYNC) {
           i = 0;
           this.sync(block, base);
-          return;
+          if (this.attentionDue()) return;
+          mode = this.currentMode();
+          this.mode = mode;
+          block = null;
         } else {
           cpu.host.probe(block.probe);
           block = block.probed;
