@@ -1,6 +1,6 @@
 // The vDSO: one page with the code that programs enter the kernel through, return from handlers by, and read the clock
 // with, dressed as an ELF shared object, and the page of clock data beside it.
-import { assemble } from "../cpu/asm/assemble.ts";
+import { assembleOnce } from "../cpu/asm/assemble.ts";
 import { VDSO_BASE, VVAR_BASE } from "./entry/layout.ts";
 
 const PAGE = 4096;
@@ -295,7 +295,7 @@ function align(n: number, to: number): number {
 
 /** Builds the vDSO for its fixed place. @param pfn the frame it will lie in */
 export function buildVdso(o: VdsoOptions, pfn: number): VdsoCode {
-  const probe = assemble(source(o), { origin: VDSO_BASE });
+  const probe = assembleOnce(source(o), { origin: VDSO_BASE });
   const names = EXPORTS.filter(([, label]) => probe.symbols[label] !== undefined);
   const strings = new Strings();
   for (const [name] of names) strings.at(name);
@@ -309,7 +309,7 @@ export function buildVdso(o: VdsoOptions, pfn: number): VdsoCode {
   const verdef = align(versym + 2 * symbols, 4);
   const dynamic = verdef + VERDEF * (VERSIONS.length + 1);
   const text = align(dynamic + 8 * DYN_ENTRIES, 16);
-  const code = assemble(source(o), { origin: VDSO_BASE + text });
+  const code = assembleOnce(source(o), { origin: VDSO_BASE + text });
   const end = text + code.bytes.length;
   if (end > PAGE) throw new Error(`a vDSO of ${end} bytes does not fit its page`);
 

@@ -262,3 +262,21 @@ class Assembler {
 export function assemble(source: string, options: AssembleOptions): Assembled {
   return new Assembler(source, options).run();
 }
+
+/** How many programs assembleOnce keeps. */
+const KEPT = 16;
+const kept = new Map<string, Assembled>();
+
+/**
+ * As assemble, for programs that many machines of one process start with: the result is kept and shared, so callers must
+ * not write to it.
+ */
+export function assembleOnce(source: string, options: AssembleOptions): Assembled {
+  const key = JSON.stringify([options, source]);
+  const known = kept.get(key);
+  if (known !== undefined) return known;
+  if (kept.size >= KEPT) kept.clear();
+  const made = assemble(source, options);
+  kept.set(key, made);
+  return made;
+}

@@ -1,5 +1,5 @@
 // The kernel's guest code as a whole: put together by variant, assembled for its place.
-import { assemble } from "../../../cpu/asm/assemble.ts";
+import { assembleOnce } from "../../../cpu/asm/assemble.ts";
 import { DIRECT_SLOTS_BELOW, KERNEL_BASE, NR_SYSCALLS, PHYS, TABLE_OFFSET, TEXT_BYTES } from "../layout.ts";
 import type { EntryVariant } from "../variant.ts";
 import { type CallShape, directTable, directText } from "./direct.ts";
@@ -35,7 +35,7 @@ export function kernelText(options: TextOptions): KernelText {
   const origin = KERNEL_BASE + PHYS.TEXT;
   const tables: Record<string, number> = { sys_call_table: origin + TABLE_OFFSET.SYS_CALLS };
   if (options.variant.kml) tables["kml_call_table"] = origin + TABLE_OFFSET.DIRECT_CALLS + 4 * DIRECT_SLOTS_BELOW;
-  const code = assemble(kernelSource(options), { origin, symbols: tables });
+  const code = assembleOnce(kernelSource(options), { origin, symbols: tables });
   if (code.bytes.length > TABLE_OFFSET.SYS_CALLS) {
     throw new Error(`kernel text of ${code.bytes.length} bytes runs into its tables`);
   }
