@@ -336,7 +336,15 @@ class Tier0 implements Engine {
           if (this.attentionDue()) return;
           mode = this.currentMode();
           this.mode = mode;
-          block = null;
+          const { far }: Block = block;
+          if (far !== null && block.farEip === S[STATE_EIP] && block.farEpoch === memory.epoch && far.mode === mode) {
+            block = far;
+          } else {
+            from = block;
+            fromTaken = false;
+            fromBase = ~base;
+            block = null;
+          }
         } else {
           cpu.host.probe(block.probe);
           block = block.probed;
