@@ -142,6 +142,8 @@ describe("interrupts", () => {
   const SPIN = "mov ecx, 600000\nspin:\ndec ecx\njnz spin\nmov eax, 252\nint 0x80";
 
   it("path I in ring 3, J in ring 0", () => {
+    // Nobody counted these on a real kernel. By hand from the published code: about 45 and 75, without ESPFIX's six instructions
+    // and the test for rescheduling on the way out.
     const ring3 = ofKind(
       (() => {
         const w = world(SPIN, { ring: 3, kernel: "linux" });
