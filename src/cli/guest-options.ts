@@ -15,7 +15,7 @@ export const GUEST_OPTIONS = {
   },
   kernel: {
     type: "string",
-    choices: ["linux", "kml-4.0", "kml-4.0-published", "kml-2003"],
+    choices: ["linux", "kml-4.0", "kml-4.0-published"],
     describe: "entry mechanism (default: kml-4.0 in ring 0, linux in ring 3)",
   },
   entry: {
