@@ -11,6 +11,7 @@ const GUEST_VERBS = ["run", "capture"] as const;
 const VERBS: Record<string, { describe: string; load: () => Promise<{ command: object }> }> = {
   run: { describe: "run a program in the emulated kernel", load: () => import("./run.ts") },
   capture: { describe: "run a program and keep its trace", load: () => import("./capture.ts") },
+  machine: { describe: "boot a multiboot image on the bare machine", load: () => import("./machine.ts") },
   rootfs: { describe: "fetch and list the guest's packages", load: () => import("./rootfs.ts") },
   show: { describe: "say what is in a trace", load: () => import("./show.ts") },
   diff: { describe: "compare two traces", load: () => import("./diff.ts") },

@@ -103,6 +103,11 @@ describe("wrong words", () => {
     [["no-such-verb"], 2],
     [["show", "--no-such-option", "x"], 2],
     [["run", "--ring", "1", "true"], 125],
+    [["machine"], 2],
+    [["machine", "no-such.img"], 2],
+    [["machine", "README.md"], 2],
+    [["machine", "README.md", "--memory", "0"], 2],
+    [["machine", "test/fixtures/machine/hello.img", "--max-instructions", "5"], 124],
   ])("%j: status %i, one line", (words, status) => {
     const outcome = kmlab(words);
     expect(outcome.status).toBe(status);

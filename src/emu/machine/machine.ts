@@ -21,6 +21,12 @@ export interface MachineHooks {
   afterEvents?(): void;
 }
 
+/** A device on I/O ports, which sees accesses byte by byte. */
+export interface PortDevice {
+  read(port: number): number;
+  write(port: number, value: number): void;
+}
+
 export interface MachineOptions {
   ramBytes: number;
   /** Timer ticks a second. */
@@ -40,6 +46,9 @@ export class Machine {
   dead: string | null = null;
   /** What the kernel does at a kcall and a probe; set once, before run(). */
   hooks: MachineHooks | null = null;
+  /** Count of instructions at which the machine dies. */
+  instructionLimit: number = Number.POSITIVE_INFINITY;
+  private readonly devices = new Map<number, PortDevice>();
   private stopping = false;
   private running = false;
   private lastIfOn = 0;
@@ -53,6 +62,11 @@ export class Machine {
       this.cpu.intr = level;
     });
     this.pit = new Pit(this.clock, options.hz, () => this.pic.pulse(TIMER_IRQ));
+  }
+
+  /** Put a device on ports; it takes them over from whatever answered there. */
+  attach(ports: readonly number[], device: PortDevice): void {
+    for (const port of ports) this.devices.set(port, device);
   }
 
   /** Leave run() at the next look; from a kcall or a clock event. */
@@ -103,7 +117,8 @@ export class Machine {
 
   /** Instructions that may run before somebody has to look. */
   private budget(): number {
-    return Math.min(SLICE, Math.max(0, this.clock.next() - this.clock.now()));
+    const left = this.instructionLimit - this.cpu.icount;
+    return Math.min(SLICE, left, Math.max(0, this.clock.next() - this.clock.now()));
   }
 
   /** A charge or a new event while the CPU runs: take back what it was given too much. */
@@ -127,6 +142,9 @@ export class Machine {
     if (cpu.shutdown !== null) {
       this.dead = cpu.shutdown;
       return;
+    }
+    if (cpu.icount >= this.instructionLimit && !this.stopping) {
+      this.dead = `the bound of ${this.instructionLimit} instructions was reached`;
     }
     if (cpu.getEflags() & EFLAGS_IF) this.lastIfOn = cpu.icount;
     else if (cpu.icount - this.lastIfOn >= DEAD_AFTER_INSTRUCTIONS) {
@@ -156,6 +174,8 @@ export class Machine {
   }
 
   private inByte(port: number): number {
+    const device = this.devices.get(port);
+    if (device !== undefined) return device.read(port);
     if (PIC_PORTS.includes(port)) return this.pic.read(port);
     if (PIT_PORTS.includes(port)) return this.pit.read(port);
     return 0xff;
@@ -166,7 +186,9 @@ export class Machine {
   }
 
   private outByte(port: number, value: number): void {
-    if (PIC_PORTS.includes(port)) this.pic.write(port, value);
+    const device = this.devices.get(port);
+    if (device !== undefined) device.write(port, value);
+    else if (PIC_PORTS.includes(port)) this.pic.write(port, value);
     else if (PIT_PORTS.includes(port)) this.pit.write(port);
   }
 }

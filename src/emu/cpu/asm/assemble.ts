@@ -199,6 +199,8 @@ class Assembler {
         continue;
       }
       const { value } = evaluate(item, lookup, where);
+      if (!Number.isSafeInteger(value))
+        throw new InputError(`${where}: "${item}" is larger than 2^53; write it as two dd`);
       for (let i = 0; i < bytes; i++) this.out.push(Math.floor(value / 2 ** (8 * i)) & 0xff);
     }
   }

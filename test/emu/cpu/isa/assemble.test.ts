@@ -48,6 +48,7 @@ describe("assemble", () => {
     ["a:\na:", /defined twice/],
     ["jecxz x\ntimes 200 nop\nx:", /jecxz does not take/],
     ["mov al, 300", /mov does not take/],
+    ["dq 0x00cf9a000000ffff", /larger than 2\^53/],
   ])("says what is wrong with %j", (source, message) => {
     expect(() => assemble(source, { origin: 0 })).toThrow(InputError);
     expect(() => assemble(source, { origin: 0 })).toThrow(message);
