@@ -1,5 +1,6 @@
 // The options that `run` and `capture` share: which machine, which kernel, which root.
 import type { Options } from "yargs";
+import { DEFAULT_TIER, TIERS } from "../emu/cpu/state.ts";
 
 /** A yargs option with the one-letter alias as text. */
 export type GuestOption = Options & { alias?: string };
@@ -28,6 +29,12 @@ export const GUEST_OPTIONS = {
   package: { type: "string", array: true, alias: "p", describe: "add a Debian package to the default root" },
   bind: { type: "string", array: true, describe: "HOST:GUEST[:rw], a host directory in the guest" },
   memory: { type: "number", default: 256, describe: "guest memory in MiB" },
+  tier: {
+    type: "string",
+    choices: TIERS,
+    default: DEFAULT_TIER,
+    describe: "what executes instructions: the plain evaluator, or generated code; results are the same",
+  },
   cold: { type: "boolean", default: false, describe: "begin with an empty page cache: files come from the disk" },
   seed: { type: "number", default: 1, describe: "seed of everything that is random in the guest" },
   env: { type: "string", array: true, alias: "e", describe: "NAME=VALUE in the guest's environment" },

@@ -21,6 +21,7 @@ export interface GuestArguments {
   package?: string[];
   bind?: string[];
   memory: number;
+  tier: string;
   cold: boolean;
   seed: number;
   env?: string[];
@@ -70,6 +71,7 @@ export async function guestRun(args: GuestArguments): Promise<RunOptions> {
     kernel: args.kernel as RunOptions["kernel"],
     entry: args.entry as RunOptions["entry"],
     memoryMiB: args.memory,
+    tier: args.tier as RunOptions["tier"],
     cold: args.cold,
     seed: args.seed,
     vdsoClock: args.vdsoClock,

@@ -3,8 +3,8 @@
 import { CPU_STATE, type Memory } from "../machine/memory.ts";
 import { ARITH, arithFromLazy, EXISTING, lazyAux, lazyResult } from "./flags.ts";
 import { Fpu } from "./fpu/state.ts";
-import { createEngine } from "./interp/engine.ts";
 import {
+  DEFAULT_TIER,
   MIX_CLASSES,
   STATE_ATTR,
   STATE_AUX,
@@ -17,7 +17,9 @@ import {
   STATE_RESULT,
   STATE_SEL,
   STATE_WORDS,
+  type Tier,
 } from "./state.ts";
+import { engineOf } from "./tiers.ts";
 
 export * from "./state.ts";
 
@@ -133,8 +135,9 @@ export class Cpu {
   /**
    * @param memory guest memory; the CPU state lives in its first 64 KiB
    * @param host the machine around the processor
+   * @param tier the engine that executes
    */
-  constructor(memory: Memory, host: CpuHost, model: CpuModel = { name: "pentium2" }) {
+  constructor(memory: Memory, host: CpuHost, model: CpuModel = { name: "pentium2" }, tier: Tier = DEFAULT_TIER) {
     this.memory = memory;
     this.host = host;
     this.model = model;
@@ -149,7 +152,7 @@ export class Cpu {
     this.dr[7] = 0x400;
     this.state[STATE_RESULT] = 1;
     const counts = new Float64Array(MIX_CLASSES.length);
-    this.engine = createEngine(this);
+    this.engine = engineOf(this, tier);
     this.mix = {
       enabled: false,
       counts,

@@ -53,3 +53,11 @@ export const MIX_CLASSES = [
   "priv",
 ] as const;
 export type MixClass = (typeof MIX_CLASSES)[number];
+
+/**
+ * What executes instructions: one at a time by evaluating their meaning, or by blocks of handlers made from it. Results
+ * are the same, to the instruction count.
+ */
+export const TIERS = ["oracle", "interpret"] as const;
+export type Tier = (typeof TIERS)[number];
+export const DEFAULT_TIER: Tier = "interpret";

@@ -1,5 +1,5 @@
 // A PC core: CPU, memory, 8259 pair, timer and clock joined, and the loop that runs them.
-import { Cpu, type CpuHost, type CpuModel } from "../cpu/cpu.ts";
+import { Cpu, type CpuHost, type CpuModel, type Tier } from "../cpu/cpu.ts";
 import { Clock, NS_PER_UNIT } from "./clock.ts";
 import { Memory } from "./memory.ts";
 import { PIC_PORTS, Pic8259 } from "./pic.ts";
@@ -32,6 +32,8 @@ export interface MachineOptions {
   /** Timer ticks a second. */
   hz: number;
   cpuModel?: CpuModel;
+  /** What executes instructions; results do not depend on it. */
+  tier?: Tier;
 }
 
 export class Machine {
@@ -55,7 +57,7 @@ export class Machine {
 
   constructor(options: MachineOptions) {
     this.memory = new Memory(options.ramBytes);
-    this.cpu = new Cpu(this.memory, this.host(), options.cpuModel);
+    this.cpu = new Cpu(this.memory, this.host(), options.cpuModel, options.tier);
     this.clock = new Clock(this.cpu);
     this.clock.onNearer = () => this.comeNearer();
     this.pic = new Pic8259((level) => {

@@ -1,6 +1,7 @@
-// The oracle of the engines: evaluates the IR of one instruction at a time, in the plainest way. Flags are computed one
-// by one from their definitions, memory goes through the slow paths only, nothing is cached but the IR itself.
-import { type Cpu, CS, SS, STATE_CODE, STATE_EFLAGS } from "../cpu.ts";
+// One instruction in the plainest way: its IR evaluated statement by statement. Flags are computed one by one from their
+// definitions, memory goes through the slow paths only, nothing is cached but the IR itself.
+import { PAGE_SIZE, SUPER_READ, USER_READ } from "../../machine/memory.ts";
+import type { Cpu } from "../cpu.ts";
 import { GP, guestFault, raise, SS_FAULT } from "../fault.ts";
 import { AF, CF, OF, PF, parityEven, SF, ZF } from "../flags.ts";
 import { deliverException } from "../gates.ts";
@@ -27,6 +28,7 @@ import {
   writeSlow16,
   writeSlow32,
 } from "../mmu.ts";
+import { CS, ECX, SS, STATE_CODE, STATE_EFLAGS } from "../state.ts";
 import { type Helper, helpers } from "./helpers.ts";
 
 const helperTable: Readonly<Record<string, Helper | ((...args: number[]) => number)>> = helpers;
@@ -370,38 +372,53 @@ function binary(op: BinOp, a: number, b: number): number {
   }
 }
 
-/** Fetch and decode at CS:EIP, byte by byte as far as the instruction reaches; raises the fetch's faults. */
+/** Host address of one byte of code, by the page array or the page tables. */
+function hostOfCode(cpu: Cpu, la: number, user: boolean): number {
+  const entry = cpu.memory.tlb[user ? USER_READ : SUPER_READ][la >>> 12];
+  return entry & 0xfff ? translate(cpu, la, false, user) : (entry + la) | 0;
+}
+
+/** What CS:EIP decodes to: the bytes of its page, and of the next if they do not suffice. Raises the fetch's faults. */
 function fetch(cpu: Cpu): Op {
   const user = cpu.cpl === 3;
-  const bytes = new Uint8Array(MAX_LENGTH);
+  const { u8 } = cpu.memory;
   const la = (cpu.base[CS] + cpu.eip) | 0;
+  const reach = cpu.limit[CS] - (cpu.eip >>> 0) + 1;
+  if (reach <= 0) raise(cpu, GP, 0);
+  // A flat segment wraps around.
+  const most = cpu.limit[CS] === 0xffff_ffff && cpu.base[CS] === 0 ? MAX_LENGTH : Math.min(reach, MAX_LENGTH);
   let mode = cpu.attr[CS] & 0x4000 ? 0 : MODE_CODE16;
   if (!(cpu.attr[SS] & 0x4000)) mode |= MODE_STACK16;
   // Everything segmented: checks that hold trivially for flat segments are made all the same.
   mode |= MODE_NONFLAT;
-  for (let n = 0; n < MAX_LENGTH; n++) {
-    if ((cpu.eip >>> 0) + n > cpu.limit[CS]) raise(cpu, GP, 0);
-    bytes[n] = cpu.memory.u8[translate(cpu, (la + n) | 0, false, user)];
-    const op = decode(bytes, 0, n + 1, 0, mode);
-    if (op !== null) return op;
+  const host = hostOfCode(cpu, la, user);
+  cpu.state[STATE_CODE] = host;
+  const inPage = Math.min(most, PAGE_SIZE - (la & 0xfff));
+  let op = decode(u8, host, host + inPage, 0, mode);
+  if (op === null && inPage < most) {
+    const bytes = new Uint8Array(MAX_LENGTH);
+    bytes.set(u8.subarray(host, host + inPage));
+    const next = hostOfCode(cpu, ((la | 0xfff) + 1) | 0, user);
+    bytes.set(u8.subarray(next, next + most - inPage), inPage);
+    op = decode(bytes, 0, most, 0, mode);
   }
-  throw new Error("the decoder neither accepts nor refuses 15 bytes");
+  // The rest of it lies beyond the limit.
+  return op ?? raise(cpu, GP, 0);
 }
 
 /**
- * Execute one instruction (one iteration of a repeated one) at CS:EIP, or deliver the exception it raises. Interrupts,
- * debug traps and breakpoints are left to the caller.
- * @returns the vector of the exception delivered, or -1
+ * Execute one instruction (one iteration of a repeated one) at CS:EIP; raises its faults, with EIP then at its start.
+ * The count of retired instructions, interrupts, debug traps and breakpoints are left to the caller.
+ * @param before called between the fetch and the first effect
  */
-export function stepNaive(cpu: Cpu): number {
+export function executeNaive(cpu: Cpu, before?: (op: Op) => void): Op {
   const start = cpu.eip;
   try {
     const op = fetch(cpu);
+    before?.(op);
     const end = (start + op.end) | 0;
-    cpu.state[STATE_CODE] = translate(cpu, (cpu.base[CS] + start) | 0, false, cpu.cpl === 3);
-    const { rep } = specOf(op.key);
-    const narrow = specOf(op.key).addr16;
-    const count = narrow ? cpu.r[1] & 0xffff : cpu.r[1];
+    const { rep, addr16 } = specOf(op.key);
+    const count = addr16 ? cpu.r[ECX] & 0xffff : cpu.r[ECX];
     const repeated = op.form.string && rep !== 0;
     if (op.form.sync) cpu.eip = end;
     if (!(repeated && count === 0)) {
@@ -413,17 +430,30 @@ export function stepNaive(cpu: Cpu): number {
       }
     } else cpu.eip = end;
     if (repeated && count !== 0) {
-      const left = (count - 1) & (narrow ? 0xffff : -1);
-      cpu.r[1] = narrow ? (cpu.r[1] & ~0xffff) | left : left;
+      const left = (count - 1) & (addr16 ? 0xffff : -1);
+      cpu.r[ECX] = addr16 ? (cpu.r[ECX] & ~0xffff) | left : left;
       const zero = (cpu.getEflags() & ZF) !== 0;
       const stop = op.form.options.rep === "repcc" && zero !== (rep === 3);
       cpu.eip = left === 0 || stop ? end : start;
     }
+    return op;
+  } catch (error) {
+    if (error === guestFault) cpu.eip = start;
+    throw error;
+  }
+}
+
+/**
+ * Execute one instruction and count it, or deliver the exception it raises.
+ * @returns the vector of the exception delivered, or -1
+ */
+export function stepNaive(cpu: Cpu): number {
+  try {
+    executeNaive(cpu);
     cpu.icount++;
     return -1;
   } catch (error) {
     if (error !== guestFault) throw error;
-    cpu.eip = start;
     const vector = cpu.faultVector;
     deliverException(cpu, vector, cpu.faultCode);
     return vector;
