@@ -2,6 +2,8 @@
 // engine (interp/) executes on it, and mmu.ts, segments.ts, gates.ts, tasks.ts act on it.
 import { CPU_STATE, type Memory } from "../machine/memory.ts";
 import { ARITH, arithFromLazy, EXISTING, lazyAux, lazyResult } from "./flags.ts";
+import { FPU_BLOCK, FPU_WORDS } from "./fpu/layout.ts";
+import { createQuick, type Quick } from "./fpu/quick/kernel.ts";
 import { Fpu } from "./fpu/state.ts";
 import {
   DEFAULT_TIER,
@@ -22,6 +24,9 @@ import {
 import { engineOf } from "./tiers.ts";
 
 export * from "./state.ts";
+
+/** CR0.EM and CR0.TS: x87 instructions raise #NM. */
+const CR0_EM_TS = 0xc;
 
 /** What the CPU asks of the machine around it. */
 export interface CpuHost {
@@ -75,12 +80,12 @@ export class Cpu {
   readonly attr: Int32Array;
 
   cpl = 0;
-  cr0 = 0x11;
+  private control = 0x11;
   cr2 = 0;
   cr3 = 0;
   cr4 = 0;
   readonly dr = new Int32Array(8);
-  readonly fpu = new Fpu();
+  readonly fpu: Fpu;
   gdtBase = 0;
   gdtLimit = 0;
   idtBase = 0;
@@ -127,6 +132,7 @@ export class Cpu {
   readonly probes = new Map<number, number>();
   readonly mix: Mix;
   readonly engine: Engine;
+  private quickRoutines: Quick | null = null;
   /** The instruction count at which STATE_LEFT reaches 0. */
   countTarget = 0;
   /** The instruction count at which run() returns. */
@@ -148,6 +154,7 @@ export class Cpu {
     this.limit = new Uint32Array(memory.buffer, CPU_STATE + STATE_LIMIT * 4, 6);
     this.attr = words(STATE_ATTR, 6);
     this.sel = words(STATE_SEL, 6);
+    this.fpu = new Fpu(new Int32Array(memory.buffer, CPU_STATE + FPU_BLOCK, FPU_WORDS));
     this.dr[6] = 0xffff_0ff0;
     this.dr[7] = 0x400;
     this.state[STATE_RESULT] = 1;
@@ -161,6 +168,20 @@ export class Cpu {
         this.engine.flushMix(counts);
       },
     };
+  }
+
+  get cr0(): number {
+    return this.control;
+  }
+  set cr0(value: number) {
+    this.control = value;
+    this.fpu.available = (value & CR0_EM_TS) === 0;
+  }
+
+  /** The x87's quick routines; made at their first use. */
+  get quick(): Quick {
+    this.quickRoutines ??= createQuick(this.memory.wasm);
+    return this.quickRoutines;
   }
 
   /** Instruction pointer, int32. Start of the instruction when fault code runs, behind it when kcall runs. */

@@ -22,7 +22,7 @@ import type { Mm } from "./mm/mm.ts";
 import { PageTables } from "./mm/pagetable.ts";
 import type { Vma } from "./mm/vma.ts";
 import { Random } from "./random.ts";
-import { copyFpu, Scheduler, type SysResult } from "./sched.ts";
+import { Scheduler, type SysResult } from "./sched.ts";
 import { Signals } from "./signal.ts";
 import { type CpuTimes, RLIM_INFINITY, RLIMIT, type Rlimit, Task, TI_FLAGS, type Usage } from "./task.ts";
 import { Timers } from "./time.ts";
@@ -193,7 +193,7 @@ export class Kernel {
   /** A copy of the FPU's state, into `into` if given. */
   saveFpu(into?: Fpu): Fpu {
     const copy = into ?? new Fpu();
-    copyFpu(this.cpu.fpu, copy);
+    copy.copyFrom(this.cpu.fpu);
     return copy;
   }
 

@@ -2,7 +2,6 @@
 // A task that waits keeps what the kernel was doing for it as an Activity; when it is put on the CPU again the activity goes on
 // before any guest code does.
 import { type Cpu, GS } from "../cpu/cpu.ts";
-import type { Fpu } from "../cpu/fpu/state.ts";
 import { attrOf } from "../cpu/segments.ts";
 import { EINTR, SysError } from "./errno.ts";
 import type { Kernel } from "./kernel.ts";
@@ -335,7 +334,7 @@ export function loadContext(k: Kernel, c: KernelContext): void {
   cpu.base.set(c.base);
   cpu.limit.set(c.limit);
   cpu.attr.set(c.attr);
-  if (c.fpu) copyFpu(c.fpu, cpu.fpu);
+  if (c.fpu) cpu.fpu.copyFrom(c.fpu);
   else cpu.fpu.init();
 }
 
@@ -354,17 +353,4 @@ function reloadGs(cpu: Cpu, t: Task): void {
   cpu.base[GS] = (low >>> 16) | ((high & 0xff) << 16) | (high & 0xff00_0000);
   cpu.limit[GS] = high & 0x80_0000 ? (limit << 12) | 0xfff : limit;
   cpu.attr[GS] = attrOf(high);
-}
-
-/** Copies the whole FPU state. */
-export function copyFpu(from: Fpu, to: Fpu): void {
-  for (let i = 0; i < 8; i++) to.regs[i].copy(from.regs[i]);
-  to.setCw(from.cw);
-  to.status = from.status;
-  to.used = from.used;
-  to.fip = from.fip;
-  to.fcs = from.fcs;
-  to.fop = from.fop;
-  to.fdp = from.fdp;
-  to.fds = from.fds;
 }

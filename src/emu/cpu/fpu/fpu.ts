@@ -1,5 +1,6 @@
 // The x87 instructions, opcodes D8-DF: availability, pending exceptions, control instructions; the rest by operand kind.
 // Source: Intel SDM vol. 2; undocumented aliases (FCOM2, FXCH4, FSTP8...) as every processor has them.
+import { PAGE_SIZE, SUPER_READ, USER_READ } from "../../machine/memory.ts";
 import { type Cpu, CS, DS, EAX } from "../cpu.ts";
 import { MF, NM, raise } from "../fault.ts";
 import { CR0_EM, CR0_MP, CR0_NE, CR0_TS } from "../mmu.ts";
@@ -27,6 +28,9 @@ export function fwait(cpu: Cpu): void {
   checkPending(cpu);
 }
 
+/** Instructions executed before the quick routines are built: short programs do without. */
+const FEW = 300;
+
 /**
  * Execute one x87 instruction.
  * @param opcode D8 to DF
@@ -34,6 +38,20 @@ export function fwait(cpu: Cpu): void {
  * @param opsize operand size in bits, for the environment formats
  */
 export function fpuExec(cpu: Cpu, opcode: number, modrm: number, la: number, opsize: 16 | 32 = 32): void {
+  const fpu = cpu.fpu;
+  if (fpu.mode !== 0 && (fpu.executed > FEW || ++fpu.executed > FEW) && quickly(cpu, opcode, modrm, la)) {
+    if (modrm < 0xc0) {
+      fpu.fdp = la;
+      fpu.fds = cpu.sel[DS];
+    }
+    located(cpu, fpu, opcode, modrm);
+    return;
+  }
+  fpuExact(cpu, opcode, modrm, la, opsize);
+}
+
+/** The same by the exact routines alone, which all others answer for. */
+export function fpuExact(cpu: Cpu, opcode: number, modrm: number, la: number, opsize: 16 | 32 = 32): void {
   checkAvailable(cpu);
   const fpu = cpu.fpu;
   const op = (modrm >>> 3) & 7;
@@ -43,19 +61,36 @@ export function fpuExec(cpu: Cpu, opcode: number, modrm: number, la: number, ops
       return;
     }
     checkPending(cpu);
-    fpu.env.begin();
+    fpu.begin();
     memoryForm(cpu, fpu, opcode, op, la);
     fpu.fdp = la;
     fpu.fds = cpu.sel[DS];
   } else {
     if (controlRegister(cpu, fpu, opcode, modrm)) return;
     checkPending(cpu);
-    fpu.env.begin();
+    fpu.begin();
     registerForm(cpu, fpu, opcode, modrm);
   }
+  located(cpu, fpu, opcode, modrm);
+}
+
+/** Note where the last instruction lies. */
+function located(cpu: Cpu, fpu: Fpu, opcode: number, modrm: number): void {
   fpu.fip = cpu.eip;
   fpu.fcs = cpu.sel[CS];
   fpu.fop = ((opcode & 7) << 8) | modrm;
+}
+
+/** The quick routines: true when they have executed the instruction. */
+function quickly(cpu: Cpu, opcode: number, modrm: number, la: number): boolean {
+  const quick = cpu.quick;
+  const form = quick.forms[((opcode & 7) << 8) | modrm];
+  if (form === 0) return false;
+  if (modrm >= 0xc0) return quick.exec(form >>> 8, (modrm & 7) << 4) !== 0;
+  const memory = cpu.memory;
+  const entry = memory.tlb[(form & 1) | (cpu.cpl === 3 ? USER_READ : SUPER_READ)][la >>> 12];
+  if (entry & 0xfff || (la & 0xfff) > PAGE_SIZE - ((form >>> 1) & 0x7f)) return false;
+  return quick.exec(form >>> 8, (la + entry) | 0) !== 0;
 }
 
 /** Memory forms that are control instructions: they leave the last-instruction pointers alone. */

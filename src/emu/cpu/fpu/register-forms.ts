@@ -181,7 +181,7 @@ function signAndTest(cpu: Cpu, fpu: Fpu, i: number): void {
 }
 
 /** FLD1, FLDL2T, FLDL2E, FLDPI, FLDLG2, FLDLN2, FLDZ: nearest value, and the difference that rounding control makes. */
-const CONSTANTS: readonly (readonly [exp: number, hi: number, lo: number, below: boolean])[] = [
+export const CONSTANTS: readonly (readonly [exp: number, hi: number, lo: number, below: boolean])[] = [
   [BIAS, 0x8000_0000, 0, true],
   [BIAS + 1, 0xd49a_784b, 0xcd1b_8afe, true],
   [BIAS, 0xb8aa_3b29, 0x5c17_f0bc, false],

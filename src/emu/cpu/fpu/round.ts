@@ -46,11 +46,6 @@ export class FloatEnv {
   lo = 0;
   ext = 0;
   inexact = false;
-
-  begin(): void {
-    this.flags = 0;
-    this.up = 0;
-  }
 }
 
 /** How much an unmasked overflow or underflow moves the exponent of a register result. */

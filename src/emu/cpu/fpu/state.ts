@@ -1,6 +1,23 @@
-// The x87 register stack: registers, tags, control and status words, pushes and pops with their stack faults.
-// Source: Intel SDM vol. 1, "x87 FPU execution environment".
+// The x87 register stack over its words in linear memory (layout.ts): registers, tags, control and status words, pushes
+// and pops with their stack faults. Source: Intel SDM vol. 1, "x87 FPU execution environment".
 import { classify, DENORMAL, F80, INFINITY, NORMAL, setIndefinite, ZERO } from "./float80.ts";
+import {
+  EMPTY,
+  FPU_BLOCK,
+  FPU_CW,
+  FPU_FCS_FOP,
+  FPU_FDP,
+  FPU_FDS,
+  FPU_FIP,
+  FPU_MODE,
+  FPU_SW,
+  FPU_TOP,
+  FPU_WORDS,
+  MODE_FULL,
+  MODE_MASKED,
+  MODE_NEAREST,
+  SLOT_SE,
+} from "./layout.ts";
 import { FloatEnv, IE, SF } from "./round.ts";
 
 // Status word bits besides the exception flags.
@@ -18,35 +35,88 @@ const CW_KEPT = 0x1f3f;
 const CW_ONES = 0x0040;
 const PRECISIONS = [24, 64, 53, 64];
 
+const word = (at: number): number => (at - FPU_BLOCK) >> 2;
+const TOP = word(FPU_TOP);
+const SW = word(FPU_SW);
+const CW = word(FPU_CW);
+const MODE = word(FPU_MODE);
+const FIP = word(FPU_FIP);
+const FCS_FOP = word(FPU_FCS_FOP);
+const FDP = word(FPU_FDP);
+const FDS = word(FPU_FDS);
+const SLOT_WORDS = 4;
+const SE = SLOT_SE >> 2;
+
+/** A physical register: an extended value in its slot. Writing it leaves the tag alone. */
+class Register implements F80 {
+  private readonly words: Int32Array;
+  private readonly at: number;
+
+  constructor(words: Int32Array, n: number) {
+    this.words = words;
+    this.at = n * SLOT_WORDS;
+  }
+
+  get sign(): number {
+    return (this.words[this.at + SE] >>> 15) & 1;
+  }
+  set sign(value: number) {
+    this.words[this.at + SE] = (this.words[this.at + SE] & ~0x8000) | (value << 15);
+  }
+  get exp(): number {
+    return this.words[this.at + SE] & 0x7fff;
+  }
+  set exp(value: number) {
+    this.words[this.at + SE] = (this.words[this.at + SE] & ~0x7fff) | value;
+  }
+  get hi(): number {
+    return this.words[this.at + 1] >>> 0;
+  }
+  set hi(value: number) {
+    this.words[this.at + 1] = value;
+  }
+  get lo(): number {
+    return this.words[this.at] >>> 0;
+  }
+  set lo(value: number) {
+    this.words[this.at] = value;
+  }
+
+  set(sign: number, exp: number, hi: number, lo: number): void {
+    const { words, at } = this;
+    words[at] = lo;
+    words[at + 1] = hi;
+    words[at + SE] = (words[at + SE] & EMPTY) | (sign << 15) | exp;
+  }
+
+  copy(from: F80): void {
+    this.set(from.sign, from.exp, from.hi, from.lo);
+  }
+}
+
 export class Fpu {
+  /** The words of layout.ts. */
+  readonly words: Int32Array;
   /** Physical registers R0..R7. */
-  readonly regs: readonly F80[] = Array.from({ length: 8 }, () => new F80());
+  readonly regs: readonly F80[];
   readonly env = new FloatEnv();
-  /** Physical register that is ST(0). */
-  top = 0;
-  /** Bit n: physical register n holds a value (not empty). */
-  used = 0;
-  /** Status word without TOP. */
-  sw = 0;
-  cw = CW_INIT;
-  /** Last non-control instruction: offset, selector and opcode, and its memory operand. */
-  fip = 0;
-  fcs = 0;
-  fop = 0;
-  fdp = 0;
-  fds = 0;
   // Scratch values of the instruction under way.
   readonly memory = new F80();
   readonly result = new F80();
   readonly second = new F80();
+  /** Counts instructions until the quick routines are built. */
+  executed = 0;
+  private present = true;
 
-  constructor() {
+  /** @param words where the state lives; a block of its own when it only keeps a copy */
+  constructor(words = new Int32Array(FPU_WORDS)) {
+    this.words = words;
+    this.regs = Array.from({ length: 8 }, (_, n) => new Register(words, n));
     this.init();
   }
 
   /** FNINIT. */
   init(): void {
-    this.setCw(CW_INIT);
     this.sw = 0;
     this.top = 0;
     this.used = 0;
@@ -55,14 +125,118 @@ export class Fpu {
     this.fop = 0;
     this.fdp = 0;
     this.fds = 0;
+    this.setCw(CW_INIT);
+  }
+
+  /** Take over the whole state of another. */
+  copyFrom(other: Fpu): void {
+    this.words.set(other.words);
+    this.refresh();
+  }
+
+  /** Physical register that is ST(0). */
+  get top(): number {
+    return this.words[TOP] >> 4;
+  }
+  set top(value: number) {
+    this.words[TOP] = value << 4;
+  }
+
+  /** Status word without TOP. */
+  get sw(): number {
+    return this.words[SW];
+  }
+  set sw(value: number) {
+    this.words[SW] = value;
+  }
+
+  get cw(): number {
+    return this.words[CW];
   }
 
   setCw(value: number): void {
-    this.cw = (value & CW_KEPT) | CW_ONES;
-    this.env.rc = (value >>> 10) & 3;
-    this.env.precision = PRECISIONS[(value >>> 8) & 3];
-    this.env.masks = value & FLAGS;
+    this.words[CW] = (value & CW_KEPT) | CW_ONES;
     this.updateSummary();
+    this.refresh();
+  }
+
+  /** Last non-control instruction: offset, selector and opcode, and its memory operand. */
+  get fip(): number {
+    return this.words[FIP];
+  }
+  set fip(value: number) {
+    this.words[FIP] = value;
+  }
+  get fcs(): number {
+    return this.words[FCS_FOP] & 0xffff;
+  }
+  set fcs(value: number) {
+    this.words[FCS_FOP] = (this.words[FCS_FOP] & ~0xffff) | value;
+  }
+  get fop(): number {
+    return this.words[FCS_FOP] >>> 16;
+  }
+  set fop(value: number) {
+    this.words[FCS_FOP] = (this.words[FCS_FOP] & 0xffff) | (value << 16);
+  }
+  get fdp(): number {
+    return this.words[FDP];
+  }
+  set fdp(value: number) {
+    this.words[FDP] = value;
+  }
+  get fds(): number {
+    return this.words[FDS];
+  }
+  set fds(value: number) {
+    this.words[FDS] = value;
+  }
+
+  /** What quick routines may run, see layout.ts. */
+  get mode(): number {
+    return this.words[MODE];
+  }
+
+  /** CR0 lets x87 instructions execute, or does not. */
+  set available(value: boolean) {
+    this.present = value;
+    this.refresh();
+  }
+
+  /** FPU_MODE by the control word and CR0. */
+  private refresh(): void {
+    const cw = this.words[CW];
+    let mode = 0;
+    if (this.present && (cw & FLAGS) === FLAGS) {
+      mode = MODE_MASKED;
+      if ((cw & 0xc00) === 0) mode |= (cw & 0x300) === 0x300 ? MODE_NEAREST | MODE_FULL : MODE_NEAREST;
+    }
+    this.words[MODE] = mode;
+  }
+
+  /** Before an instruction: how it rounds, nothing raised. */
+  begin(): void {
+    const { env, cw } = this;
+    env.rc = (cw >>> 10) & 3;
+    env.precision = PRECISIONS[(cw >>> 8) & 3];
+    env.masks = cw & FLAGS;
+    env.flags = 0;
+    env.up = 0;
+  }
+
+  /** Bit n: physical register n holds a value (not empty). */
+  get used(): number {
+    let used = 0;
+    for (let n = 0; n < 8; n++) if (!(this.words[n * SLOT_WORDS + SE] & EMPTY)) used |= 1 << n;
+    return used;
+  }
+  set used(value: number) {
+    for (let n = 0; n < 8; n++) this.setUsed(n, (value >>> n) & 1);
+  }
+
+  private setUsed(physical: number, on: number): void {
+    const at = (physical & 7) * SLOT_WORDS + SE;
+    this.words[at] = on ? this.words[at] & ~EMPTY : this.words[at] | EMPTY;
   }
 
   /** Status word as FNSTSW stores it. */
@@ -88,19 +262,19 @@ export class Fpu {
   }
 
   isEmpty(i: number): boolean {
-    return ((this.used >>> ((this.top + i) & 7)) & 1) === 0;
+    return (this.words[((this.top + i) & 7) * SLOT_WORDS + SE] & EMPTY) !== 0;
   }
 
   markUsed(i: number): void {
-    this.used |= 1 << ((this.top + i) & 7);
+    this.setUsed(this.top + i, 1);
   }
 
   free(i: number): void {
-    this.used &= ~(1 << ((this.top + i) & 7));
+    this.setUsed(this.top + i, 0);
   }
 
   pop(): void {
-    this.used &= ~(1 << this.top);
+    this.setUsed(this.top, 0);
     this.top = (this.top + 1) & 7;
   }
 
@@ -108,7 +282,7 @@ export class Fpu {
   push(value: F80): void {
     this.top = (this.top - 1) & 7;
     this.regs[this.top].copy(value);
-    this.used |= 1 << this.top;
+    this.setUsed(this.top, 1);
   }
 
   setConditions(c0: number, c2: number, c3: number): void {
@@ -145,7 +319,7 @@ export class Fpu {
 
   /** Two tag bits of a physical register: 0 valid, 1 zero, 2 special, 3 empty. */
   tag(physical: number): number {
-    if (!((this.used >>> physical) & 1)) return 3;
+    if (this.words[physical * SLOT_WORDS + SE] & EMPTY) return 3;
     const kind = classify(this.regs[physical]);
     return kind === NORMAL ? 0 : kind === ZERO ? 1 : 2;
   }
@@ -158,8 +332,7 @@ export class Fpu {
   }
 
   set tagWord(value: number) {
-    this.used = 0;
-    for (let i = 0; i < 8; i++) if (((value >>> (2 * i)) & 3) !== 3) this.used |= 1 << i;
+    for (let i = 0; i < 8; i++) this.setUsed(i, ((value >>> (2 * i)) & 3) === 3 ? 0 : 1);
   }
 
   /** FXAM: condition codes of ST(0). */

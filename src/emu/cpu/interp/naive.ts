@@ -4,6 +4,7 @@ import { PAGE_SIZE, SUPER_READ, USER_READ } from "../../machine/memory.ts";
 import type { Cpu } from "../cpu.ts";
 import { GP, guestFault, raise, SS_FAULT } from "../fault.ts";
 import { AF, CF, OF, PF, parityEven, SF, ZF } from "../flags.ts";
+import { fpuExact } from "../fpu/fpu.ts";
 import { deliverException } from "../gates.ts";
 import {
   BYTE_INDEX,
@@ -31,7 +32,12 @@ import {
 import { CS, ECX, SS, STATE_CODE, STATE_EFLAGS } from "../state.ts";
 import { type Helper, helpers } from "./helpers.ts";
 
-const helperTable: Readonly<Record<string, Helper | ((...args: number[]) => number)>> = helpers;
+/** The x87 by its exact routines alone. */
+const x87 = (cpu: Cpu, opcode: number, modrm: number, la: number, size: number): number => {
+  fpuExact(cpu, opcode, modrm, la, size === 16 ? 16 : 32);
+  return 0;
+};
+const helperTable: Readonly<Record<string, Helper | ((...args: number[]) => number)>> = { ...helpers, x87 };
 
 /** IR by form id and specialisation. */
 const cache = new Map<number, readonly Stmt[]>();
