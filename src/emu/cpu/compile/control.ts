@@ -1,0 +1,440 @@
+// The function of a region: registers into locals, a dispatch by block number, blocks in address order with forward
+// branches and loops, the jump to other regions through the jump cache, and the way out.
+import { TLB_SUPER_READ, TLB_USER_READ } from "../../machine/memory.ts";
+import { STATE_AUX, STATE_EIP, STATE_LEFT, STATE_RESULT } from "../state.ts";
+import { Assembler, Bytes, type Label } from "./assembler.ts";
+import { Flags } from "./flags.ts";
+import {
+  BASE,
+  COUNTER_SHIFT,
+  COUNTERS,
+  ENTRY,
+  FB,
+  FK,
+  FR,
+  JUMP_BITS,
+  JUMP_ENTRY_SHIFT,
+  JUMPS_SUPER,
+  JUMPS_USER,
+  KIND_UNKNOWN,
+  LEFT,
+  REG,
+  SITE,
+  STATE_FLAG_KIND,
+  STATE_RAN,
+  TMP,
+  TO,
+  WIDE,
+} from "./layout.ts";
+import { Lowering } from "./lower.ts";
+import type { Plan, RegionBlock } from "./region.ts";
+
+/** Type of a region's function: entry in, way out back. */
+export const TYPE_REGION = 0;
+/** The way out that says: look for code at EIP, nothing else is to be done. */
+export const SITE_JUMP = 0xffff;
+
+/** A way out before an instruction: sites below the number of blocks are the starts of blocks. */
+export interface Site {
+  /** Index of its block in the region, and of the instruction in the block. */
+  readonly block: number;
+  readonly op: number;
+  /** Kind of the lazy flags there. */
+  readonly kind: number;
+}
+
+export interface Emitted {
+  /** Body of the function with its locals, as the code section holds it. */
+  readonly body: Bytes;
+  readonly sites: readonly Site[];
+}
+
+const PAGE = 12;
+
+class RegionEmitter {
+  private readonly plan: Plan;
+  private readonly user: boolean;
+  private readonly index: number;
+  private readonly asm = new Assembler();
+  private readonly flags = new Flags(this.asm);
+  private readonly sites: Site[] = [];
+  private readonly leaving = new Map<number, number>();
+  private lowering!: Lowering;
+  private out!: Label;
+  private jump!: Label;
+  private dispatch!: Label;
+  /** Labels of blocks ahead, and of the loops around, by block index. */
+  private readonly ahead: (Label | undefined)[] = [];
+  private readonly around: (Label | undefined)[] = [];
+  private block = 0;
+  private op = 0;
+  private reads = 0;
+  private writes = 0;
+  private usesFlags = false;
+
+  constructor(plan: Plan, index: number, user: boolean) {
+    this.plan = plan;
+    this.index = index;
+    this.user = user;
+    this.findRegisters();
+    plan.blocks.forEach((_, n) => this.sites.push({ block: n, op: 0, kind: KIND_UNKNOWN }));
+  }
+
+  emit(): Emitted {
+    const { asm, plan } = this;
+    this.enter();
+    this.out = asm.block(true);
+    this.lowering = new Lowering({
+      asm,
+      flags: this.flags,
+      user: this.user,
+      out: this.out,
+      site: () => this.site(),
+      goto: (offset) => this.goto(offset),
+      gotoComputed: () => {
+        this.flags.note();
+        asm.br(this.jump);
+      },
+    });
+    this.dispatch = asm.loop();
+    // The blocks' numbers are the first sites.
+    asm.get(ENTRY);
+    this.outOfBudget();
+    asm.brIf(this.out);
+    asm.op("drop");
+    this.jump = asm.block();
+    this.blocks(0, plan.blocks.length - 1, true);
+    asm.end();
+    this.jumpOut();
+    asm.end();
+    asm.op("unreachable");
+    asm.end();
+    asm.set(SITE);
+    this.spill(() => asm.get(BASE));
+    asm.get(SITE);
+    asm.const(this.index << 16);
+    asm.op("or");
+    asm.end();
+    return { body: this.body(), sites: this.sites };
+  }
+
+  private body(): Bytes {
+    const body = new Bytes();
+    body.u(3);
+    body.u(WIDE - 1);
+    body.byte(0x7f);
+    body.u(2);
+    body.byte(0x7e);
+    body.u(this.lowering.temporaries + TMP - WIDE - 2);
+    body.byte(0x7f);
+    body.append(this.asm.out);
+    return body;
+  }
+
+  private findRegisters(): void {
+    for (const { code, meanings, compiled } of this.plan.blocks) {
+      for (let i = 0; i < compiled; i++) {
+        const m = meanings[i];
+        const op = code.ops[i];
+        this.reads |= m.reads;
+        this.writes |= m.writes;
+        this.slot(op.a, op.form.aSize, m.slotA);
+        this.slot(op.b, op.form.bSize, m.slotB);
+        const { ea } = m.spec;
+        if (ea === 2 || ea === 3) this.reads |= 1 << op.mb;
+        if (ea >= 3) this.reads |= 1 << op.mi;
+        if (m.touchesFlags || m.readsFlags) this.usesFlags = true;
+      }
+    }
+    // What is written is stored at every way out, also where it has not been written yet.
+    this.reads |= this.writes;
+  }
+
+  private slot(index: number, size: number, access: number): void {
+    const n = size === 8 ? index >> 2 : size === 16 ? index >> 1 : index;
+    if (access & 1) this.reads |= 1 << n;
+    if (access & 2) this.writes |= 1 << n;
+  }
+
+  private loadState(word: number, local: number): void {
+    this.asm.const(0);
+    this.asm.load(32, 4 * word);
+    this.asm.set(local);
+  }
+
+  private storeState(word: number, value: () => void): void {
+    this.asm.const(0);
+    value();
+    this.asm.store(32, 4 * word);
+  }
+
+  private get counters(): number {
+    return COUNTERS + (this.index << COUNTER_SHIFT);
+  }
+
+  private enter(): void {
+    const { asm } = this;
+    for (let n = 0; n < 8; n++) if (this.reads & (1 << n)) this.loadState(n, REG + n);
+    if (this.usesFlags) {
+      this.loadState(STATE_RESULT, FR);
+      this.loadState(STATE_AUX, FB);
+      this.loadState(STATE_FLAG_KIND, FK);
+    }
+    this.loadState(STATE_LEFT, LEFT);
+    asm.const(0);
+    asm.load(32, 4 * STATE_EIP);
+    asm.set(TO);
+    this.rebase();
+    // Into the list of regions that have run, once.
+    asm.const(0);
+    asm.load(32, this.counters);
+    asm.op("eqz");
+    asm.if();
+    asm.const(0);
+    asm.const(0);
+    asm.load(32, 4 * STATE_RAN);
+    asm.store(32, this.counters);
+    this.storeState(STATE_RAN, () => asm.const(this.index));
+    asm.end();
+  }
+
+  /** Split ENTRY into the page that TO lies in, counted from the base, and the block's number. */
+  private rebase(): void {
+    const { asm } = this;
+    asm.get(TO);
+    asm.const(~0xfff);
+    asm.op("and");
+    asm.get(ENTRY);
+    asm.const(~0xfff);
+    asm.op("and");
+    asm.op("sub");
+    asm.set(BASE);
+    asm.get(ENTRY);
+    asm.const(0xfff);
+    asm.op("and");
+    asm.set(ENTRY);
+  }
+
+  private spill(eip: () => void): void {
+    for (let n = 0; n < 8; n++) if (this.writes & (1 << n)) this.storeState(n, () => this.asm.get(REG + n));
+    if (this.usesFlags) {
+      this.storeState(STATE_RESULT, () => this.asm.get(FR));
+      this.storeState(STATE_AUX, () => this.asm.get(FB));
+      this.storeState(STATE_FLAG_KIND, () => this.asm.get(FK));
+    }
+    this.storeState(STATE_LEFT, () => this.asm.get(LEFT));
+    this.storeState(STATE_EIP, eip);
+  }
+
+  /** Push whether the budget may not last to the next look at it. */
+  private outOfBudget(): void {
+    this.asm.get(LEFT);
+    this.asm.const(this.plan.total);
+    this.asm.op("lts");
+  }
+
+  /** Blocks first to last, in order; each is preceded by its label. */
+  private blocks(first: number, last: number, outermost: boolean): void {
+    const { asm } = this;
+    const { blocks } = this.plan;
+    const starts: number[] = [];
+    for (let n = first; n <= last; n = outermost ? Math.max(blocks[n].loopEnd, n) + 1 : n + 1) starts.push(n);
+    for (const n of [...starts].reverse()) {
+      if (n === first && !outermost) continue;
+      this.ahead[n] = asm.block();
+    }
+    if (outermost) {
+      asm.get(ENTRY);
+      // Blocks inside loops are never asked for.
+      const labels = blocks.map((_, n) => this.ahead[n] ?? this.ahead[starts[0]]) as Label[];
+      asm.brTable(labels);
+    }
+    for (const n of starts) {
+      if (this.ahead[n] !== undefined) {
+        asm.end();
+        this.ahead[n] = undefined;
+      }
+      const { loopEnd } = blocks[n];
+      if (outermost && loopEnd >= 0) {
+        this.around[n] = asm.loop();
+        this.blocks(n, loopEnd, false);
+        asm.end();
+        asm.op("unreachable");
+        this.around[n] = undefined;
+      } else this.code(n);
+    }
+  }
+
+  private code(n: number): void {
+    const { asm, flags } = this;
+    const block = this.plan.blocks[n];
+    const { code, meanings, compiled } = block;
+    this.block = n;
+    flags.forget();
+    this.leaving.clear();
+    // Counted as a whole; a way out in the middle takes back what is too much.
+    asm.get(LEFT);
+    asm.const(code.count);
+    asm.op("sub");
+    asm.set(LEFT);
+    const counter = this.counters + 4 * (n + 1);
+    asm.const(0);
+    asm.const(0);
+    asm.load(32, counter);
+    asm.const(1);
+    asm.op("add");
+    asm.store(32, counter);
+    const live = flagsSeen(block);
+    for (let i = 0; i < compiled; i++) {
+      this.op = i;
+      this.lowering.instruction(code.ops[i], meanings[i], block.offset, live[i]);
+    }
+    if (compiled < code.ops.length) {
+      this.op = compiled;
+      asm.const(this.site());
+      asm.br(this.out);
+    } else if (!(code.ops[compiled - 1].form.branch && meanings[compiled - 1].always)) {
+      this.goto(block.offset + code.length);
+    }
+  }
+
+  private site(): number {
+    const key = (this.op << 8) | (this.flags.kind & 0xff);
+    let site = this.leaving.get(key);
+    if (site === undefined) {
+      site = this.sites.length;
+      this.sites.push({ block: this.block, op: this.op, kind: this.flags.kind });
+      this.leaving.set(key, site);
+    }
+    return site;
+  }
+
+  private pushAddress(offset: number): void {
+    this.asm.get(BASE);
+    this.asm.const(offset);
+    this.asm.op("add");
+  }
+
+  private goto(offset: number): void {
+    const { asm, plan } = this;
+    this.flags.note();
+    const n = plan.at.get(offset);
+    if (n === undefined) {
+      this.pushAddress(offset);
+      asm.set(TO);
+      asm.br(this.jump);
+      return;
+    }
+    const target = plan.blocks[n];
+    if (offset >> PAGE !== plan.blocks[this.block].offset >> PAGE) this.checkPage(target);
+    const ahead = this.ahead[n];
+    if (ahead !== undefined) {
+      asm.br(ahead);
+      return;
+    }
+    const around = this.around[n];
+    if (around !== undefined) {
+      asm.const(n);
+      this.outOfBudget();
+      asm.brIf(this.out);
+      asm.op("drop");
+      asm.br(around);
+      return;
+    }
+    asm.const(n);
+    asm.set(ENTRY);
+    asm.br(this.dispatch);
+  }
+
+  /** Into another page only while it is where the region was made from. */
+  private checkPage(target: RegionBlock): void {
+    const { asm } = this;
+    this.pushAddress(target.offset);
+    asm.set(TO);
+    this.pushHost();
+    asm.const(target.code.host);
+    asm.op("ne");
+    asm.brIf(this.jump);
+  }
+
+  /** Push the host address of TO, or something that is none. */
+  private pushHost(): void {
+    const { asm } = this;
+    asm.get(TO);
+    asm.const(10);
+    asm.op("shr");
+    asm.const(0x3f_fffc);
+    asm.op("and");
+    asm.load(32, this.user ? TLB_USER_READ : TLB_SUPER_READ);
+    asm.get(TO);
+    asm.op("add");
+  }
+
+  /** To another region by the jump cache, or out. */
+  private jumpOut(): void {
+    const { asm } = this;
+    const jumps = this.user ? JUMPS_USER : JUMPS_SUPER;
+    const slot = SITE;
+    // As jumpSlot() does.
+    asm.get(TO);
+    asm.get(TO);
+    asm.const(JUMP_BITS);
+    asm.op("shr");
+    asm.op("xor");
+    asm.const((1 << JUMP_BITS) - 1);
+    asm.op("and");
+    asm.const(JUMP_ENTRY_SHIFT);
+    asm.op("shl");
+    asm.tee(slot);
+    asm.load(32, jumps);
+    asm.get(TO);
+    asm.op("eq");
+    asm.if();
+    this.pushHost();
+    asm.get(slot);
+    asm.load(32, jumps + 4);
+    asm.op("eq");
+    asm.if();
+    asm.get(slot);
+    asm.load(32, jumps + 12);
+    asm.set(ENTRY);
+    asm.get(slot);
+    asm.load(32, jumps + 8);
+    asm.tee(SITE);
+    asm.const(this.index);
+    asm.op("eq");
+    asm.if();
+    this.rebase();
+    asm.br(this.dispatch);
+    asm.end();
+    this.spill(() => asm.get(TO));
+    asm.get(ENTRY);
+    asm.get(SITE);
+    asm.tailCallIndirect(TYPE_REGION);
+    asm.end();
+    asm.end();
+    asm.get(TO);
+    asm.set(BASE);
+    asm.const(SITE_JUMP);
+    asm.br(this.out);
+  }
+}
+
+/** For each instruction of a block: may anybody see the flags that it sets? */
+function flagsSeen({ meanings, compiled }: RegionBlock): boolean[] {
+  const seen: boolean[] = new Array(compiled).fill(true);
+  let live = true;
+  for (let i = compiled - 1; i >= 0; i--) {
+    const m = meanings[i];
+    seen[i] = live;
+    if (m.setsFlags) live = false;
+    if (m.exits || m.readsFlags) live = true;
+  }
+  return seen;
+}
+
+/** Emit the function of a region that will stand at `index` in the table. */
+export function emitRegion(plan: Plan, index: number, user: boolean): Emitted {
+  return new RegionEmitter(plan, index, user).emit();
+}
+

@@ -1,0 +1,226 @@
+// The IR of a decoded operation, and what the compiler wants to know of it before it emits code: registers, flags, ways
+// to leave in its middle, how it transfers control.
+import { KEYS_PER_FORM, type Op, specOf } from "../isa/decode.ts";
+import type { Expr, RegRef, Stmt } from "../isa/ir.ts";
+import { Sem, type Spec } from "../isa/sem.ts";
+
+/** Helpers that regions do themselves. */
+const KNOWN_CALLS = new Set([
+  "udiv32",
+  "urem32",
+  "idiv32",
+  "irem32",
+  "udiv16",
+  "urem16",
+  "idiv16",
+  "irem16",
+  "udiv8",
+  "urem8",
+  "idiv8",
+  "irem8",
+  "modu",
+  "arithFlags",
+  "flagsImage",
+]);
+const DIVISIONS = /^[ui](div|rem)/;
+
+/** Facts about one specialisation of a form. */
+export interface Meaning {
+  readonly stmts: readonly Stmt[];
+  readonly spec: Spec;
+  /** Can a region do it? */
+  supported: boolean;
+  /** Named registers read and written, as bit masks; operand slots likewise (bit 0 read, bit 1 written). */
+  reads: number;
+  writes: number;
+  slotA: number;
+  slotB: number;
+  /** Something before its flags are set may make the region leave. */
+  exits: boolean;
+  /** Looks at flags, or changes some of them only. */
+  readsFlags: boolean;
+  /** Sets all six, whatever happens. */
+  setsFlags: boolean;
+  /** Changes flags in some way. */
+  touchesFlags: boolean;
+  /** Ends in a transfer whatever happens; transfers to a computed place; pushes a return address. */
+  always: boolean;
+  computed: boolean;
+  calls: boolean;
+}
+
+const known = new Map<number, Meaning>();
+
+export function meaningOf(op: Op): Meaning {
+  const id = op.form.id * KEYS_PER_FORM + op.key;
+  let meaning = known.get(id);
+  if (meaning === undefined) {
+    meaning = analyse(op);
+    known.set(id, meaning);
+  }
+  return meaning;
+}
+
+function analyse(op: Op): Meaning {
+  const spec = specOf(op.key);
+  const m = new Sem(op.form, spec);
+  op.form.sem(m);
+  const meaning: Meaning = {
+    stmts: m.stmts,
+    spec,
+    supported: !(op.form.branch && op.form.size === 16) && !op.form.sync && !spec.nonFlat && !spec.stack16,
+    reads: 0,
+    writes: 0,
+    slotA: 0,
+    slotB: 0,
+    exits: false,
+    readsFlags: false,
+    setsFlags: false,
+    touchesFlags: false,
+    always: m.stmts.at(-1)?.k === "jump",
+    computed: false,
+    calls: false,
+  };
+  if (op.form.string && spec.rep !== 0) meaning.supported = false;
+  for (const s of m.stmts) visit(s, meaning, true);
+  return meaning;
+}
+
+function visitReg(reg: RegRef, size: number, bits: number, m: Meaning): void {
+  // A narrow write keeps the rest.
+  const access = bits === 2 && size !== 32 ? 3 : bits;
+  if ("slot" in reg) {
+    if (reg.slot === "a") m.slotA |= access;
+    else m.slotB |= access;
+    return;
+  }
+  const n = size === 8 ? reg.fixed & 3 : reg.fixed;
+  if (access & 1) m.reads |= 1 << n;
+  if (access & 2) m.writes |= 1 << n;
+}
+
+function visitExpr(e: Expr, m: Meaning): void {
+  switch (e.k) {
+    case "reg":
+      visitReg(e.reg, e.size, 1, m);
+      break;
+    case "flag":
+      if (e.f !== "df") m.readsFlags = true;
+      break;
+    case "cond":
+      m.readsFlags = true;
+      break;
+    case "next":
+      m.calls = true;
+      break;
+    case "bin":
+      visitExpr(e.a, m);
+      visitExpr(e.b, m);
+      break;
+    case "un":
+      visitExpr(e.a, m);
+  }
+}
+
+function visit(s: Stmt, m: Meaning, top: boolean): void {
+  switch (s.k) {
+    case "let":
+      visitExpr(s.e, m);
+      break;
+    case "load":
+    case "open":
+    case "probeWrite":
+      visitExpr(s.at.off, m);
+      m.exits = true;
+      break;
+    case "linear":
+      visitExpr(s.at.off, m);
+      m.exits = true;
+      m.supported = false;
+      break;
+    case "store":
+      visitExpr(s.at.off, m);
+      visitExpr(s.e, m);
+      m.exits = true;
+      break;
+    case "close":
+      visitExpr(s.e, m);
+      break;
+    case "setReg":
+      visitExpr(s.e, m);
+      visitReg(s.reg, s.size, 2, m);
+      break;
+    case "flagsAdd":
+    case "flagsSub":
+      for (const e of [s.a, s.b, s.r]) visitExpr(e, m);
+      setsAll(m, top);
+      break;
+    case "flagsResult":
+      for (const e of [s.r, s.cf, s.of, s.af]) visitExpr(e, m);
+      setsAll(m, top);
+      break;
+    case "flagsInc":
+    case "flagsDec":
+      visitExpr(s.r, m);
+      m.readsFlags = true;
+      m.touchesFlags = true;
+      break;
+    case "flagsCfOf":
+      visitExpr(s.cf, m);
+      visitExpr(s.of, m);
+      m.readsFlags = true;
+      m.touchesFlags = true;
+      break;
+    case "flagCf":
+    case "flagBits":
+      visitExpr(s.v, m);
+      m.readsFlags = true;
+      m.touchesFlags = true;
+      break;
+    case "if":
+      visitExpr(s.c, m);
+      for (const inner of s.yes) visit(inner, m, false);
+      for (const inner of s.no) visit(inner, m, false);
+      break;
+    case "jump":
+      visitExpr(s.to, m);
+      if (!s.direct) m.computed = true;
+      break;
+    case "call":
+      for (const e of s.args) visitExpr(e, m);
+      if (!KNOWN_CALLS.has(s.fn)) m.supported = false;
+      if (DIVISIONS.test(s.fn)) m.exits = true;
+      if (s.fn === "arithFlags" || s.fn === "flagsImage") m.readsFlags = true;
+      break;
+    case "raise":
+      m.exits = true;
+      m.supported = false;
+  }
+}
+
+function setsAll(m: Meaning, top: boolean): void {
+  m.touchesFlags = true;
+  if (top) m.setsFlags = true;
+}
+
+/** Do any of these statements look at or change flags? */
+export function concernsFlags(stmts: readonly Stmt[]): boolean {
+  const m: Meaning = {
+    stmts,
+    spec: specOf(0),
+    supported: true,
+    reads: 0,
+    writes: 0,
+    slotA: 0,
+    slotB: 0,
+    exits: false,
+    readsFlags: false,
+    setsFlags: false,
+    touchesFlags: false,
+    always: false,
+    computed: false,
+    calls: false,
+  };
+  for (const s of stmts) visit(s, m, false);
+  return m.readsFlags || m.touchesFlags;
+}
