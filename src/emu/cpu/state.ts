@@ -58,6 +58,6 @@ export type MixClass = (typeof MIX_CLASSES)[number];
  * What executes instructions: one at a time by evaluating their meaning, or by blocks of handlers made from it. Results
  * are the same, to the instruction count.
  */
-export const TIERS = ["oracle", "interpret"] as const;
+export const TIERS = ["oracle", "interpret", "compile"] as const;
 export type Tier = (typeof TIERS)[number];
 export const DEFAULT_TIER: Tier = "interpret";

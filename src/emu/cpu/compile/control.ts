@@ -437,4 +437,3 @@ function flagsSeen({ meanings, compiled }: RegionBlock): boolean[] {
 export function emitRegion(plan: Plan, index: number, user: boolean): Emitted {
   return new RegionEmitter(plan, index, user).emit();
 }
-

@@ -1,20 +1,7 @@
 // Flags inside a region: set as operands in locals, tested by fused comparisons, turned into the aux word only where
 // somebody needs it. Knows, at every place in a block, of which kind the flags are.
 import type { Assembler } from "./assembler.ts";
-import {
-  FA,
-  FB,
-  FK,
-  FR,
-  KIND_ADD,
-  KIND_AUX,
-  KIND_DEC,
-  KIND_INC,
-  KIND_SUB,
-  KIND_UNKNOWN,
-  kindShift,
-  SCRATCH,
-} from "./layout.ts";
+import { FA, FB, FK, FR, KIND_ADD, KIND_AUX, KIND_INC, KIND_SUB, KIND_UNKNOWN, kindShift, SCRATCH } from "./layout.ts";
 
 /** Functions that every module brings along (helpers.ts): their numbers. */
 export const FN_AUX = 0;

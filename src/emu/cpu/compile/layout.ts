@@ -83,4 +83,3 @@ export function auxOf(kind: number, r: number, b: number): number {
   const low = group === KIND_INC ? 0 : 15;
   return (c ^ (c >>> 1) ^ (r === edge ? 0x4000_0000 : 0)) | ((r & 15) === low ? 8 : 0);
 }
-

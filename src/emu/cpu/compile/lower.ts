@@ -458,10 +458,7 @@ export class Lowering {
     asm.op("shr");
     asm.const(0x3f_fffc);
     asm.op("and");
-    asm.load(
-      32,
-      write ? (user ? TLB_USER_WRITE : TLB_SUPER_WRITE) : user ? TLB_USER_READ : TLB_SUPER_READ,
-    );
+    asm.load(32, write ? (user ? TLB_USER_WRITE : TLB_SUPER_WRITE) : user ? TLB_USER_READ : TLB_SUPER_READ);
     asm.set(HOST);
     this.pushSite();
     asm.get(HOST);

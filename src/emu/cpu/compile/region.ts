@@ -50,11 +50,7 @@ export interface Plan<B extends CodeBlock = CodeBlock> {
  * @param find the known block at a linear address, or null; must not change anything
  * @returns null when the first instruction is one that regions cannot do
  */
-export function planRegion<B extends CodeBlock>(
-  seed: B,
-  la: number,
-  find: (la: number) => B | null,
-): Plan<B> | null {
+export function planRegion<B extends CodeBlock>(seed: B, la: number, find: (la: number) => B | null): Plan<B> | null {
   const base = la & ~0xfff;
   const found = new Map<number, RegionBlock<B>>();
   const queue: { code: B; offset: number; named: boolean }[] = [{ code: seed, offset: la - base, named: false }];

@@ -1,10 +1,10 @@
 // The live regions of one processor: their places in the shared table, the jump caches, how often their blocks ran, and
 // the bounds: a program that makes code for ever evicts the oldest modules.
 import { type Memory, RAM_BASE } from "../../machine/memory.ts";
-import { MIX_CLASSES, STATE_EIP, STATE_LEFT, STATE_AUX, STATE_RESULT } from "../state.ts";
 import { MixClasses } from "../interp/classes.ts";
 import type { Op } from "../isa/decode.ts";
-import { emitRegion, type Site, SITE_JUMP } from "./control.ts";
+import { MIX_CLASSES, STATE_AUX, STATE_EIP, STATE_LEFT, STATE_RESULT } from "../state.ts";
+import { emitRegion, SITE_JUMP, type Site } from "./control.ts";
 import {
   auxOf,
   COUNTER_SHIFT,
@@ -19,7 +19,7 @@ import {
   STATE_FLAG_KIND,
   STATE_RAN,
 } from "./layout.ts";
-import { regionModule, enterModule } from "./module.ts";
+import { enterModule, regionModule } from "./module.ts";
 import type { CodeBlock, Plan } from "./region.ts";
 
 /** Most modules alive, and most bytes of WebAssembly in them. */

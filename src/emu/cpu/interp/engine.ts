@@ -1,6 +1,8 @@
 // The instruction engine (tier 0): decoded basic blocks, cached by physical address and privilege mode, chained inside
 // their page, dropped when their frame is written; stops exactly at a given instruction count.
 import { PAGE_SIZE, RAM_BASE, SUPER_READ, USER_READ } from "../../machine/memory.ts";
+import { planRegion } from "../compile/region.ts";
+import { type HeldBlock, LEFT_BEFORE, LEFT_JUMPING, type Region, Regions } from "../compile/regions.ts";
 import {
   type Cpu,
   CS,
@@ -46,6 +48,8 @@ const END_PROBED = 4;
 
 /** Runs after which a block becomes a function of its own. */
 const HOT = 400;
+/** Runs after which a region is compiled from it on, and such blocks that are compiled at once. */
+const REGION_HOT = 3000;
 /** In place of an operation's number: the block's function is running. */
 const IN_FUNCTION = -2;
 
@@ -67,7 +71,7 @@ function slotOf(host: number, mode: number): number {
   return Math.imul(host ^ (mode << 26), 0x9e37_79b1) >>> (32 - CACHE_BITS);
 }
 
-class Block {
+class Block implements HeldBlock {
   readonly ops: Op[];
   /** Operations to run; 0 once the block is dropped. */
   n: number;
@@ -94,6 +98,11 @@ class Block {
   fn: BlockFunction | null = null;
   probe = 0;
   probed: Block | null = null;
+  region: Region | null = null;
+  entry = 0;
+  regions: Region[] = [];
+  /** A region was planned from here. */
+  planned = false;
 
   constructor(ops: Op[], count: number, length: number, end: number, host: number, host2: number, mode: number) {
     this.ops = ops;
@@ -146,10 +155,15 @@ class Tier0 implements Engine {
   private ran: Block[] = [];
   private readonly extra = new Float64Array(16);
   private readonly classes = new MixClasses();
+  /** Runs after which a region is compiled; tests set it to 0. */
+  regionHot = REGION_HOT;
+  /** Compiled regions; null in a tier that does without. */
+  readonly regions: Regions | null;
 
-  constructor(cpu: Cpu) {
+  constructor(cpu: Cpu, compiling: boolean) {
     this.cpu = cpu;
     this.u8 = cpu.memory.u8;
+    this.regions = compiling ? new Regions(cpu.memory) : null;
   }
 
   run(untilIcount: number): void {
@@ -261,6 +275,10 @@ class Tier0 implements Engine {
     let base = 0;
     let left = 0;
     let i = 0;
+    const { regions, regionHot } = this;
+    /** The next block is the interpreter's; it is worth remembering where it lies. */
+    let here = false;
+    let jumping = false;
     try {
       for (;;) {
         base = S[STATE_EIP];
@@ -280,6 +298,17 @@ class Tier0 implements Engine {
           block = null;
           continue;
         }
+        if (regions !== null && !block.planned && block.runs + block.heat >= regionHot) this.plan(block, base, mode);
+        if (block.region !== null && left >= block.region.total && !here) {
+          if (jumping) regions?.remember(base, block.host, block.region, block.entry, (mode & MODE_USER) !== 0);
+          const how: number = (regions as Regions).run(block.region, block.entry);
+          here = how === LEFT_BEFORE;
+          jumping = how === LEFT_JUMPING;
+          block = null;
+          continue;
+        }
+        here = false;
+        jumping = false;
         const runs = block.runs++;
         if (runs === 0) this.ran.push(block);
         const ops = block.ops;
@@ -571,6 +600,21 @@ class Tier0 implements Engine {
     return decode(bytes, 0, first + MAX_LENGTH, 0, mode) ?? new Op(BAD_OPCODE, nothing);
   }
 
+  /** Compile a region from a block on. */
+  private plan(block: Block, eip: number, mode: number): void {
+    block.planned = true;
+    if (block.end >= END_SYNC) return;
+    if (mode & ~MODE_USER || block.host2 >= 0 || block.host < RAM_BASE || block.regions.length > 3) return;
+    const read = this.cpu.memory.tlb[mode & MODE_USER ? USER_READ : SUPER_READ];
+    const plan = planRegion<Block>(block, eip, (la) => {
+      const e = read[la >>> 12];
+      if (e & 0xfff) return null;
+      const found = this.blocks.get(((e + la) | 0) * MODES + mode);
+      return found !== undefined && found.end < END_SYNC && found.host2 < 0 ? found : null;
+    });
+    if (plan !== null) this.regions?.compile([plan], (mode & MODE_USER) !== 0);
+  }
+
   private compile(block: Block): void {
     if (block.count !== DROPPED) block.fn = this.handlerSet((block.mode & MODE_USER) !== 0).compile(block.ops, block);
   }
@@ -612,6 +656,7 @@ class Tier0 implements Engine {
   private forget(block: Block): void {
     if (block.count === DROPPED) return;
     this.blocks.delete(block.host * MODES + block.mode);
+    for (const region of block.regions) this.regions?.drop(region);
     drop(block);
   }
 
@@ -654,6 +699,7 @@ class Tier0 implements Engine {
     this.ran = [];
     for (let i = 0; i < counts.length; i++) counts[i] += this.extra[i];
     this.extra.fill(0);
+    this.regions?.flushMix(counts);
   }
 }
 
@@ -699,7 +745,12 @@ function drop(block: Block): void {
   block.farEpoch = -1;
 }
 
-/** Make the engine that executes on `cpu`. */
+/** Make the engine that executes on `cpu` by blocks of handlers. */
 export function createEngine(cpu: Cpu): Engine {
-  return new Tier0(cpu);
+  return new Tier0(cpu, false);
+}
+
+/** The same, and hot code is compiled to WebAssembly. */
+export function createCompiler(cpu: Cpu): Engine {
+  return new Tier0(cpu, true);
 }

@@ -1,0 +1,113 @@
+// Do compiled regions do what the instruction table says? Regions against the naive evaluator, on random programs, with
+// every block compiled before its first run.
+import { describe, expect, it } from "vitest";
+import { Cpu, type Engine } from "../../../../src/emu/cpu/cpu.ts";
+import { disassemble } from "../../../../src/emu/cpu/disasm.ts";
+import { stepNaive } from "../../../../src/emu/cpu/interp/naive.ts";
+import type { Form } from "../../../../src/emu/cpu/isa/forms.ts";
+import { instructionSet } from "../../../../src/emu/cpu/isa/table.ts";
+import { Memory } from "../../../../src/emu/machine/memory.ts";
+import {
+  bareCpu,
+  CODE,
+  DATA,
+  firstDifference,
+  place,
+  quietHost,
+  RAM,
+  Random,
+  reset,
+  stateOf,
+} from "../isa/bench-machine.ts";
+import { randomInstruction, randomRegisters } from "../isa/random-code.ts";
+
+/** Forms that stay in the program and need no machine around the processor. */
+const ordinary = instructionSet.forms.filter(
+  (f) => !f.sync && !f.names[0].startsWith("esc") && f.names[0] !== "fwait" && !(f.branch && f.relBytes === 0),
+);
+
+interface Program {
+  readonly bytes: Uint8Array;
+  readonly text: string;
+  readonly registers: number[];
+  readonly flags: number;
+}
+
+function program(random: Random, forms: readonly Form[], length: number): Program {
+  const parts = Array.from({ length }, () => randomInstruction(random, random.pick(forms)));
+  const bytes = Uint8Array.from([...parts.flatMap((p) => [...p]), 0x90, 0x90, 0x90, 0x90, 0xf4]);
+  const text = parts.map((p) => `${disassemble(p, 0).text}   ${Buffer.from(p).toString("hex")}`).join("\n");
+  return { bytes, text, registers: randomRegisters(random), flags: random.next() & 0xcd5 };
+}
+
+const fills = [0, 1, 2, 3, 4, 5, 6, 7].map((seed) => {
+  const random = new Random(seed);
+  return Uint8Array.from({ length: 0x3000 }, () => random.next());
+});
+
+function load(cpu: Cpu, p: Program, seed: number): void {
+  reset(cpu);
+  place(cpu, CODE, p.bytes);
+  place(cpu, DATA, fills[seed & 7]);
+  cpu.r.set(p.registers);
+  cpu.setEflags(p.flags);
+}
+
+const LIMIT = 200;
+
+function runNaive(cpu: Cpu, limit: number): void {
+  while (!cpu.halted && cpu.shutdown === null && cpu.icount < limit) stepNaive(cpu);
+}
+
+function compilingCpu(): Cpu {
+  const cpu = new Cpu(new Memory(RAM), quietHost, undefined, "compile");
+  (cpu.engine as Engine & { regionHot: number }).regionHot = 0;
+  reset(cpu);
+  return cpu;
+}
+
+describe("regions and naive evaluator", () => {
+  const a = bareCpu();
+  const b = compilingCpu();
+
+  const compare = (p: Program, seed: number, run: (cpu: Cpu) => void, limit = LIMIT) => {
+    load(a, p, seed);
+    load(b, p, seed);
+    runNaive(a, limit);
+    run(b);
+    expect(stateOf(b), p.text).toBe(stateOf(a));
+    expect(firstDifference(a, b), p.text).toBe(-1);
+  };
+
+  it("agree on each form alone", () => {
+    const random = new Random(1);
+    for (const form of ordinary) {
+      for (let n = 0; n < 2; n++) compare(program(random, [form], 1), n, (cpu) => cpu.run(LIMIT));
+    }
+  });
+
+  it("agree on each form among others", () => {
+    const random = new Random(4);
+    for (const form of ordinary)
+      compare(program(random, [form, ...ordinary.slice(0, 8)], 5), 1, (cpu) => cpu.run(LIMIT));
+  });
+
+  it("agree on sequences", () => {
+    const random = new Random(2);
+    for (let n = 0; n < 250; n++) compare(program(random, ordinary, 16), n, (cpu) => cpu.run(LIMIT));
+  });
+
+  it("agree when the run is cut at any instruction", () => {
+    const random = new Random(3);
+    for (let n = 0; n < 120; n++) {
+      const cuts = new Random(n);
+      compare(program(random, ordinary, 12), n, (cpu) => {
+        while (!cpu.halted && cpu.shutdown === null && cpu.icount < LIMIT) {
+          const until = Math.min(cpu.icount + 1 + cuts.below(20), LIMIT);
+          cpu.run(until);
+          if (!cpu.halted && cpu.shutdown === null) expect(cpu.icount).toBe(until);
+        }
+      });
+    }
+  });
+});
