@@ -33,7 +33,8 @@ export const GUEST_OPTIONS = {
     type: "string",
     choices: TIERS,
     default: DEFAULT_TIER,
-    describe: "what executes instructions: the plain evaluator, or generated code; results are the same",
+    describe:
+      "what executes instructions: the plain evaluator, generated code, or WebAssembly too; results are the same",
   },
   cold: { type: "boolean", default: false, describe: "begin with an empty page cache: files come from the disk" },
   seed: { type: "number", default: 1, describe: "seed of everything that is random in the guest" },

@@ -77,7 +77,7 @@ class RegionEmitter {
     this.index = index;
     this.user = user;
     this.findRegisters();
-    plan.blocks.forEach((_, n) => this.sites.push({ block: n, op: 0, kind: KIND_UNKNOWN }));
+    for (const n of plan.blocks.keys()) this.sites.push({ block: n, op: 0, kind: KIND_UNKNOWN });
   }
 
   emit(): Emitted {
