@@ -7,6 +7,7 @@ import { createQuick, type Quick } from "./fpu/quick/kernel.ts";
 import { Fpu } from "./fpu/state.ts";
 import {
   DEFAULT_TIER,
+  FS,
   MIX_CLASSES,
   STATE_ATTR,
   STATE_AUX,
@@ -119,6 +120,10 @@ export class Cpu {
   faultCr2 = 0;
   /** A data breakpoint or other watch is armed (debug.ts). */
   watching = false;
+  /** The two descriptor words that each segment register was loaded from; 0 where it was set otherwise. */
+  readonly descriptors = new Int32Array(12);
+  /** Raised when the hidden part of CS, SS, DS or ES changes: what the engine knows of the mode is stale. */
+  segmentEpoch = 0;
   /** EXT bit for error codes raised while an external event or an exception is being delivered: 0 or 1 (gates.ts). */
   ext = 0;
   /** Non-maskable interrupts wait for the next IRET. */
@@ -226,6 +231,12 @@ export class Cpu {
     s[STATE_RESULT] = lazyResult(value);
     s[STATE_AUX] = lazyAux(value);
     s[STATE_EFLAGS] = value & EXISTING & ~ARITH;
+  }
+
+  /** A segment register's hidden part was set otherwise than from a descriptor: whoever writes base, limit or attr says so. */
+  segmentSet(seg: number): void {
+    this.descriptors[2 * seg + 1] = 0;
+    if (seg < FS) this.segmentEpoch++;
   }
 
   /** Host code wrote to a physical frame: drop decoded code there. Cheap when there is none. */

@@ -181,8 +181,17 @@ export function readSlow16(cpu: Cpu, la: number, user: boolean): number {
   return cpu.memory.u8[host] | (cpu.memory.u8[high] << 8);
 }
 
-/** Read 32 bits, little endian, at a linear address that may cross a page. Result is int32. */
+/**
+ * Read 32 bits, little endian, at a linear address that may cross a page. Result is int32. What lies aligned in a page of
+ * the page array is read at once: watched pages are not in it.
+ */
 export function readSlow32(cpu: Cpu, la: number, user: boolean): number {
+  const { memory } = cpu;
+  const entry = memory.tlb[user ? USER_READ : SUPER_READ][la >>> 12];
+  return (entry & 0xfff) | (la & 3) ? readAny32(cpu, la, user) : memory.i32[(la + entry) >> 2];
+}
+
+function readAny32(cpu: Cpu, la: number, user: boolean): number {
   const host = hostToRead(cpu, la, user);
   if (cpu.watching) noteDataBreakpoint(cpu, la, 4, false);
   const offset = la & 0xfff;
@@ -218,6 +227,13 @@ export function writeSlow16(cpu: Cpu, la: number, value: number, user: boolean):
 
 /** Write 32 bits at a linear address; both pages are checked before anything is written. */
 export function writeSlow32(cpu: Cpu, la: number, value: number, user: boolean): void {
+  const { memory } = cpu;
+  const entry = memory.tlb[user ? USER_WRITE : SUPER_WRITE][la >>> 12];
+  if ((entry & 0xfff) | (la & 3)) writeAny32(cpu, la, value, user);
+  else memory.i32[(la + entry) >> 2] = value;
+}
+
+function writeAny32(cpu: Cpu, la: number, value: number, user: boolean): void {
   const host = hostToWrite(cpu, la, user);
   const offset = la & 0xfff;
   if (offset <= PAGE_SIZE - 4) {

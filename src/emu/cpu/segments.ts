@@ -1,8 +1,9 @@
 // Segmentation: descriptor access, the checks of segment-register loads, LLDT/LTR, and the instructions that ask about
 // descriptors (LAR, LSL, VERR, VERW, ARPL). Source: Intel SDM vol. 3, "Protected-mode memory management" and "Protection".
-import { type Cpu, CS, DS, ES, FS, GS, SS } from "./cpu.ts";
+import type { Cpu } from "./cpu.ts";
 import { GP, NP, raise, SS_FAULT } from "./fault.ts";
 import { readSlow16, readSlow32, writeSlow8, writeSlow16, writeSlow32 } from "./mmu.ts";
+import { CS, DS, ES, FS, GS, SS } from "./state.ts";
 
 // Attribute bits: the second descriptor word shifted right by 8, limit bits left out.
 export const ATTR_ACCESSED = 1;
@@ -85,9 +86,14 @@ export function mustFindDescriptor(cpu: Cpu, selector: number, vector: number): 
 /** Set a segment register's hidden part from a descriptor. */
 export function setSegment(cpu: Cpu, seg: number, selector: number, low: number, high: number): void {
   cpu.sel[seg] = selector & 0xffff;
+  const words = cpu.descriptors;
+  if (words[2 * seg] === low && words[2 * seg + 1] === high) return;
+  words[2 * seg] = low;
+  words[2 * seg + 1] = high;
   cpu.base[seg] = baseOf(low, high);
   cpu.limit[seg] = limitOf(low, high);
   cpu.attr[seg] = attrOf(high);
+  if (seg < FS) cpu.segmentEpoch++;
 }
 
 /** Load a segment register with a null selector: unusable. */
@@ -96,6 +102,7 @@ export function setNullSegment(cpu: Cpu, seg: number, selector: number): void {
   cpu.base[seg] = 0;
   cpu.limit[seg] = 0;
   cpu.attr[seg] = 0;
+  cpu.segmentSet(seg);
 }
 
 /** A flat 4 GiB segment as SYSENTER and SYSEXIT make it (CS: code, readable; others: data, writable), accessed, present. */
@@ -105,6 +112,7 @@ export function setFlatSegment(cpu: Cpu, seg: number, selector: number, dpl: num
   cpu.limit[seg] = 0xffff_ffff;
   cpu.attr[seg] =
     ATTR_G | ATTR_D | ATTR_P | ATTR_S | (dpl << 5) | (seg === CS ? ATTR_CODE : 0) | ATTR_RW | ATTR_ACCESSED;
+  cpu.segmentSet(seg);
 }
 
 /** Set the accessed bit of a code or data descriptor in memory unless it is set; returns the word with it. */
@@ -165,9 +173,11 @@ export function loadStackSegment(cpu: Cpu, sel: number, cpl: number, vector: num
   setSegment(cpu, SS, sel, low, markAccessed(cpu, at, readSlow32(cpu, at + 4, false)));
 }
 
+const DATA_SEGMENTS = [ES, DS, FS, GS] as const;
+
 /** On a return to an outer level: data segments the new level may not use become null. */
 export function dropInnerSegments(cpu: Cpu): void {
-  for (const seg of [ES, DS, FS, GS]) {
+  for (const seg of DATA_SEGMENTS) {
     const attr = cpu.attr[seg];
     if (attr === 0) continue;
     const conformingCode = (attr & (ATTR_CODE | ATTR_DC)) === (ATTR_CODE | ATTR_DC);

@@ -334,12 +334,14 @@ export function loadContext(k: Kernel, c: KernelContext): void {
   cpu.base.set(c.base);
   cpu.limit.set(c.limit);
   cpu.attr.set(c.attr);
+  for (let seg = 0; seg < 6; seg++) cpu.segmentSet(seg);
   if (c.fpu) cpu.fpu.copyFrom(c.fpu);
   else cpu.fpu.init();
 }
 
 /** Loads GS anew if it names one of the task's thread-local descriptors: entry code leaves GS to the switch (load_gs). */
 function reloadGs(cpu: Cpu, t: Task): void {
+  cpu.segmentSet(GS);
   const entry = (cpu.sel[GS] >>> 3) - FIRST_TLS_ENTRY;
   if (entry < 0 || entry >= TLS_ENTRIES || cpu.sel[GS] & 4) return;
   const low = t.tls[2 * entry];

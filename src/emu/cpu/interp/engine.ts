@@ -43,7 +43,7 @@ const END_FALL = 1;
 const END_SYNC = 2;
 /** One repeated string instruction. */
 const END_REPEAT = 3;
-/** A probed address: report it, then run the one instruction of `probed`. */
+/** A probed address: report it, then run `probed`. */
 const END_PROBED = 4;
 
 /** Runs after which a block becomes a function of its own. */
@@ -234,6 +234,16 @@ class Tier0 implements Engine {
     );
   }
 
+  /**
+   * The shadow of STI or MOV SS is over when nothing waits that it could hold back: the next instruction is within the
+   * budget, so nothing can come up before its end.
+   */
+  private endShadow(): void {
+    const { cpu } = this;
+    if (cpu.intr || cpu.nmi || cpu.pendingDebug !== 0 || cpu.state[STATE_LEFT] <= 0 || this.stepping()) return;
+    cpu.inhibit = false;
+  }
+
   /** Must instructions run one at a time (TF, RF, breakpoints)? */
   private stepping(): boolean {
     const cpu = this.cpu;
@@ -267,6 +277,7 @@ class Tier0 implements Engine {
     const { memory } = cpu;
     const { hot } = this;
     let { mode } = this;
+    let { cpl, segmentEpoch } = cpu;
     let block: Block | null = null;
     /** The block whose successor is being looked for, the way it was left, and where it started. */
     let from: Block | null = null;
@@ -362,9 +373,13 @@ class Tier0 implements Engine {
         } else if (block.end === END_SYNC) {
           i = 0;
           this.sync(block, base);
+          if (cpu.inhibit) this.endShadow();
           if (this.attentionDue()) return;
-          mode = this.currentMode();
-          this.mode = mode;
+          if (cpu.segmentEpoch !== segmentEpoch || cpu.cpl !== cpl) {
+            ({ cpl, segmentEpoch } = cpu);
+            mode = this.currentMode();
+            this.mode = mode;
+          }
           const { far }: Block = block;
           if (far !== null && block.farEip === S[STATE_EIP] && block.farEpoch === memory.epoch && far.mode === mode) {
             block = far;
@@ -543,9 +558,9 @@ class Tier0 implements Engine {
     const cpu = this.cpu;
     const probe = host >= RAM_BASE ? cpu.probes.get(host - RAM_BASE) : undefined;
     if (probe === undefined) return this.decodeBlock(host, la, mode);
-    const probed = this.decodeBlock(host, la, mode | MODE_SINGLE);
-    const block = new Block([], 1, 0, END_PROBED, host, -1, mode);
-    block.n = 0;
+    const probed = this.decodeBlock(host, la, mode);
+    // It needs the same budget, so that nothing is reported that then has to be stepped to.
+    const block = new Block([], probed.count, probed.length, END_PROBED, host, probed.host2, mode);
     block.probe = probe;
     block.probed = probed;
     this.register(block);

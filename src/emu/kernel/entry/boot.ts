@@ -113,6 +113,7 @@ function flatSegment(cpu: Cpu, seg: number, selector: number, attr: number): voi
   cpu.base[seg] = 0;
   cpu.limit[seg] = 0xffff_ffff;
   cpu.attr[seg] = attr;
+  cpu.segmentSet(seg);
 }
 
 function nullSegment(cpu: Cpu, seg: number): void {
@@ -120,6 +121,7 @@ function nullSegment(cpu: Cpu, seg: number): void {
   cpu.base[seg] = 0;
   cpu.limit[seg] = 0;
   cpu.attr[seg] = 0;
+  cpu.segmentSet(seg);
 }
 
 /** The registers of a processor that runs kernel code. */

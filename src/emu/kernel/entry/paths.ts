@@ -206,7 +206,7 @@ export class Paths {
     const { now, task } = this;
     const event = now.open.pop();
     if (event === undefined) return;
-    now.top = now.open[now.open.length - 1];
+    now.top = now.open.length > 0 ? now.open[now.open.length - 1] : undefined;
     const end = this.count() + behind;
     const instructions = end - event.start - event.excluded;
     const ended = this.ended;
