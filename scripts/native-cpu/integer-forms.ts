@@ -58,6 +58,8 @@ const EXCLUDED = new Set([
 ]);
 
 function isExcluded(form: Form): boolean {
+  // Vector instructions have cases of their own.
+  if (form.needs !== 0) return true;
   if (form.names.some((name) => EXCLUDED.has(name) || name.startsWith("esc"))) return true;
   return form.operands.some((o) => ["far", "sreg", "fixedseg", "creg", "dreg"].includes(o.at));
 }

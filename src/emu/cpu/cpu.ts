@@ -1,10 +1,14 @@
 // The i386 processor's state: registers, segment caches, control registers, counters. Data only; the instruction
 // engine (interp/) executes on it, and mmu.ts, segments.ts, gates.ts, tasks.ts act on it.
 import { CPU_STATE, type Memory } from "../machine/memory.ts";
+import { raise, UD, XM } from "./fault.ts";
 import { ARITH, arithFromLazy, EXISTING, lazyAux, lazyResult } from "./flags.ts";
 import { FPU_BLOCK, FPU_WORDS } from "./fpu/layout.ts";
 import { createQuick, type Quick } from "./fpu/quick/kernel.ts";
 import { Fpu } from "./fpu/state.ts";
+import { CR4_OSXMMEXCPT } from "./mmu.ts";
+import { type CpuModel, DEFAULT_MODEL } from "./models.ts";
+import { Simd } from "./simd/state.ts";
 import {
   DEFAULT_TIER,
   FS,
@@ -41,11 +45,6 @@ export interface CpuHost {
   intAck(): number;
   /** The virtual clock, as an integer. */
   tsc(): number;
-}
-
-/** What CPUID admits. */
-export interface CpuModel {
-  readonly name: string;
 }
 
 /** Counts of retired instructions per class. */
@@ -87,6 +86,10 @@ export class Cpu {
   cr4 = 0;
   readonly dr = new Int32Array(8);
   readonly fpu: Fpu;
+  /** XMM registers and MXCSR. */
+  readonly simd: Simd;
+  /** NEEDS_* features of the instruction table that CPUID admits; the rest is #UD. */
+  readonly features: number;
   gdtBase = 0;
   gdtLimit = 0;
   idtBase = 0;
@@ -148,7 +151,7 @@ export class Cpu {
    * @param host the machine around the processor
    * @param tier the engine that executes
    */
-  constructor(memory: Memory, host: CpuHost, model: CpuModel = { name: "pentium2" }, tier: Tier = DEFAULT_TIER) {
+  constructor(memory: Memory, host: CpuHost, model: CpuModel = DEFAULT_MODEL, tier: Tier = DEFAULT_TIER) {
     this.memory = memory;
     this.host = host;
     this.model = model;
@@ -163,6 +166,8 @@ export class Cpu {
     this.dr[6] = 0xffff_0ff0;
     this.dr[7] = 0x400;
     this.state[STATE_RESULT] = 1;
+    this.features = model.features;
+    this.simd = new Simd(memory.buffer, model.mxcsrMask, () => raise(this, this.cr4 & CR4_OSXMMEXCPT ? XM : UD));
     const counts = new Float64Array(MIX_CLASSES.length);
     this.engine = engineOf(this, tier);
     this.mix = {

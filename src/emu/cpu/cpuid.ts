@@ -1,25 +1,8 @@
-// CPUID of a Pentium II (only what is implemented), the model-specific registers, and the time-stamp counter.
+// CPUID as the model says (only what is implemented), the model-specific registers, and the time-stamp counter.
 import { type Cpu, EAX, EBX, ECX, EDX } from "./cpu.ts";
 import { GP, raise } from "./fault.ts";
 import { CR4_PCE, CR4_TSD } from "./mmu.ts";
-
-// Feature bits of CPUID.1:EDX.
-const FPU = 1;
-const DE = 1 << 2;
-const PSE = 1 << 3;
-const TSC = 1 << 4;
-const MSR = 1 << 5;
-const CX8 = 1 << 8;
-const SEP = 1 << 11;
-const PGE = 1 << 13;
-const CMOV = 1 << 15;
-const FXSR = 1 << 24;
-
-/** What this processor says it can do: all of it is implemented, nothing else is. */
-export const FEATURES = FPU | DE | PSE | TSC | MSR | CX8 | SEP | PGE | CMOV | FXSR;
-
-/** Family 6, model 5 (Pentium II, Deschutes), stepping 2. */
-export const SIGNATURE = 0x652;
+import type { CpuModel } from "./models.ts";
 
 const MSR_TSC = 0x10;
 const MSR_APIC_BASE = 0x1b;
@@ -27,25 +10,46 @@ const MSR_SYSENTER_CS = 0x174;
 const MSR_SYSENTER_ESP = 0x175;
 const MSR_SYSENTER_EIP = 0x176;
 
-function setResult(cpu: Cpu, eax: number, ebx: number, ecx: number, edx: number): void {
+/** The four registers of a piece of the brand string. */
+function brandWords(brand: string, part: number): readonly number[] {
+  const text = brand.padStart(47).padEnd(48, "\0");
+  return [0, 4, 8, 12].map((at) => {
+    const byte = (n: number) => text.charCodeAt(16 * part + at + n);
+    return byte(0) | (byte(1) << 8) | (byte(2) << 16) | (byte(3) << 24);
+  });
+}
+
+/** EAX, EBX, ECX, EDX for a leaf and, in leaf 4, a subleaf. Leaves that do not exist answer as the highest basic one does. */
+export function cpuidWords(model: CpuModel, leaf: number, subleaf: number): readonly number[] {
+  const extended = leaf >>> 0 >= 0x8000_0000 && model.brand !== "";
+  if (extended && leaf >>> 0 === 0x8000_0000) return [0x8000_0004 | 0, 0, 0, 0];
+  if (extended && leaf >>> 0 === 0x8000_0001) return [0, 0, 0, 0];
+  if (extended && leaf >>> 0 <= 0x8000_0004) return brandWords(model.brand, (leaf >>> 0) - 0x8000_0002);
+  switch (leaf >>> 0 > model.maxLeaf ? model.maxLeaf : leaf) {
+    case 0:
+      // "GenuineIntel"
+      return [model.maxLeaf, 0x756e_6547, 0x6c65_746e, 0x4965_6e69];
+    case 1:
+      return [model.signature, model.miscellany, model.ecx, model.edx];
+    case 2:
+      return model.descriptors;
+    case 4:
+      return model.caches[subleaf] ?? [0, 0, 0, 0];
+    case 5:
+      // MONITOR: lines of 64 bytes.
+      return [64, 64, 0, 0];
+    default:
+      return [0, 0, 0, 0];
+  }
+}
+
+/** CPUID. */
+export function cpuid(cpu: Cpu): void {
+  const [eax, ebx, ecx, edx] = cpuidWords(cpu.model, cpu.r[EAX], cpu.r[ECX]);
   cpu.r[EAX] = eax;
   cpu.r[EBX] = ebx;
   cpu.r[ECX] = ecx;
   cpu.r[EDX] = edx;
-}
-
-/** CPUID. Leaves above the highest answer as the highest, as Intel's processors of that time do. */
-export function cpuid(cpu: Cpu): void {
-  const leaf = cpu.r[EAX];
-  if (leaf === 0) {
-    // "GenuineIntel"
-    setResult(cpu, 2, 0x756e_6547, 0x6c65_746e, 0x4965_6e69);
-  } else if (leaf === 1) {
-    setResult(cpu, SIGNATURE, 0, 0, FEATURES);
-  } else {
-    // Leaf 2: 4 KiB and 4 MiB TLBs, 16 KiB L1 caches, 512 KiB L2, as a Deschutes reports them.
-    setResult(cpu, 0x0302_0101, 0, 0, 0x0c04_0843);
-  }
 }
 
 /** RDTSC: EDX:EAX from the virtual clock. CR4.TSD confines it to CPL 0. */

@@ -5,9 +5,16 @@ import type { Form, OperandKind } from "./isa/forms.ts";
 import type { Size } from "./isa/ir.ts";
 import { BAD_LENGTH, BAD_OPCODE } from "./isa/table.ts";
 import { X87_MEMORY, x87Register } from "./isa/x87-names.ts";
-import { CS, DS, EBP, ES, ESP, FS, GS, SS } from "./state.ts";
+import { CS, DS, EBP, ES, ESP, FS, GS, SS, STATE_XMM } from "./state.ts";
 
-const SIZE_WORDS: Readonly<Record<number, string>> = { 1: "byte ", 2: "word ", 4: "dword ", 8: "qword ", 10: "tword " };
+const SIZE_WORDS: Readonly<Record<number, string>> = {
+  1: "byte ",
+  2: "word ",
+  4: "dword ",
+  8: "qword ",
+  10: "tword ",
+  16: "oword ",
+};
 const OVERRIDES: Readonly<Record<number, number>> = { 38: ES, 46: CS, 54: SS, 62: DS, 100: FS, 101: GS };
 
 function hex(v: number): string {
@@ -20,6 +27,12 @@ function signed(v: number): string {
 
 function registerName(index: number, size: Size): string {
   return registerNames(size)[size === 8 ? BYTE_INDEX.indexOf(index) : size === 16 ? index >> 1 : index];
+}
+
+function operandRegister(index: number, kind: OperandKind): string {
+  if (kind.bank === "mmx") return `mm${index}`;
+  if (kind.bank === "xmm") return `xmm${(index - 4 * STATE_XMM) >> 4}`;
+  return registerName(index, kind.size);
 }
 
 /** "[gs:ebx+esi*4+0x10]". */
@@ -51,7 +64,7 @@ function operandText(kind: OperandKind, i: number, form: Form, c: Context): stri
   const { op } = c;
   switch (kind.at) {
     case "rm": {
-      if ((op.key & KEY_EA) === 0) return registerName(op.a, kind.size);
+      if ((op.key & KEY_EA) === 0) return operandRegister(op.a, kind);
       // A register of the same size says it; the extensions have two sizes.
       const says = (o: OperandKind) => ["reg", "opreg", "fixed", "sreg"].includes(o.at) && o.text !== "CL";
       const said = form.operands.some((o) => says(o) && o.size === kind.size);
@@ -61,7 +74,7 @@ function operandText(kind: OperandKind, i: number, form: Form, c: Context): stri
       return word + memoryText(op, c.override);
     }
     case "reg":
-      return registerName(op.b, kind.size);
+      return operandRegister(op.b, kind);
     case "opreg":
       return registerName(op.a, kind.size);
     case "fixed":

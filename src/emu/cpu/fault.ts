@@ -19,6 +19,7 @@ export const PF = 14;
 export const MF = 16;
 export const AC = 17;
 export const MC = 18;
+export const XM = 19;
 
 /** Thrown by raise(); what happened is in cpu.faultVector and cpu.faultCode. One object serves every fault: no stack trace is taken. */
 export class GuestFault {

@@ -14,6 +14,7 @@ import {
 import type { Cpu } from "./cpu.ts";
 import { noteDataBreakpoint, watchesPage } from "./debug.ts";
 import { GP, PF, raise, UD } from "./fault.ts";
+import { NEEDS_SSE } from "./state.ts";
 
 export const CR0_PE = 1;
 export const CR0_MP = 1 << 1;
@@ -33,6 +34,7 @@ export const CR4_MCE = 1 << 6;
 export const CR4_PGE = 1 << 7;
 export const CR4_PCE = 1 << 8;
 export const CR4_OSFXSR = 1 << 9;
+export const CR4_OSXMMEXCPT = 1 << 10;
 
 const PTE_P = 1;
 const PTE_RW = 1 << 1;
@@ -285,7 +287,8 @@ export function writeCr(cpu: Cpu, n: number, value: number): void {
     cpu.cr3 = value & ~0xfe7;
     flushTlb(cpu);
   } else if (n === 4) {
-    if (value & ~CR4_ALLOWED) raise(cpu, GP, 0);
+    const allowed = cpu.features & NEEDS_SSE ? CR4_ALLOWED | CR4_OSXMMEXCPT : CR4_ALLOWED;
+    if (value & ~allowed) raise(cpu, GP, 0);
     const changed = cpu.cr4 ^ value;
     cpu.cr4 = value | 0;
     if (changed & (CR4_PSE | CR4_PGE)) flushTlbAll(cpu);

@@ -34,7 +34,23 @@ export const STATE_ATTR = 32;
 export const STATE_SEL = 40;
 /** Scratch words for read-modify-write accesses that need help. */
 export const STATE_SCRATCH = 48;
-export const STATE_WORDS = 64;
+/** The XMM registers, four words each; 16-byte aligned in linear memory. */
+export const STATE_XMM = 64;
+export const STATE_MXCSR = 96;
+/** Where memory operands of vector instructions are loaded, MMX operands are copied, and results are built (4 words each, aligned). */
+export const STATE_VECTOR = 100;
+export const STATE_MMX = 104;
+export const STATE_VECTOR_RESULT = 108;
+export const STATE_WORDS = 128;
+
+/** CPUID features that rows of the instruction table may need. */
+export const NEEDS_MMX = 1;
+export const NEEDS_SSE = 2;
+export const NEEDS_SSE2 = 4;
+export const NEEDS_SSE3 = 8;
+export const NEEDS_SSSE3 = 16;
+export const NEEDS_CLFLUSH = 32;
+export const NEEDS_MONITOR = 64;
 
 /** Instruction classes of the mix, in column order. */
 export const MIX_CLASSES = [

@@ -1,5 +1,6 @@
 // A machine without a kernel of ours, for images that bring their own: a multiboot loader, a serial port, two debug ports.
-import { type CpuModel, CS, DS, EAX, EBX, ES, FS, GS, SS } from "../cpu/cpu.ts";
+import { CS, DS, EAX, EBX, ES, FS, GS, SS } from "../cpu/cpu.ts";
+import type { CpuModel } from "../cpu/models.ts";
 import { setFlatSegment } from "../cpu/segments.ts";
 import { Machine, TIMER_IRQ } from "./machine.ts";
 import { BOOT_MAGIC, loadMultiboot, readMultiboot, writeInformation } from "./multiboot.ts";

@@ -1,5 +1,6 @@
 // A PC core: CPU, memory, 8259 pair, timer and clock joined, and the loop that runs them.
-import { Cpu, type CpuHost, type CpuModel, type Tier } from "../cpu/cpu.ts";
+import { Cpu, type CpuHost, type Tier } from "../cpu/cpu.ts";
+import type { CpuModel } from "../cpu/models.ts";
 import { Clock, NS_PER_UNIT } from "./clock.ts";
 import { Memory } from "./memory.ts";
 import { PIC_PORTS, Pic8259 } from "./pic.ts";

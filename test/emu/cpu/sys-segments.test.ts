@@ -1,7 +1,7 @@
 // Segment loads and limits, the instructions that ask about descriptors, control registers, CPUID.
 import { describe, expect, test } from "vitest";
 import { DS, EAX, EBX, ECX, EDX, ESP, FS } from "../../../src/emu/cpu/cpu.ts";
-import { FEATURES } from "../../../src/emu/cpu/cpuid.ts";
+import { DEFAULT_MODEL } from "../../../src/emu/cpu/models.ts";
 import {
   CODE,
   DATA,
@@ -198,10 +198,10 @@ test("CPUID: a Pentium II that says no more than it can", () => {
   expect(String.fromCharCode(...bytes)).toBe("GenuineIntel");
   expect((w.cpu.r[EAX] >> 8) & 15).toBe(6);
   expect((w.cpu.r[EAX] >> 4) & 15).toBe(5);
-  expect(w.cpu.r[EDX]).toBe(FEATURES);
+  expect(w.cpu.r[EDX]).toBe(DEFAULT_MODEL.edx);
   // CMOV and x87, no SSE.
-  expect(FEATURES & 0x8001).toBe(0x8001);
-  expect(FEATURES & 0x0600_0000).toBe(0);
+  expect(DEFAULT_MODEL.edx & 0x8001).toBe(0x8001);
+  expect(DEFAULT_MODEL.edx & 0x0600_0000).toBe(0);
 });
 
 test("LLDT: selectors with TI name descriptors of the LDT, which a task switch changes", () => {

@@ -40,11 +40,14 @@ function immediateFits(kind: OperandKind, o: Operand & { k: "imm" }): boolean {
   return !Number.isNaN(wrap(v.value, 8 * kind.encoded));
 }
 
+const BANKS = { mm: "mmx", xmm: "xmm" } as const;
+
 function matches(kind: OperandKind, o: Operand, form: Form): boolean {
   switch (kind.at) {
     case "rm":
+      if (o.k === "mm" || o.k === "xmm") return kind.register && kind.bank === BANKS[o.k];
       if (o.k === "gpr") {
-        if (!kind.register) return false;
+        if (!kind.register || kind.bank !== "general") return false;
         return (
           o.size === kind.size ||
           (o.size === 32 && kind.size === 16 && (form.bIsIndex || /^l(ar|sl)$/.test(form.names[0])))
@@ -52,6 +55,8 @@ function matches(kind: OperandKind, o: Operand, form: Form): boolean {
       }
       return o.k === "mem" && kind.memory && (o.bytes === 0 || kind.bytes === 0 || o.bytes === kind.bytes);
     case "reg":
+      if (o.k === "mm" || o.k === "xmm") return kind.bank === BANKS[o.k];
+      return o.k === "gpr" && kind.bank === "general" && o.size === kind.size;
     case "opreg":
       return o.k === "gpr" && o.size === kind.size;
     case "fixed":
@@ -176,6 +181,7 @@ function write(form: Form, operands: readonly Operand[], c: EncodeContext): numb
     const o = operands[i];
     if (kind.at === "opreg" && o.k === "gpr") opcode[opcode.length - 1] += o.n;
   });
+  if (form.mandatory !== 0) out.put(form.mandatory, 1);
   for (const b of opcode) out.put(b, 1);
   if (form.modrm) {
     const find = (...ats: string[]) => form.operands.findIndex((k) => ats.includes(k.at));
@@ -183,7 +189,8 @@ function write(form: Form, operands: readonly Operand[], c: EncodeContext): numb
     const ro = operands[r];
     const reg = form.digit >= 0 ? form.digit : ro && "n" in ro ? ro.n : 0;
     const e = operands[find("rm")];
-    if (e === undefined || e.k === "gpr") out.put(0xc0 | (reg << 3) | (e ? e.n : 0), 1);
+    if (e === undefined) out.put(0xc0 | (reg << 3) | (form.options.rm ?? 0), 1);
+    else if (e.k === "gpr" || e.k === "mm" || e.k === "xmm") out.put(0xc0 | (reg << 3) | e.n, 1);
     else if (e.k === "mem") putMemory(out, reg, e.mem, address, c.where);
   }
   for (const [i, kind] of form.operands.entries()) {

@@ -5,7 +5,7 @@ import { evaluate, type Lookup, type Value } from "./expression.ts";
 
 export type Operand =
   | { readonly k: "gpr"; readonly n: number; readonly size: Size }
-  | { readonly k: "seg" | "cr" | "dr" | "st"; readonly n: number }
+  | { readonly k: "seg" | "cr" | "dr" | "st" | "mm" | "xmm"; readonly n: number }
   | { readonly k: "mem"; readonly mem: Memory; readonly bytes: number; readonly far: boolean }
   | { readonly k: "imm"; readonly value: Value; readonly bytes: number; readonly distance: "" | "short" | "near" }
   | { readonly k: "far"; readonly selector: Value; readonly offset: Value };
@@ -26,7 +26,15 @@ const GPR: Readonly<Record<Size, readonly string[]>> = {
   32: ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"],
 };
 export const SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs"];
-const BYTES: Readonly<Record<string, number>> = { byte: 1, word: 2, dword: 4, qword: 8, tbyte: 10, tword: 10 };
+const BYTES: Readonly<Record<string, number>> = {
+  byte: 1,
+  word: 2,
+  dword: 4,
+  qword: 8,
+  tbyte: 10,
+  tword: 10,
+  oword: 16,
+};
 
 /** Names of the general registers of a size. */
 export function registerNames(size: Size): readonly string[] {
@@ -42,6 +50,8 @@ function register(text: string): Operand | null {
   if (seg >= 0) return { k: "seg", n: seg };
   const system = /^(cr|dr)([0-7])$/.exec(text);
   if (system) return { k: system[1] === "cr" ? "cr" : "dr", n: Number(system[2]) };
+  const vector = /^(mm|xmm)([0-7])$/.exec(text);
+  if (vector) return { k: vector[1] === "mm" ? "mm" : "xmm", n: Number(vector[2]) };
   const st = /^st(?:\(?([0-7])\)?)?$/.exec(text);
   if (st) return { k: "st", n: Number(st[1] ?? 0) };
   return null;
@@ -138,7 +148,7 @@ export function parseOperand(source: string, lookup: Lookup, where: string): Ope
   let far = false;
   let distance: "" | "short" | "near" = "";
   for (;;) {
-    const word = /^(byte|word|dword|qword|tbyte|tword|short|near|far|ptr|strict)\b\s*/i.exec(text);
+    const word = /^(byte|word|dword|qword|tbyte|tword|oword|short|near|far|ptr|strict)\b\s*/i.exec(text);
     if (!word) break;
     const w = word[1].toLowerCase();
     if (w in BYTES) bytes = BYTES[w];

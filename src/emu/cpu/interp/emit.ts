@@ -56,10 +56,20 @@ export const BINDINGS = [
   "fault",
   "bulkMove",
   "bulkFill",
+  "X",
+  "V",
+  "vl2",
+  "vl4",
+  "vl8",
+  "vl16",
+  "vs2",
+  "vs4",
+  "vs8",
+  "vs16",
 ] as const;
 
 /** Helpers that look at eip or the instruction count, or reach memory themselves. */
-const NEEDS_EXACT = new Set(["x87", "fwait", "enterNested"]);
+const NEEDS_EXACT = new Set(["x87", "fwait", "enterNested", "maskedStore"]);
 
 /** Index of scratch word in the array of each element size. */
 const SCRATCH: Readonly<Record<Size, number>> = { 8: STATE_SCRATCH * 4, 16: STATE_SCRATCH * 2, 32: STATE_SCRATCH };
@@ -159,6 +169,8 @@ class Emitter {
         return `t${e.id}`;
       case "ea":
         return this.ea();
+      case "vreg":
+        return `o.${e.slot}`;
       case "sel":
         return `S[${STATE_SEL + e.seg}]`;
       case "next":
@@ -412,6 +424,25 @@ class Emitter {
         if (exact) out.push("leave(o);");
         break;
       }
+      case "vload": {
+        const id = this.serial++;
+        const to = this.v(s.to);
+        this.linear(id, s.at, s.bytes, false);
+        if (s.aligned) out.push(`if(l${id}&15)fault(13,0);`);
+        out.push(`vl${s.bytes}(o,l${id},${to});`);
+        if (s.wide) for (let i = Math.max(s.bytes >> 2, 1); i < 4; i++) out.push(`S[(${to}>>2)+${i}]=0;`);
+        break;
+      }
+      case "vstore": {
+        const id = this.serial++;
+        this.linear(id, s.at, s.bytes, true);
+        if (s.aligned) out.push(`if(l${id}&15)fault(13,0);`);
+        out.push(`vs${s.bytes}(o,l${id},${this.v(s.from)});`);
+        break;
+      }
+      case "vec":
+        out.push(`V["${s.op}"](X,${this.v(s.d)},${this.v(s.s)},${s.bytes},${this.v(s.imm)});`);
+        break;
       case "raise":
         out.push(`fault(${s.vector},${this.v(s.code)});`);
         break;

@@ -21,6 +21,7 @@ import { GP, guestFault, NMI, raise } from "../fault.ts";
 import { IF, RF, TF } from "../flags.ts";
 import { deliverException, deliverInterrupt } from "../gates.ts";
 import {
+  admitted,
   decode,
   KEY_REP_SHIFT,
   MAX_LENGTH,
@@ -590,6 +591,7 @@ class Tier0 implements Engine {
         host2 = this.hostOfNext(la, user);
         op = this.decodeAcross(host, limit, host2, mode);
       }
+      op = admitted(op, cpu.features);
       const solo = op.form.sync || (op.form.string && op.key >> KEY_REP_SHIFT !== 0);
       if (solo && ops.length > 0) break;
       op.f = handlers.get(op.form, op.key);

@@ -43,9 +43,9 @@ export const BLOCK_DROPPED = 3;
 export type BlockFunction = () => number | undefined;
 
 /** Statements that can fault without going through enter(), which notes the operation. */
-const FAULTS_DIRECTLY = /\b(?:H\.|fault\(|l[rw]\()/;
+const FAULTS_DIRECTLY = /\b(?:H\.|V\[|fault\(|l[rw]\()/;
 /** Statements that can reach the block's own code. */
-const STORES = /\b(?:ws\d|cm\d|H\.)/;
+const STORES = /\b(?:ws\d|cm\d|vs\d|H\.)/;
 
 /** The handlers of one operation's source with its operands as literals. */
 function inlined(op: Op, n: number): string {

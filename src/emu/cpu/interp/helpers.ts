@@ -12,6 +12,24 @@ import { interrupt } from "../gates.ts";
 import { invlpg, lmsw, readCr, readSlow16, readSlow32, writeCr, writeSlow16, writeSlow32 } from "../mmu.ts";
 import { iret, sysenter, sysexit } from "../returns.ts";
 import { arpl, checkLimit, lar, lldt, loadSegment, loadTable, lsl, ltr, storeTable, verr, verw } from "../segments.ts";
+import {
+  checkMmx,
+  checkSse,
+  emms,
+  enterMmx,
+  extractWord,
+  fromGeneral,
+  getMmx,
+  insertWord,
+  loadMxcsr,
+  maskedStore,
+  monitor,
+  putMmx,
+  signMask,
+  toGeneral,
+} from "../simd/access.ts";
+import { compareFlags } from "../simd/compare.ts";
+import { scalarToInteger } from "../simd/convert.ts";
 import { checkIoPermission } from "../tasks.ts";
 
 /** Helpers take the processor and int32 values, and give an int32. */
@@ -334,6 +352,24 @@ export const helpers = {
     fxrstor(cpu, la);
     return 0;
   },
+  checkSse,
+  checkMmx,
+  enterMmx,
+  emms,
+  getMmx,
+  putMmx,
+  fromGeneral,
+  toGeneral,
+  insertWord,
+  extractWord,
+  signMask,
+  loadMxcsr,
+  maskedStore,
+  monitor,
+  compareFlags: (cpu: Cpu, d: number, s: number, width: number, anyNaN: number): number =>
+    compareFlags(cpu.simd, d, s, width === 4 ? 4 : 8, anyNaN !== 0),
+  scalarToInteger: (cpu: Cpu, s: number, width: number, truncate: number): number =>
+    scalarToInteger(cpu.simd, s, width === 8, truncate !== 0),
   bswap: (v: number): number => (v << 24) | ((v & 0xff00) << 8) | ((v >>> 8) & 0xff00) | (v >>> 24),
   /** High word of the unsigned product. */
   mulhu: (a: number, b: number): number => {

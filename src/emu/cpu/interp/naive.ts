@@ -7,6 +7,7 @@ import { AF, CF, OF, PF, parityEven, SF, ZF } from "../flags.ts";
 import { fpuExact } from "../fpu/fpu.ts";
 import { deliverException } from "../gates.ts";
 import {
+  admitted,
   BYTE_INDEX,
   decode,
   KEYS_PER_FORM,
@@ -29,6 +30,7 @@ import {
   writeSlow16,
   writeSlow32,
 } from "../mmu.ts";
+import { vectorOperations } from "../simd/operations.ts";
 import { CS, ECX, SS, STATE_CODE, STATE_EFLAGS } from "../state.ts";
 import { type Helper, helpers } from "./helpers.ts";
 
@@ -142,6 +144,8 @@ class Evaluation {
         return this.tmps[e.id];
       case "ea":
         return this.ea();
+      case "vreg":
+        return this.op[e.slot];
       case "sel":
         return this.cpu.sel[e.seg] & 0xffff;
       case "next":
@@ -226,6 +230,26 @@ class Evaluation {
     this.setFlags(CF | OF | AF | SF | ZF | PF, flags);
   }
 
+  private loadVector(s: Stmt & { k: "vload" }): void {
+    const { state } = this.cpu;
+    const la = this.linear(s.at, s.bytes, false);
+    if (s.aligned && la & 15) raise(this.cpu, GP, 0);
+    const words: number[] = [];
+    if (s.bytes === 2) words.push(this.read(16, la));
+    else for (let i = 0; i < s.bytes; i += 4) words.push(this.read(32, (la + i) | 0));
+    while (s.wide && words.length < 4) words.push(0);
+    state.set(words, this.value(s.to) >> 2);
+  }
+
+  private storeVector(s: Stmt & { k: "vstore" }): void {
+    const la = this.linear(s.at, s.bytes, true);
+    if (s.aligned && la & 15) raise(this.cpu, GP, 0);
+    translateForWrite(this.cpu, la, s.bytes, this.user);
+    const from = this.value(s.from) >> 2;
+    if (s.bytes === 2) this.write(16, la, this.cpu.state[from]);
+    else for (let i = 0; i < s.bytes >> 2; i++) this.write(32, (la + 4 * i) | 0, this.cpu.state[from + i]);
+  }
+
   private stmt(s: Stmt): void {
     const { cpu, tmps } = this;
     switch (s.k) {
@@ -301,6 +325,15 @@ class Evaluation {
         throw jumped;
       case "call":
         tmps[s.id] = (helperTable[s.fn] as Helper)(cpu, ...s.args.map((a) => this.value(a)));
+        break;
+      case "vload":
+        this.loadVector(s);
+        break;
+      case "vstore":
+        this.storeVector(s);
+        break;
+      case "vec":
+        vectorOperations[s.op](cpu.simd, this.value(s.d), this.value(s.s), s.bytes, this.value(s.imm));
         break;
       case "raise":
         raise(cpu, s.vector, this.value(s.code));
@@ -409,7 +442,7 @@ function fetch(cpu: Cpu): Op {
     op = decode(bytes, 0, most, 0, mode);
   }
   // The rest of it lies beyond the limit.
-  return op ?? raise(cpu, GP, 0);
+  return op === null ? raise(cpu, GP, 0) : admitted(op, cpu.features);
 }
 
 /**

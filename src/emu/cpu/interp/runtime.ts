@@ -6,6 +6,7 @@ import { GP, raise, SS_FAULT } from "../fault.ts";
 import { DF as FLAG_DF, parityEven } from "../flags.ts";
 import type { Op } from "../isa/decode.ts";
 import { readSlow8, readSlow16, readSlow32, translateForWrite, writeSlow8, writeSlow16, writeSlow32 } from "../mmu.ts";
+import { vectorOperations } from "../simd/operations.ts";
 import { CS, EAX, ECX, EDI, ESI, SS, STATE_EFLAGS, STATE_EIP, STATE_LEFT, STATE_OP, STATE_SCRATCH } from "../state.ts";
 import { BINDINGS } from "./emit.ts";
 import { helpers, setArithFlags } from "./helpers.ts";
@@ -177,6 +178,82 @@ export function makeRuntime(cpu: Cpu, user: boolean): unknown[] {
     S[STATE_LEFT] -= n;
   };
 
+  // Vector operands: between memory and the state block, whose byte offsets are host addresses.
+  const vl2 = (o: Op, la: number, to: number): void => {
+    I32[to >> 2] = rs16(o, la);
+  };
+  const vl4 = (o: Op, la: number, to: number): void => {
+    const e = TR[la >>> 12];
+    I32[to >> 2] = ((e | la) & 3) === 0 ? I32[(e + la) >> 2] : rs32(o, la);
+  };
+  const vl8 = (o: Op, la: number, to: number): void => {
+    const e = TR[la >>> 12];
+    const at = to >> 2;
+    if ((e & 0xfff) === 0 && (la & 0xfff) <= 0xff8) {
+      const host = (e + la) | 0;
+      if ((la & 3) === 0) {
+        I32[at] = I32[host >> 2];
+        I32[at + 1] = I32[(host >> 2) + 1];
+      } else {
+        I32[at] = view.getInt32(host, true);
+        I32[at + 1] = view.getInt32(host + 4, true);
+      }
+      return;
+    }
+    const low = rs32(o, la);
+    I32[at + 1] = rs32(o, (la + 4) | 0);
+    I32[at] = low;
+  };
+  const vl16 = (o: Op, la: number, to: number): void => {
+    const e = TR[la >>> 12];
+    const at = to >> 2;
+    if ((e & 0xfff) === 0 && (la & 0xfff) <= 0xff0) {
+      const host = (e + la) | 0;
+      if ((la & 3) === 0) {
+        const from = host >> 2;
+        I32[at] = I32[from];
+        I32[at + 1] = I32[from + 1];
+        I32[at + 2] = I32[from + 2];
+        I32[at + 3] = I32[from + 3];
+      } else {
+        I32[at] = view.getInt32(host, true);
+        I32[at + 1] = view.getInt32(host + 4, true);
+        I32[at + 2] = view.getInt32(host + 8, true);
+        I32[at + 3] = view.getInt32(host + 12, true);
+      }
+      return;
+    }
+    const a = rs32(o, la);
+    const b = rs32(o, (la + 4) | 0);
+    const c = rs32(o, (la + 8) | 0);
+    I32[at + 3] = rs32(o, (la + 12) | 0);
+    I32[at] = a;
+    I32[at + 1] = b;
+    I32[at + 2] = c;
+  };
+  const vs2 = (o: Op, la: number, from: number): void => ws16(o, la, I32[from >> 2]);
+  const vs4 = (o: Op, la: number, from: number): void => {
+    const e = TW[la >>> 12];
+    if (((e | la) & 3) === 0) I32[(e + la) >> 2] = I32[from >> 2];
+    else ws32(o, la, I32[from >> 2]);
+  };
+  const vectorStore = (o: Op, la: number, from: number, bytes: number): void => {
+    const e = TW[la >>> 12];
+    if ((e & 0xfff) === 0 && (la & 0xfff) <= 0x1000 - bytes) {
+      const host = (e + la) | 0;
+      if ((la & 3) === 0) {
+        for (let i = 0; i < bytes; i += 4) I32[(host + i) >> 2] = I32[(from + i) >> 2];
+      } else {
+        for (let i = 0; i < bytes; i += 4) view.setInt32(host + i, I32[(from + i) >> 2], true);
+      }
+      return;
+    }
+    pw(o, la, bytes);
+    for (let i = 0; i < bytes; i += 4) ws32(o, (la + i) | 0, I32[(from + i) >> 2]);
+  };
+  const vs8 = (o: Op, la: number, from: number): void => vectorStore(o, la, from, 8);
+  const vs16 = (o: Op, la: number, from: number): void => vectorStore(o, la, from, 16);
+
   const values: Readonly<Record<(typeof BINDINGS)[number], unknown>> = {
     cpu,
     H: helpers,
@@ -210,6 +287,16 @@ export function makeRuntime(cpu: Cpu, user: boolean): unknown[] {
     fault: (vector: number, code: number): never => raise(cpu, vector, code),
     bulkMove,
     bulkFill,
+    X: cpu.simd,
+    V: vectorOperations,
+    vl2,
+    vl4,
+    vl8,
+    vl16,
+    vs2,
+    vs4,
+    vs8,
+    vs16,
   };
   return BINDINGS.map((name) => values[name]);
 }

@@ -1,6 +1,6 @@
 // The decoder: from bytes to one decoded operation. Table-driven: it knows prefixes, ModRM, SIB, displacements and
 // immediates; which opcode has which comes from the forms.
-import { CS, DS, EBP, EBX, EDI, ESI, ESP, FS, SS } from "../state.ts";
+import { CS, DS, EBP, EBX, EDI, ESI, ESP, FS, SS, STATE_XMM } from "../state.ts";
 import type { Form } from "./forms.ts";
 import type { Spec } from "./sem.ts";
 import { BAD_LENGTH, BAD_OPCODE, instructionSet } from "./table.ts";
@@ -62,8 +62,9 @@ export class Op {
 /** Where each byte register lies in the byte view of the registers: AL CL DL BL AH CH DH BH. */
 export const BYTE_INDEX = [0, 4, 8, 12, 1, 5, 9, 13];
 
-/** Index of register n in the view of its size (0: n itself). */
+/** Index of register n in the view of its size (0: n itself); of an XMM register (128) its byte offset in the state block. */
 export function regIndex(n: number, size: number): number {
+  if (size === 128) return 4 * STATE_XMM + 16 * n;
   return size === 8 ? BYTE_INDEX[n] : size === 16 ? n * 2 : n;
 }
 
@@ -89,12 +90,14 @@ export function decode(u8: Uint8Array, at: number, limit: number, off: number, m
   let segment = -1;
   let rep = 0;
   let lock = false;
+  let has66 = 0;
   let opcode = 0;
   prefixes: for (;;) {
     if (pos >= stop) return short(at, stop, off);
     opcode = u8[pos++];
     switch (opcode) {
       case 0x66:
+        has66 = 1;
         size16 = (mode & MODE_CODE16) ^ 1;
         break;
       case 0x67:
@@ -127,17 +130,26 @@ export function decode(u8: Uint8Array, at: number, limit: number, off: number, m
   if (opcode === 0x0f) {
     if (pos >= stop) return short(at, stop, off);
     opcode = u8[pos++];
-    map = instructionSet.maps[size16][1];
+    let number = 1;
+    if (opcode === 0x38 || opcode === 0x3a) {
+      if (pos >= stop) return short(at, stop, off);
+      number = opcode === 0x38 ? 2 : 3;
+      opcode = u8[pos++];
+    }
+    map = instructionSet.maps[size16][number];
   }
   const entry = map[opcode];
   if (entry === null) return bad(at, pos, off);
-  let form = entry.forms[0];
+  // F2 and F3 select before 66 does, the last of them first.
+  let index = entry.exact ? 16 * (rep === 0 ? has66 : rep === 2 ? 2 : 3) : 0;
   let modrm = 0;
   if (entry.modrm) {
     if (pos >= stop) return short(at, stop, off);
     modrm = u8[pos++];
-    form = entry.forms[((modrm >> 3) & 7) | (modrm >= 0xc0 ? 8 : 0)];
+    index |= ((modrm >> 3) & 7) | (modrm >= 0xc0 ? 8 : 0);
   }
+  let form = entry.forms[index];
+  if (form !== null && form.options.rm !== undefined) form = entry.byRm.get(8 * index + (modrm & 7)) ?? null;
   if (form === null) return bad(at, pos, off);
   if (lock && !(form.options.lock === true && modrm < 0xc0)) return bad(at, pos, off);
 
@@ -238,6 +250,12 @@ export function decode(u8: Uint8Array, at: number, limit: number, off: number, m
     (addr16 ? KEY_ADDR16 : 0) |
     (form.string ? rep << KEY_REP_SHIFT : 0);
   return op;
+}
+
+/** The operation itself, or #UD in its place when it needs features that the processor does not have. */
+export function admitted(op: Op, features: number): Op {
+  if ((op.form.needs & ~features) === 0) return op;
+  return fixed(BAD_OPCODE, op.off, op.end - op.off);
 }
 
 /** The specialisation that a key stands for. */

@@ -23,8 +23,12 @@ export type OperandAt =
   | "source" // [DS:ESI]
   | "dest"; // [ES:EDI]
 
+/** Registers that an operand may name. */
+export type Bank = "general" | "mmx" | "xmm";
+
 export interface OperandKind {
   readonly at: OperandAt;
+  readonly bank: Bank;
   /** Letters in the table, such as "Ev". */
   readonly text: string;
   /** Width of what is read or written through get and set. */
@@ -67,12 +71,18 @@ export interface Options {
   popEa?: boolean;
   /** A second encoding of another row: decoded, never chosen by the assembler. */
   alias?: boolean;
+  /** NEEDS_* features of CPUID without which the encoding is #UD. */
+  needs?: number;
+  /** ModRM.rm must have this value (instructions that use it as an opcode extension). */
+  rm?: number;
+  /** The vector operation of the row, as in the IR's `vec` (for reports and compilers). */
+  vector?: string;
 }
 
 export interface Row {
   /** "names for 16/names for 32", or one list for both; comma-separated, the first is what the disassembler prints. */
   readonly names: string;
-  /** Opcode bytes in hexadecimal, then /digit. */
+  /** Opcode bytes in hexadecimal, then /digit; in front "66", "f2" or "f3" when that prefix selects the row, "np" when none may. */
   readonly code: string;
   readonly operands: string;
   readonly sem: (m: Sem) => void;
@@ -84,6 +94,11 @@ export interface Form {
   readonly id: number;
   readonly names: readonly string[];
   readonly opcode: readonly number[];
+  /** Prefixes select among rows of this opcode; `mandatory` is this one's, 0 for none. */
+  readonly exact: boolean;
+  readonly mandatory: number;
+  /** NEEDS_* features. */
+  readonly needs: number;
   /** ModRM.reg when it extends the opcode, else -1. */
   readonly digit: number;
   readonly modrm: boolean;
@@ -120,6 +135,7 @@ const SEGMENT_NAMES = ["ES", "CS", "SS", "DS", "FS", "GS"];
 function operand(text: string, size: Size, first: boolean): OperandKind {
   const base = {
     text,
+    bank: "general" as Bank,
     size,
     bytes: 0,
     reg: 0,
@@ -146,9 +162,22 @@ function operand(text: string, size: Size, first: boolean): OperandKind {
     case "R":
       return { ...base, at: "rm", size: sized, register: true };
     case "M": {
-      const bytes = { b: 1, w: 2, d: 4, q: 8, p: (size >> 3) + 2, a: size >> 2, s: 6, "": 0, x: 0 }[width] ?? size >> 3;
+      const bytes =
+        { b: 1, w: 2, d: 4, q: 8, o: 16, p: (size >> 3) + 2, a: size >> 2, s: 6, "": 0, x: 0 }[width] ?? size >> 3;
       return { ...base, at: "rm", size: sized, bytes, memory: true };
     }
+    case "P":
+      return { ...base, at: "reg", bank: "mmx", size: 32 };
+    case "Q":
+      return { ...base, at: "rm", bank: "mmx", size: 32, bytes: VECTOR_BYTES[width], register: true, memory: true };
+    case "N":
+      return { ...base, at: "rm", bank: "mmx", size: 32, register: true };
+    case "V":
+      return { ...base, at: "reg", bank: "xmm", size: 32 };
+    case "W":
+      return { ...base, at: "rm", bank: "xmm", size: 32, bytes: VECTOR_BYTES[width], register: true, memory: true };
+    case "H":
+      return { ...base, at: "rm", bank: "xmm", size: 32, register: true };
     case "F":
       return { ...base, at: "rm", size: 32, register: true, memory: true };
     case "G":
@@ -179,6 +208,15 @@ function operand(text: string, size: Size, first: boolean): OperandKind {
   }
 }
 
+const VECTOR_BYTES: Readonly<Record<string, number>> = { w: 2, d: 4, q: 8, o: 16 };
+const MANDATORY: Readonly<Record<string, number>> = { np: 0, "66": 0x66, f2: 0xf2, f3: 0xf3 };
+
+/** How register numbers of an operand are kept in a decoded operation: the operand's width, see regIndex. */
+function registerWidth(kind: OperandKind | undefined): number {
+  if (kind === undefined) return 0;
+  return kind.bank === "xmm" ? 128 : kind.bank === "mmx" ? 64 : kind.size;
+}
+
 /** Does any operand depend on the operand size? */
 const SIZED = /^(?:[EGZIJORMUXY]v|Ibs|eAX|Ap|Mp|Ma|M)$/;
 
@@ -189,6 +227,8 @@ function expand(row: Row, firstId: number): Form[] {
   const sizes: Size[] = sized ? [32, 16] : [row.options.size ?? (isByte ? 8 : 32)];
   const tokens = row.code.split(" ");
   const digit = tokens.at(-1)?.startsWith("/") ? Number(tokens.pop()?.slice(1)) : -1;
+  const exact = tokens.length > 1 && tokens[0] in MANDATORY;
+  const mandatory = exact ? MANDATORY[tokens.shift() as string] : 0;
   const opcode = tokens.map((t) => Number.parseInt(t, 16));
   return sizes.map((size, n) => {
     const [names16, names32 = names16] = row.names.split("/");
@@ -202,6 +242,9 @@ function expand(row: Row, firstId: number): Form[] {
       id: firstId + n,
       names: (size === 16 ? names16 : names32).split(","),
       opcode,
+      exact,
+      mandatory,
+      needs: row.options.needs ?? 0,
       digit,
       modrm,
       operands,
@@ -217,37 +260,49 @@ function expand(row: Row, firstId: number): Form[] {
       relBytes: find("rel")?.encoded ?? 0,
       imm2Bytes: far ? 2 : (find("imm2")?.encoded ?? 0),
       moffs: find("moffs") !== undefined,
-      aSize: (find("rm") ?? find("opreg"))?.size ?? 0,
-      bSize: find("reg")?.size ?? 0,
+      aSize: registerWidth(find("rm") ?? find("opreg")),
+      bSize: registerWidth(find("reg")),
       bIsIndex: index !== undefined,
     };
   });
 }
 
-/** What an opcode leads to: without ModRM forms[0]; with it, indexed by ModRM.reg, +8 when mod is 3. */
+/**
+ * What an opcode leads to: without ModRM forms[0]; with it, indexed by ModRM.reg, +8 when mod is 3. Where prefixes select
+ * (`exact`), 16 times prefixClass() is added.
+ */
 export interface OpcodeEntry {
   readonly modrm: boolean;
+  exact: boolean;
   readonly forms: (Form | null)[];
+  /** Forms that look at ModRM.rm too, by index in `forms` * 8 + rm; `forms` holds one of them. */
+  readonly byRm: Map<number, Form>;
 }
+
+/** Class of the mandatory prefix: 0 none, 1 66, 2 F3, 3 F2. */
+export function prefixClass(mandatory: number): number {
+  return mandatory === 0x66 ? 1 : mandatory === 0xf3 ? 2 : mandatory === 0xf2 ? 3 : 0;
+}
+
+/** Opcode maps: one byte, 0F, 0F 38, 0F 3A. */
+export const MAPS = 4;
 
 export interface InstructionSet {
   readonly forms: readonly Form[];
-  /** [operand size 16 ? 1 : 0][two-byte map ? 1 : 0][opcode]. */
+  /** [operand size 16 ? 1 : 0][opcode map][last opcode byte]. */
   readonly maps: readonly (readonly (readonly (OpcodeEntry | null)[])[])[];
   /** Forms by mnemonic. */
   readonly byName: ReadonlyMap<string, readonly Form[]>;
 }
 
 /**
- * Expand the table. Throws when two rows claim the same encoding, so a table that loads has none that overlap.
+ * Expand the table. Throws when two rows claim the same encoding, so a table that loads has none that overlap; a row
+ * whose prefix selects it takes that prefix from a row that says nothing of prefixes (PAUSE from NOP).
  */
 export function buildSet(rows: readonly Row[]): InstructionSet {
   const forms: Form[] = [];
-  const empty = (): (OpcodeEntry | null)[] => new Array(256).fill(null);
-  const maps = [
-    [empty(), empty()],
-    [empty(), empty()],
-  ];
+  const empty = () => Array.from({ length: MAPS }, (): (OpcodeEntry | null)[] => new Array(256).fill(null));
+  const maps = [empty(), empty()];
   const byName = new Map<string, Form[]>();
   for (const row of rows) {
     for (const form of expand(row, forms.length)) {
@@ -257,6 +312,10 @@ export function buildSet(rows: readonly Row[]): InstructionSet {
         if (list) list.push(form);
         else byName.set(name, [form]);
       }
+    }
+  }
+  for (const exact of [false, true]) {
+    for (const form of forms.filter((f) => f.exact === exact)) {
       if (!form.sized || form.size === 32) enter(maps[0], form);
       if (!form.sized || form.size === 16) enter(maps[1], form);
     }
@@ -264,26 +323,48 @@ export function buildSet(rows: readonly Row[]): InstructionSet {
   return { forms, maps, byName };
 }
 
+/** Opcode map and the number of opcode bytes that lead into it. */
+function mapOf(opcode: readonly number[]): readonly [number, number] {
+  if (opcode[0] !== 0x0f || opcode.length === 1) return [0, 0];
+  return opcode[1] === 0x38 ? [2, 2] : opcode[1] === 0x3a ? [3, 2] : [1, 1];
+}
+
 function enter(maps: (OpcodeEntry | null)[][], form: Form): void {
-  const two = form.opcode[0] === 0x0f && form.opcode.length > 1;
-  const map = maps[two ? 1 : 0];
-  const opcode = form.opcode[two ? 1 : 0];
-  const exactModrm = form.opcode[two ? 2 : 1];
+  const [number, lead] = mapOf(form.opcode);
+  const map = maps[number];
+  const opcode = form.opcode[lead];
   const span = form.operands.some((o) => o.at === "opreg") ? 8 : 1;
   for (let n = form.options.skipFirst === true ? 1 : 0; n < span; n++) {
     let entry = map[opcode + n];
     if (entry === null) {
-      entry = { modrm: form.modrm, forms: new Array(form.modrm ? 16 : 1).fill(null) };
+      entry = { modrm: form.modrm, exact: false, forms: new Array(4 * 16).fill(null), byRm: new Map() };
       map[opcode + n] = entry;
     }
     if (entry.modrm !== form.modrm) throw new Error(`opcode ${opcode.toString(16)}: ModRM or not?`);
-    const rm = form.operands.find((o) => o.at === "rm");
-    for (let i = 0; i < entry.forms.length; i++) {
-      if (form.digit >= 0 && (i & 7) !== form.digit) continue;
-      if (form.modrm && rm && !(i < 8 ? rm.memory : rm.register)) continue;
-      if (form.modrm && !rm && exactModrm === undefined && i < 8 && form.digit >= 0) continue;
-      if (entry.forms[i] !== null) throw new Error(`${form.names[0]} and ${entry.forms[i]?.names[0]} overlap`);
-      entry.forms[i] = form;
+    if (form.exact) entry.exact = true;
+    const classes = form.exact ? [prefixClass(form.mandatory)] : [0, 1, 2, 3];
+    for (const cls of classes) {
+      for (let i = 0; i < (form.modrm ? 16 : 1); i++) if (accepts(form, i)) claim(entry, 16 * cls + i, form);
     }
   }
+}
+
+/** Does a form take a ModRM byte with this ModRM.reg (+8: mod is 3)? */
+function accepts(form: Form, i: number): boolean {
+  if (!form.modrm) return true;
+  if (form.digit >= 0 && (i & 7) !== form.digit) return false;
+  const rm = form.operands.find((o) => o.at === "rm");
+  if (rm) return i < 8 ? rm.memory : rm.register;
+  return i >= 8 || form.digit < 0;
+}
+
+function claim(entry: OpcodeEntry, i: number, form: Form): void {
+  const known = entry.forms[i];
+  const { rm } = form.options;
+  if (rm !== undefined && (known === null || known.options.rm !== undefined) && !entry.byRm.has(8 * i + rm)) {
+    entry.byRm.set(8 * i + rm, form);
+  } else if (known !== null && !(form.exact && !known.exact)) {
+    throw new Error(`${form.names[0]} and ${known.names[0]} overlap`);
+  }
+  entry.forms[i] = form;
 }

@@ -48,6 +48,8 @@ export type Expr =
   | { readonly k: "target" }
   /** The memory operand's offset in its segment. */
   | { readonly k: "ea" }
+  /** A vector register operand: its byte offset in the state block (XMM), or its number (MMX). */
+  | { readonly k: "vreg"; readonly slot: Slot }
   /** The selector in a segment register. */
   | { readonly k: "sel"; readonly seg: number };
 
@@ -97,7 +99,39 @@ export type Stmt =
   | { readonly k: "jump"; readonly to: Expr; readonly direct: boolean }
   /** A named helper (helpers.ts); with `id`, its result. Pure helpers change nothing but may fault. */
   | { readonly k: "call"; readonly id: number; readonly fn: string; readonly args: readonly Expr[] }
-  | { readonly k: "raise"; readonly vector: number; readonly code: Expr };
+  | { readonly k: "raise"; readonly vector: number; readonly code: Expr }
+  /** Memory to the state block at byte offset `to`; `aligned`: #GP(0) unless 16-byte aligned; `wide`: clear up to 16 bytes. */
+  | {
+      readonly k: "vload";
+      readonly bytes: VectorBytes;
+      readonly at: Addr;
+      readonly aligned: boolean;
+      readonly to: Expr;
+      readonly wide: boolean;
+    }
+  /** State block at byte offset `from` to memory, complete or not at all. */
+  | {
+      readonly k: "vstore";
+      readonly bytes: VectorBytes;
+      readonly at: Addr;
+      readonly aligned: boolean;
+      readonly from: Expr;
+    }
+  /**
+   * A vector operation (simd/operations.ts) on byte offsets in the state block: `d` becomes `d` op `s` over `bytes` bytes.
+   * `op` names operation and lanes, as "add.f64" or "addsat.u8". It may raise #XM, having changed MXCSR only.
+   */
+  | {
+      readonly k: "vec";
+      readonly op: string;
+      readonly d: Expr;
+      readonly s: Expr;
+      readonly bytes: VectorBytes;
+      readonly imm: Expr;
+    };
+
+/** Bytes of a vector operand. */
+export type VectorBytes = 2 | 4 | 8 | 16;
 
 export const constant = (v: number): Expr => ({ k: "const", v: v | 0 });
 

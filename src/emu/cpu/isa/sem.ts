@@ -12,6 +12,7 @@ import {
   type Size,
   type Slot,
   type Stmt,
+  type VectorBytes,
   zx,
 } from "./ir.ts";
 
@@ -156,6 +157,24 @@ export class Sem {
   address(bytes = 0): Addr {
     const off = add(this.ea(), constant(bytes));
     return { seg: "op", off: bytes !== 0 && this.spec.addr16 ? zx(16, off) : off };
+  }
+
+  /** Place of vector register operand i: byte offset of an XMM register, number of an MMX register. */
+  vreg(i: number): Expr {
+    return { k: "vreg", slot: this.kind(i).at === "reg" ? "b" : "a" };
+  }
+
+  vload(bytes: VectorBytes, to: Expr, options: { aligned?: boolean; wide?: boolean } = {}): void {
+    const { aligned = false, wide = false } = options;
+    this.emit({ k: "vload", bytes, at: this.address(), aligned, to, wide });
+  }
+
+  vstore(bytes: VectorBytes, from: Expr, aligned = false): void {
+    this.emit({ k: "vstore", bytes, at: this.address(), aligned, from });
+  }
+
+  vec(op: string, d: Expr, s: Expr, bytes: VectorBytes, imm: Expr = constant(0)): void {
+    this.emit({ k: "vec", op, d, s, bytes, imm });
   }
 
   private ref(i: number): RegRef {

@@ -5,6 +5,9 @@ import { aluTable } from "./rows/alu.ts";
 import { controlTable } from "./rows/control.ts";
 import { moveTable } from "./rows/move.ts";
 import { shiftTable } from "./rows/shift.ts";
+import { simdFloatTable } from "./rows/simd-float.ts";
+import { simdIntegerTable } from "./rows/simd-integer.ts";
+import { simdMoveTable } from "./rows/simd-move.ts";
 import { stackTable } from "./rows/stack.ts";
 import { stringTable } from "./rows/string.ts";
 import { systemTable } from "./rows/system.ts";
@@ -17,6 +20,9 @@ export const instructionSet: InstructionSet = buildSet([
   ...controlTable,
   ...stringTable,
   ...systemTable,
+  ...simdMoveTable,
+  ...simdIntegerTable,
+  ...simdFloatTable,
 ]);
 
 /** What undecodable bytes decode to: a form whose meaning is the fault. */
@@ -25,6 +31,9 @@ function faultForm(offset: number, name: string, vector: number, code: number): 
     id: instructionSet.forms.length + offset,
     names: [name],
     opcode: [],
+    exact: false,
+    mandatory: 0,
+    needs: 0,
     digit: -1,
     modrm: false,
     operands: [],

@@ -1,7 +1,6 @@
 // The kernel's entry side: guest text and tables at boot, what tasks need of it (stacks, first registers, switches), and
 // where the CPU's kcalls and probes arrive.
 import { EAX, ESP } from "../../cpu/cpu.ts";
-import { FEATURES } from "../../cpu/cpuid.ts";
 import { TIMER_IRQ } from "../../machine/machine.ts";
 import { BOOT_TIME_MS, type Kernel } from "../kernel.ts";
 import { SYSCALLS } from "../syscalls.ts";
@@ -47,8 +46,6 @@ export class Entry {
     vdso: [PHYS.VDSO >>> 12],
     vvar: [PHYS.VVAR >>> 12],
   };
-  /** AT_HWCAP: the features of CPUID leaf 1. */
-  readonly hwcap: number = FEATURES;
   readonly paths: Paths;
   readonly frames: FrameContext;
   private readonly probes: Probes | null;

@@ -1,5 +1,4 @@
 // The first stack of a program: strings, auxiliary vector, environment and argument pointers (create_elf_tables).
-import { FEATURES } from "../../cpu/cpuid.ts";
 import { VDSO_BASE, VVAR_BASE } from "../entry/layout.ts";
 import { ENOMEM, SysError } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
@@ -141,7 +140,7 @@ function auxiliary(
     [AT.SYSINFO, k.entry.sysinfo(t.ku)],
     [AT.SYSINFO_EHDR, t.mm!.vdso],
     [AT.MINSIGSTKSZ, SIGFRAME_BYTES],
-    [AT.HWCAP, FEATURES],
+    [AT.HWCAP, k.cpu.model.edx],
     [AT.PAGESZ, PAGE],
     [AT.CLKTCK, USER_HZ],
     [AT.PHDR, c.program.phdr],

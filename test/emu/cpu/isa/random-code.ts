@@ -52,6 +52,7 @@ export function randomInstruction(random: Random, form: Form): Uint8Array {
   if (inMemory && random.chance(8)) out.push(random.pick([0x64, 0x65, 0x3e, 0x36]));
   if (form.string && random.chance(60)) out.push(random.pick([0xf2, 0xf3]));
   if (form.options.lock && inMemory && random.chance(10)) out.push(0xf0);
+  if (form.mandatory) out.push(form.mandatory);
   const opcode = [...form.opcode];
   if (form.operands.some((o) => o.at === "opreg")) {
     opcode[opcode.length - 1] += form.options.skipFirst ? 1 + random.below(7) : random.below(8);
@@ -60,7 +61,7 @@ export function randomInstruction(random: Random, form: Form): Uint8Array {
   if (form.modrm) {
     const reg = form.digit >= 0 ? form.digit : random.below(form.operands.some((o) => o.at === "sreg") ? 6 : 8);
     if (inMemory) out.push(...memory(random, reg));
-    else out.push(0xc0 | (reg << 3) | random.below(8));
+    else out.push(0xc0 | (reg << 3) | (form.options.rm ?? random.below(8)));
   }
   if (form.moffs) out.push(...le32(address(random)));
   out.push(...immediate(random, form.immBytes), ...immediate(random, form.imm2Bytes));

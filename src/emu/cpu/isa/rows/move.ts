@@ -231,8 +231,10 @@ export const moveTable: readonly Row[] = [
   row("aas", "3f", "", asciiAdjust(sub), { ...BCD, u: "OSZP", r: "A", size: 8 }),
   row("aam", "d4", "Ib", aam, { ...BCD, u: "OAC", cls: "div" }),
   row("aad", "d5", "Ib", aad, { ...BCD, u: "OAC", cls: "mul" }),
-  // 0F 18 to 0F 1F are hint NOPs on every P6: PREFETCHh, the long NOP, and what later became ENDBR32.
-  ...[0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f].map((n) =>
+  // 0F 18 to 0F 1F are hint NOPs on every P6: PREFETCHh (its own rows), the long NOP, and what later became ENDBR32.
+  ...[0, 1, 2, 3].map((digit) => row("hintnop18", `0f 18 /${digit}`, "Rv", nothing, { alias: true })),
+  ...[4, 5, 6, 7].map((digit) => row("hintnop18", `0f 18 /${digit}`, "Ev", nothing, { alias: true })),
+  ...[0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f].map((n) =>
     row(n === 0x1f ? "nop" : `hintnop${hex(n)}`, `0f ${hex(n)}`, "Ev Gv", nothing, { alias: n !== 0x1f }),
   ),
 ];

@@ -1,5 +1,5 @@
 // The files of /proc itself: memory, processor, versions, and the settings of /proc/sys that programs read.
-import { FEATURES, SIGNATURE } from "../../../cpu/cpuid.ts";
+import type { CpuModel } from "../../../cpu/models.ts";
 import { EINVAL, EPERM } from "../../errno.ts";
 import type { Kernel } from "../../kernel.ts";
 import { UTSNAME } from "../../misc.ts";
@@ -58,18 +58,32 @@ const FLAGS =
     " ",
   );
 
+/** Names of CPUID.1:ECX's bits 0 to 9. */
+const MORE_FLAGS = "pni pclmulqdq dtes64 monitor ds_cpl vmx smx est tm2 ssse3".split(" ");
+
+function flagsOf(model: CpuModel): string {
+  const named = (names: readonly string[], bits: number) =>
+    names.filter((name, bit) => name !== "_" && (bits >>> bit) & 1);
+  return [...named(FLAGS, model.edx), ...named(MORE_FLAGS, model.ecx)].join(" ");
+}
+
+function signatureOf({ signature }: CpuModel): { family: number; number: number; stepping: number } {
+  return { family: (signature >> 8) & 15, number: (signature >> 4) & 15, stepping: signature & 15 };
+}
+
 function cpuinfo(k: Kernel): string {
   const mhz = 1000 / k.nsPerUnit;
-  const flags = FLAGS.filter((name, bit) => name !== "_" && (FEATURES >>> bit) & 1).join(" ");
+  const { model } = k.cpu;
+  const { family, number, stepping } = signatureOf(model);
   const rows: [string, string | number][] = [
     ["processor\t", 0],
     ["vendor_id\t", "GenuineIntel"],
-    ["cpu family\t", (SIGNATURE >> 8) & 15],
-    ["model\t\t", (SIGNATURE >> 4) & 15],
-    ["model name\t", "Pentium II (Deschutes)"],
-    ["stepping\t", SIGNATURE & 15],
+    ["cpu family\t", family],
+    ["model\t\t", number],
+    ["model name\t", model.title || model.brand.trim().replace(/ +/g, " ")],
+    ["stepping\t", stepping],
     ["cpu MHz\t\t", mhz.toFixed(3)],
-    ["cache size\t", "512 KB"],
+    ["cache size\t", `${model.cacheKib} KB`],
     ["physical id\t", 0],
     ["siblings\t", 1],
     ["core id\t\t", 0],
@@ -79,13 +93,13 @@ function cpuinfo(k: Kernel): string {
     ["coma_bug\t", "no"],
     ["fpu\t\t", "yes"],
     ["fpu_exception\t", "yes"],
-    ["cpuid level\t", 2],
+    ["cpuid level\t", model.maxLeaf],
     ["wp\t\t", "yes"],
-    ["flags\t\t", flags],
+    ["flags\t\t", flagsOf(model)],
     ["bugs\t\t", ""],
     ["bogomips\t", (mhz * 2).toFixed(2)],
-    ["clflush size\t", 32],
-    ["cache_alignment\t", 32],
+    ["clflush size\t", model.flushBytes],
+    ["cache_alignment\t", model.alignment],
     ["address sizes\t", "32 bits physical, 32 bits virtual"],
     ["power management", ""],
   ];
