@@ -2,14 +2,15 @@
 // and pops with their stack faults. Source: Intel SDM vol. 1, "x87 FPU execution environment".
 import { classify, DENORMAL, F80, INFINITY, NORMAL, setIndefinite, ZERO } from "./float80.ts";
 import {
-  EMPTY,
   FPU_BLOCK,
+  FPU_C1,
   FPU_CW,
   FPU_FCS_FOP,
   FPU_FDP,
   FPU_FDS,
   FPU_FIP,
   FPU_MODE,
+  FPU_PE,
   FPU_SW,
   FPU_TOP,
   FPU_WORDS,
@@ -17,8 +18,11 @@ import {
   MODE_MASKED,
   MODE_NEAREST,
   SLOT_SE,
+  TAG_EMPTY,
+  TAG_SPECIAL,
+  TAG_ZERO,
 } from "./layout.ts";
-import { FloatEnv, IE, SF } from "./round.ts";
+import { FloatEnv, IE, PE, SF } from "./round.ts";
 
 // Status word bits besides the exception flags.
 export const ES = 0x80;
@@ -44,10 +48,12 @@ const FIP = word(FPU_FIP);
 const FCS_FOP = word(FPU_FCS_FOP);
 const FDP = word(FPU_FDP);
 const FDS = word(FPU_FDS);
+const ROUNDED_UP = word(FPU_C1);
+const INEXACT = word(FPU_PE);
 const SLOT_WORDS = 4;
 const SE = SLOT_SE >> 2;
 
-/** A physical register: an extended value in its slot. Writing it leaves the tag alone. */
+/** A physical register: an extended value in its slot. Writing it leaves an empty register empty. */
 class Register implements F80 {
   private readonly words: Int32Array;
   private readonly at: number;
@@ -61,36 +67,45 @@ class Register implements F80 {
     return (this.words[this.at + SE] >>> 15) & 1;
   }
   set sign(value: number) {
-    this.words[this.at + SE] = (this.words[this.at + SE] & ~0x8000) | (value << 15);
+    this.set(value, this.exp, this.hi, this.lo);
   }
   get exp(): number {
     return this.words[this.at + SE] & 0x7fff;
   }
   set exp(value: number) {
-    this.words[this.at + SE] = (this.words[this.at + SE] & ~0x7fff) | value;
+    this.set(this.sign, value, this.hi, this.lo);
   }
   get hi(): number {
     return this.words[this.at + 1] >>> 0;
   }
   set hi(value: number) {
-    this.words[this.at + 1] = value;
+    this.set(this.sign, this.exp, value, this.lo);
   }
   get lo(): number {
     return this.words[this.at] >>> 0;
   }
   set lo(value: number) {
-    this.words[this.at] = value;
+    this.set(this.sign, this.exp, this.hi, value);
   }
 
   set(sign: number, exp: number, hi: number, lo: number): void {
     const { words, at } = this;
+    const empty = (words[at + SE] & TAG_EMPTY) === TAG_EMPTY;
     words[at] = lo;
     words[at + 1] = hi;
-    words[at + SE] = (words[at + SE] & EMPTY) | (sign << 15) | exp;
+    words[at + SE] = (sign << 15) | exp | (empty ? TAG_EMPTY : 0);
+    if (!empty) this.retag();
   }
 
   copy(from: F80): void {
     this.set(from.sign, from.exp, from.hi, from.lo);
+  }
+
+  /** The tag that goes with the value. */
+  retag(): void {
+    const kind = classify(this);
+    const tag = kind === NORMAL ? 0 : kind === ZERO ? TAG_ZERO : TAG_SPECIAL;
+    this.words[this.at + SE] = (this.words[this.at + SE] & 0xffff) | tag;
   }
 }
 
@@ -98,7 +113,7 @@ export class Fpu {
   /** The words of layout.ts. */
   readonly words: Int32Array;
   /** Physical registers R0..R7. */
-  readonly regs: readonly F80[];
+  readonly regs: readonly Register[];
   readonly env = new FloatEnv();
   // Scratch values of the instruction under way.
   readonly memory = new F80();
@@ -144,10 +159,15 @@ export class Fpu {
 
   /** Status word without TOP. */
   get sw(): number {
-    return this.words[SW];
+    const { words } = this;
+    return words[SW] | (words[ROUNDED_UP] ? C1 : 0) | (words[INEXACT] | words[INEXACT + 1] ? PE : 0);
   }
   set sw(value: number) {
-    this.words[SW] = value;
+    const { words } = this;
+    words[SW] = value & ~(C1 | PE);
+    words[ROUNDED_UP] = value & C1 ? 1 : 0;
+    words[INEXACT] = value & PE;
+    words[INEXACT + 1] = 0;
   }
 
   get cw(): number {
@@ -224,10 +244,14 @@ export class Fpu {
     env.up = 0;
   }
 
+  private isEmptyPhysical(n: number): boolean {
+    return (this.words[n * SLOT_WORDS + SE] & TAG_EMPTY) === TAG_EMPTY;
+  }
+
   /** Bit n: physical register n holds a value (not empty). */
   get used(): number {
     let used = 0;
-    for (let n = 0; n < 8; n++) if (!(this.words[n * SLOT_WORDS + SE] & EMPTY)) used |= 1 << n;
+    for (let n = 0; n < 8; n++) if (!this.isEmptyPhysical(n)) used |= 1 << n;
     return used;
   }
   set used(value: number) {
@@ -235,8 +259,9 @@ export class Fpu {
   }
 
   private setUsed(physical: number, on: number): void {
-    const at = (physical & 7) * SLOT_WORDS + SE;
-    this.words[at] = on ? this.words[at] & ~EMPTY : this.words[at] | EMPTY;
+    const n = physical & 7;
+    if (on) this.regs[n].retag();
+    else this.words[n * SLOT_WORDS + SE] |= TAG_EMPTY;
   }
 
   /** Status word as FNSTSW stores it. */
@@ -262,7 +287,7 @@ export class Fpu {
   }
 
   isEmpty(i: number): boolean {
-    return (this.words[((this.top + i) & 7) * SLOT_WORDS + SE] & EMPTY) !== 0;
+    return this.isEmptyPhysical((this.top + i) & 7);
   }
 
   markUsed(i: number): void {
@@ -319,9 +344,7 @@ export class Fpu {
 
   /** Two tag bits of a physical register: 0 valid, 1 zero, 2 special, 3 empty. */
   tag(physical: number): number {
-    if (this.words[physical * SLOT_WORDS + SE] & EMPTY) return 3;
-    const kind = classify(this.regs[physical]);
-    return kind === NORMAL ? 0 : kind === ZERO ? 1 : 2;
+    return (this.words[physical * SLOT_WORDS + SE] >>> 16) & 3;
   }
 
   /** The 16-bit tag word. */

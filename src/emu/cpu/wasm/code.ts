@@ -71,6 +71,7 @@ export const i32 = {
   lts: binary(0x48),
   ltu: binary(0x49),
   gtu: binary(0x4b),
+  geu: binary(0x4f),
   ges: binary(0x4e),
   add: binary(0x6a),
   sub: binary(0x6b),
@@ -140,6 +141,8 @@ export function dispatch(index: Code, cases: readonly Code[], otherwise: Code): 
 /** A local variable or parameter. */
 export interface Local {
   readonly get: Code;
+  /** Take the value on the stack. */
+  readonly take: Code;
   set(value: Code): Code;
   tee(value: Code): Code;
 }
@@ -162,6 +165,7 @@ export class FunctionCode {
     const n = unsigned(index);
     return {
       get: [0x20, n],
+      take: [0x21, n],
       set: (value) => [value, 0x21, n],
       tee: (value) => [value, 0x22, n],
     };

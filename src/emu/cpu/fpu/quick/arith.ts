@@ -1,5 +1,5 @@
-// Quick sums, products, quotients and square roots of normal values (and zeros): (dst, a, b) of slot addresses, at 64
-// bits of precision, to nearest even. The exact routines they answer for are ../arith.ts and ../roots.ts.
+// Quick sums, products, quotients and square roots of normal values (and zeros) at 64 bits of precision, to nearest even,
+// and comparisons. The exact routines they answer for are ../arith.ts and ../roots.ts.
 import {
   type Code,
   FunctionCode,
@@ -13,66 +13,58 @@ import {
   seq,
   when,
 } from "../../wasm/code.ts";
-import { MODE_FULL } from "../layout.ts";
+import { TAG_EMPTY, TAG_ZERO } from "../layout.ts";
 import {
+  answer,
   BIAS,
-  done,
-  exponentWord,
-  isNormal,
-  isZero,
-  leave,
-  needMode,
+  EXPONENT,
+  isPlain,
+  isSmooth,
   noteExact,
-  pair,
-  roundAndWrite,
+  ofPair,
+  refuse,
+  rounded,
+  SIGN,
   shiftIn,
-  significand,
-  writeSlot,
   zero64,
 } from "./round.ts";
 
-const EXPONENT = i32.const(0x7fff);
-const SIGN = i32.const(0x8000);
 const LOW = i64.const(0xffff_ffffn);
 const WORD = i64.const(32n);
 const ONE = i64.const(1n);
 
-/** Write a zero or another operand as it is, C1 clear, and be done. */
-const exactly = (dst: Code, sig: Code, se: Code): Code => seq(writeSlot(dst, sig, se), noteExact, done);
+const exactly = (sig: Code, se: Code): Code => seq(noteExact, answer(sig, se));
+const zeroOf = (sign: Code): Code => exactly(zero64, i32.or(sign, i32.const(TAG_ZERO)));
 
-/** add(dst, a, b, negate): a + b, or a - b when `negate` is 0x8000 (else 0). */
+/** add(a, b): the sum; for a difference the caller changes b's sign. No branches but for rare cases. */
 export function addCode(): FunctionCode {
-  const f = new FunctionCode("add", [I32, I32, I32, I32]);
-  const dst = f.param(0).get;
-  const { sigA, sigB, seA, seB, read } = pair(f);
-  const [swap, lo] = [f.local(I64), f.local(I64)];
-  const [exp, distance, swapSe] = [f.local(I32), f.local(I32), f.local(I32)];
-  const wide = f.local(I64);
-  const sign = i32.and(seA.get, SIGN);
-
+  const { f, sigA, seA, sigB, seB } = ofPair("add");
+  const [lo, mask, x, wide, carry, hi] = Array.from({ length: 6 }, () => f.local(I64));
+  const [distance, mask32, xse, exp] = Array.from({ length: 4 }, () => f.local(I32));
   const zeros = seq(
-    when(
-      i32.and(isZero(sigA.get, seA.get), isZero(sigB.get, seB.get)),
-      // +0 but for two zeros of minus sign.
-      exactly(dst, zero64, i32.and(seA.get, seB.get)),
-    ),
-    when(i32.and(isZero(sigA.get, seA.get), isNormal(sigB.get, seB.get)), exactly(dst, sigB.get, seB.get)),
-    when(i32.and(isNormal(sigA.get, seA.get), isZero(sigB.get, seB.get)), exactly(dst, sigA.get, seA.get)),
-    leave,
+    when(i32.eqz(isSmooth(i32.or(seA.get, seB.get))), refuse),
+    // +0 but for two zeros of minus sign.
+    when(i64.eqz(i64.or(sigA.get, sigB.get)), zeroOf(i32.and(i32.and(seA.get, seB.get), SIGN))),
+    when(i64.eqz(sigA.get), exactly(sigB.get, seB.get)),
+    exactly(sigA.get, seA.get),
   );
-  // The larger exponent first.
-  const order = when(
-    i32.lts(distance.tee(i32.sub(exp.tee(i32.and(seA.get, EXPONENT)), i32.and(seB.get, EXPONENT))), i32.const(0)),
-    seq(
-      swap.set(sigA.get),
-      sigA.set(sigB.get),
-      sigB.set(swap.get),
-      swapSe.set(seA.get),
-      seA.set(seB.get),
-      seB.set(swapSe.get),
-      distance.set(i32.sub(i32.const(0), distance.get)),
-      exp.set(i32.and(seA.get, EXPONENT)),
+  // The larger magnitude first.
+  const order = seq(
+    distance.set(i32.sub(i32.and(seA.get, EXPONENT), i32.and(seB.get, EXPONENT))),
+    mask32.set(
+      i32.sub(
+        i32.const(0),
+        i32.or(i32.shru(distance.get, i32.const(31)), i32.and(i32.eqz(distance.get), i64.ltu(sigA.get, sigB.get))),
+      ),
     ),
+    mask.set(i64.extends(mask32.get)),
+    x.set(i64.and(i64.xor(sigA.get, sigB.get), mask.get)),
+    sigA.set(i64.xor(sigA.get, x.get)),
+    sigB.set(i64.xor(sigB.get, x.get)),
+    xse.set(i32.and(i32.xor(seA.get, seB.get), mask32.get)),
+    seA.set(i32.xor(seA.get, xse.get)),
+    seB.set(i32.xor(seB.get, xse.get)),
+    distance.set(i32.sub(i32.xor(distance.get, mask32.get), mask32.get)),
   );
   // sigB:lo = sigB shifted right; 66 places or more leave only a sticky bit.
   const align = seq(
@@ -84,9 +76,10 @@ export function addCode(): FunctionCode {
         sigB.set(i64.shru(sigB.get, wide.get)),
       ),
       seq(
+        wide.set(i64.and(wide.get, ONE)),
         lo.set(
           select(
-            i64.or(i64.shru(sigB.get, i64.and(wide.get, ONE)), i64.and(sigB.get, i64.and(wide.get, ONE))),
+            i64.or(i64.shru(sigB.get, wide.get), i64.and(sigB.get, wide.get)),
             ONE,
             i32.ltu(distance.get, i32.const(66)),
           ),
@@ -95,59 +88,44 @@ export function addCode(): FunctionCode {
       ),
     ),
   );
-  const carry = wide;
-  const sum = seq(
-    sigA.set(i64.add(sigA.get, sigB.get)),
-    carry.set(i64.extendu(i64.ltu(sigA.get, sigB.get))),
-    lo.set(
-      i64.or(
-        i64.or(i64.shru(lo.get, carry.get), i64.and(lo.get, carry.get)),
-        i64.shl(i64.and(sigA.get, carry.get), i64.const(63n)),
-      ),
-    ),
-    sigA.set(i64.or(i64.shru(sigA.get, carry.get), i64.shl(carry.get, i64.const(63n)))),
-    exp.set(i32.add(exp.get, i32.wrap(carry.get))),
-  );
-  const count = wide;
-  const difference = seq(
-    // Equal exponents: the larger significand may be the second.
+  const add = seq(
+    mask.set(i64.sub(zero64, i64.extendu(i32.shru(i32.and(i32.xor(seA.get, seB.get), SIGN), i32.const(15))))),
+    // Two's complement of sigB:lo when the signs differ.
+    lo.set(i64.sub(i64.xor(lo.get, mask.get), mask.get)),
+    sigB.set(i64.add(i64.xor(sigB.get, mask.get), i64.and(mask.get, i64.extendu(i64.eqz(lo.get))))),
+    hi.set(i64.add(sigA.get, sigB.get)),
+    // The carry counts in a sum only; the significand moves one place down to make room for it.
+    carry.set(i64.extendu(i32.and(i64.ltu(hi.get, sigA.get), i32.wrap(i64.add(mask.get, ONE))))),
+    lo.set(i64.or(i64.or(i64.shru(lo.get, ONE), i64.and(lo.get, ONE)), i64.shl(hi.get, i64.const(63n)))),
+    hi.set(i64.or(i64.shru(hi.get, ONE), i64.shl(carry.get, i64.const(63n)))),
+    exp.set(i32.add(i32.and(seA.get, EXPONENT), i32.const(1))),
     when(
-      i32.and(i32.eqz(distance.get), i64.ltu(sigA.get, sigB.get)),
-      seq(swap.set(sigA.get), sigA.set(sigB.get), sigB.set(swap.get), seA.set(seB.get)),
-    ),
-    sigA.set(i64.sub(i64.sub(sigA.get, sigB.get), i64.extendu(i64.ne(lo.get, zero64)))),
-    lo.set(i64.sub(zero64, lo.get)),
-    when(
-      i64.eqz(sigA.get),
+      i64.eqz(hi.get),
       seq(
-        when(i64.eqz(lo.get), exactly(dst, zero64, i32.const(0))),
-        sigA.set(lo.get),
+        when(i64.eqz(lo.get), zeroOf(i32.const(0))),
+        hi.set(lo.get),
         lo.set(zero64),
         exp.set(i32.sub(exp.get, i32.const(64))),
       ),
     ),
-    count.set(i64.clz(sigA.get)),
-    sigA.set(shiftIn(sigA.get, lo.get, count.get)),
-    lo.set(i64.shl(lo.get, count.get)),
-    exp.set(i32.sub(exp.get, i32.wrap(count.get))),
+    wide.set(i64.clz(hi.get)),
+    hi.set(shiftIn(hi.get, lo.get, wide.get)),
+    lo.set(i64.shl(lo.get, wide.get)),
+    exp.set(i32.sub(exp.get, i32.wrap(wide.get))),
   );
   f.body = seq(
-    needMode(MODE_FULL),
-    read,
-    seB.set(i32.xor(seB.get, f.param(3).get)),
-    when(i32.eqz(i32.and(isNormal(sigA.get, seA.get), isNormal(sigB.get, seB.get))), zeros),
+    when(i32.eqz(isPlain(i32.or(seA.get, seB.get))), zeros),
     order,
     align,
-    when(i32.and(i32.xor(seA.get, seB.get), SIGN), difference, sum),
-    roundAndWrite(f, sigA, lo, exp, sign),
+    add,
+    rounded(f, hi, lo, exp, i32.and(seA.get, SIGN)),
   );
   return f;
 }
 
 /** hi:lo = a * b, all 128 bits. */
 function product(f: FunctionCode, hi: Local, lo: Local, a: Code, b: Code): Code {
-  const [al, ah, bl, bh] = [f.local(I64), f.local(I64), f.local(I64), f.local(I64)];
-  const [p0, t, u] = [f.local(I64), f.local(I64), f.local(I64)];
+  const [al, ah, bl, bh, p0, t, u] = Array.from({ length: 7 }, () => f.local(I64));
   return seq(
     al.set(i64.and(a, LOW)),
     ah.set(i64.shru(a, WORD)),
@@ -161,56 +139,39 @@ function product(f: FunctionCode, hi: Local, lo: Local, a: Code, b: Code): Code 
   );
 }
 
-const signOfPair = (seA: Local, seB: Local): Code => i32.and(i32.xor(seA.get, seB.get), SIGN);
-const isPlain = (sig: Local, se: Local): Code => i32.or(isNormal(sig.get, se.get), isZero(sig.get, se.get));
-
-/** mul(dst, a, b). */
+/** mul(a, b). */
 export function mulCode(): FunctionCode {
-  const f = new FunctionCode("mul", [I32, I32, I32]);
-  const dst = f.param(0).get;
-  const { sigA, sigB, seA, seB, read } = pair(f);
+  const { f, sigA, seA, sigB, seB } = ofPair("mul");
   const [hi, lo, short] = [f.local(I64), f.local(I64), f.local(I64)];
   const exp = f.local(I32);
+  const sign = i32.and(i32.xor(seA.get, seB.get), SIGN);
   f.body = seq(
-    needMode(MODE_FULL),
-    read,
     when(
-      i32.eqz(i32.and(isNormal(sigA.get, seA.get), isNormal(sigB.get, seB.get))),
-      seq(
-        // One of them is zero, or this is not for here.
-        when(i32.and(isPlain(sigA, seA), isPlain(sigB, seB)), exactly(dst, zero64, signOfPair(seA, seB))),
-        leave,
-      ),
+      i32.eqz(isPlain(i32.or(seA.get, seB.get))),
+      // One of them is zero, or this is not for here.
+      seq(when(isSmooth(i32.or(seA.get, seB.get)), zeroOf(sign)), refuse),
     ),
     product(f, hi, lo, sigA.get, sigB.get),
-    short.set(i64.extendu(i64.ges(hi.get, zero64))),
+    short.set(i64.xor(i64.shru(hi.get, i64.const(63n)), ONE)),
     hi.set(i64.or(i64.shl(hi.get, short.get), i64.and(i64.shru(lo.get, i64.const(63n)), short.get))),
     lo.set(i64.shl(lo.get, short.get)),
     exp.set(
       i32.sub(
         i32.add(i32.and(seA.get, EXPONENT), i32.and(seB.get, EXPONENT)),
-        i32.add(i32.const(BIAS - 1), i32.wrap(short.get)),
+        i32.add(i32.wrap(short.get), i32.const(BIAS - 1)),
       ),
     ),
-    roundAndWrite(f, hi, lo, exp, signOfPair(seA, seB)),
+    rounded(f, hi, lo, exp, sign),
   );
   return f;
 }
 
-/** div(dst, a, b): a / b, two 32-bit digits of the quotient (Knuth, The Art of Computer Programming, vol. 2, 4.3.1 D). */
+/** div(a, b): a / b, two 32-bit digits of the quotient (Knuth, The Art of Computer Programming, vol. 2, 4.3.1 D). */
 export function divCode(): FunctionCode {
-  const f = new FunctionCode("div", [I32, I32, I32]);
-  const dst = f.param(0).get;
-  const { sigA, sigB, seA, seB, read } = pair(f);
-  const [lo, q, rest, bh, bl, quotient] = [
-    f.local(I64),
-    f.local(I64),
-    f.local(I64),
-    f.local(I64),
-    f.local(I64),
-    f.local(I64),
-  ];
+  const { f, sigA, seA, sigB, seB } = ofPair("div");
+  const [lo, q, rest, bh, bl, quotient] = Array.from({ length: 6 }, () => f.local(I64));
   const exp = f.local(I32);
+  const sign = i32.and(i32.xor(seA.get, seB.get), SIGN);
   // sigA:below / sigB, one digit: q, and sigA becomes the remainder. At most two corrections.
   const correct = (below: Code): Code =>
     when(
@@ -229,17 +190,9 @@ export function divCode(): FunctionCode {
       sigA.set(i64.sub(i64.or(i64.shl(sigA.get, WORD), below), i64.mul(q.get, sigB.get))),
     );
   f.body = seq(
-    needMode(MODE_FULL),
-    read,
     when(
-      i32.eqz(i32.and(isNormal(sigA.get, seA.get), isNormal(sigB.get, seB.get))),
-      seq(
-        when(
-          i32.and(isZero(sigA.get, seA.get), isNormal(sigB.get, seB.get)),
-          exactly(dst, zero64, signOfPair(seA, seB)),
-        ),
-        leave,
-      ),
+      i32.eqz(isPlain(i32.or(seA.get, seB.get))),
+      seq(when(i32.and(isSmooth(seA.get), isPlain(seB.get)), zeroOf(sign)), refuse),
     ),
     exp.set(i32.add(i32.sub(i32.and(seA.get, EXPONENT), i32.and(seB.get, EXPONENT)), i32.const(BIAS))),
     when(
@@ -262,23 +215,22 @@ export function divCode(): FunctionCode {
         i64.ne(sigA.get, zero64),
       ),
     ),
-    roundAndWrite(f, quotient, lo, exp, signOfPair(seA, seB)),
+    rounded(f, quotient, lo, exp, sign),
   );
   return f;
 }
 
-/** root(dst, a): the square root, by digits of 32 bits (Zimmermann, Karatsuba Square Root). */
+/** root(a): the square root, by digits of 32 bits (Zimmermann, Karatsuba Square Root). */
 export function rootCode(): FunctionCode {
-  const f = new FunctionCode("root", [I32, I32]);
-  const [dst, a] = [f.param(0).get, f.param(1).get];
-  const [sig, n1, n0, s, r, q, hi, lo] = Array.from({ length: 8 }, () => f.local(I64));
-  const [se, exp] = [f.local(I32), f.local(I32)];
+  const f = new FunctionCode("root", [I64, I32], [I64, I32]);
+  const [sig, se] = [f.param(0), f.param(1)];
+  const [n1, n0, s, r, q, hi, lo] = Array.from({ length: 7 }, () => f.local(I64));
+  const exp = f.local(I32);
   f.body = seq(
-    needMode(MODE_FULL),
-    sig.set(significand(a)),
-    se.set(exponentWord(a)),
-    when(isZero(sig.get, se.get), exactly(dst, zero64, se.get)),
-    when(i32.or(i32.eqz(isNormal(sig.get, se.get)), i32.and(se.get, SIGN)), leave),
+    when(
+      i32.and(se.get, i32.const(TAG_EMPTY | 0x8000)),
+      seq(when(i32.and(isSmooth(se.get), i64.eqz(sig.get)), exactly(zero64, se.get)), refuse),
+    ),
     exp.set(i32.sub(se.get, i32.const(BIAS))),
     // n1:n0, of which the root has 64 bits: the significand times 2^63 or 2^64.
     when(
@@ -298,16 +250,11 @@ export function rootCode(): FunctionCode {
     product(f, hi, lo, s.get, s.get),
     when(
       i32.or(i64.gtu(hi.get, n1.get), i32.and(i64.eq(hi.get, n1.get), i64.gtu(lo.get, n0.get))),
-      seq(
-        // (s - 1)^2 = s^2 - 2s + 1, of which only the low word and its carries matter below.
-        s.set(i64.sub(s.get, ONE)),
-        product(f, hi, lo, s.get, s.get),
-      ),
+      seq(s.set(i64.sub(s.get, ONE)), product(f, hi, lo, s.get, s.get)),
     ),
-    // The remainder is at most 2s: 65 bits, in r:lo.
+    // The remainder is at most 2s: 65 bits, in r:lo. Above s it rounds up; a half cannot be.
     r.set(i64.sub(i64.sub(n1.get, hi.get), i64.extendu(i64.ltu(n0.get, lo.get)))),
     lo.set(i64.sub(n0.get, lo.get)),
-    // Above s it rounds up; a half cannot be.
     lo.set(
       select(
         i64.const(-1n),
@@ -316,26 +263,24 @@ export function rootCode(): FunctionCode {
       ),
     ),
     exp.set(i32.add(i32.shrs(exp.get, i32.const(1)), i32.const(BIAS))),
-    roundAndWrite(f, s, lo, exp, i32.const(0)),
+    rounded(f, s, lo, exp, i32.const(0)),
   );
   return f;
 }
 
 /** com(a, b): 0, C0 or C3 in their places when a is greater, less, equal; -1 for a case that is not for here. */
 export function comCode(): FunctionCode {
-  const f = new FunctionCode("com", [I32, I32]);
-  const { sigA, sigB, seA, seB, read } = pair(f, 0);
+  const f = new FunctionCode("com", [I64, I32, I64, I32]);
+  const [sigA, seA, sigB, seB] = [f.param(0), f.param(1), f.param(2), f.param(3)];
   const [expA, expB] = [f.local(I32), f.local(I32)];
   const less = i32.const(0x100);
   const greater = i32.const(0);
   const equal = i32.const(0x4000);
-  const bySign = select(less, greater, i32.and(seA.get, SIGN));
   f.body = seq(
-    read,
-    when(i32.eqz(i32.and(isPlain(sigA, seA), isPlain(sigB, seB))), returning(i32.const(-1))),
+    when(i32.eqz(isSmooth(i32.or(seA.get, seB.get))), returning(i32.const(-1))),
     when(
       i32.and(i32.xor(seA.get, seB.get), SIGN),
-      returning(select(equal, bySign, i64.eqz(i64.or(sigA.get, sigB.get)))),
+      returning(select(equal, select(less, greater, i32.and(seA.get, SIGN)), i64.eqz(i64.or(sigA.get, sigB.get)))),
     ),
     expA.set(i32.and(seA.get, EXPONENT)),
     expB.set(i32.and(seB.get, EXPONENT)),

@@ -1,46 +1,43 @@
-// Whole instructions made of the quick routines: code for WebAssembly that is 1 when the instruction has been done and 0
-// when the exact path must do it. See ../layout.ts for what holds around them.
+// Whole instructions made of the quick routines, for whatever holds the stack: linear memory (kernel.ts) or the locals of
+// compiled code (compile.ts). See ../layout.ts for what holds around them.
 import { CF, lazyAux, lazyResult, ZF } from "../../flags.ts";
 import { STATE_AUX, STATE_RESULT } from "../../state.ts";
-import { type Code, choose, I32, i32, i64, type Local, select, seq } from "../../wasm/code.ts";
-import {
-  EMPTY,
-  FPU_MODE,
-  FPU_REGS,
-  FPU_SCRATCH,
-  FPU_SW,
-  FPU_TOP,
-  MODE_MASKED,
-  MODE_NEAREST,
-  SLOT_SE,
-} from "../layout.ts";
+import { type Code, i32, i64, type Local, select, seq } from "../../wasm/code.ts";
+import { FPU_SW, MODE_FULL, MODE_MASKED, MODE_NEAREST, TAG_EMPTY, TAG_SPECIAL, TAG_ZERO } from "../layout.ts";
 import { CONSTANTS } from "../register-forms.ts";
-import { C0, C1, C2, C3 } from "../state.ts";
-import { exponentWord, noteExact, significand, writeSlot, zero64 } from "./round.ts";
+import { C0, C2, C3 } from "../state.ts";
+import { noteExact, zero64 } from "./round.ts";
 
 /** The routines that forms call, see arith.ts and convert.ts. */
-export type Routine =
-  | "add"
-  | "mul"
-  | "div"
-  | "root"
-  | "com"
-  | "ld32"
-  | "ld64"
-  | "st32"
-  | "st64"
-  | "ild"
-  | "ist16"
-  | "ist32"
-  | "ist64";
+export type Routine = "add" | "mul" | "div" | "root" | "com" | "ld32" | "ld64" | "st32" | "st64" | "ild" | "ist";
 
-/** Where a form's code is put. */
-export interface QuickContext {
-  /** Holds the word at FPU_TOP; the code keeps both up to date. */
-  readonly top: Local;
-  /** An i32 local to use freely. */
-  readonly temporary: Local;
+/** A value: code that puts its parts on the stack, as often as they are wanted. */
+export interface Value {
+  readonly sig: Code;
+  readonly se: Code;
+}
+
+/** A register: ST(0), ST(1), the instruction's ST(i), or the one that a push would use. */
+export type Register = 0 | 1 | "i" | "next";
+
+/** The stack that a form works on. Nothing may be refused behind the first write. */
+export interface QuickStack {
+  /** Two pairs of locals: what routines answer goes here. */
+  readonly sig: Local;
+  readonly se: Local;
   call(routine: Routine, ...args: readonly Code[]): Code;
+  /** Refuse the instruction when the i32 condition is not 0. */
+  refuseIf(condition: Code): Code;
+  /** Refuse unless FPU_MODE has these bits. */
+  mode(bits: number): Code;
+  /** Make registers readable by value(); once, at the start. */
+  fetch(...registers: readonly Register[]): Code;
+  value(register: Register): Value;
+  /** Not before every register that is still wanted has been fetched; `value` must not be that of another register. */
+  write(register: Register, value: Value): Code;
+  exchange(): Code;
+  push(): Code;
+  pop(): Code;
 }
 
 /** A form that has quick code. */
@@ -54,189 +51,232 @@ export interface QuickForm {
   /** It sets the arithmetic flags, as STATE_RESULT and STATE_AUX. */
   readonly setsFlags: boolean;
   /**
-   * An i32 expression. `operand` is evaluated any number of times: 16 * i of ST(i), or the host address of a memory operand
-   * that lies in one page with the access allowed.
+   * Statements. `host`, evaluated any number of times, is the host address of a memory operand that lies in one page with
+   * the access allowed.
    */
-  code(context: QuickContext, operand: Code): Code;
+  code(stack: QuickStack, host: Code): Code;
 }
+
+type Body = (s: QuickStack, host: Code) => Code;
 
 const none = i32.const(0);
-const scratch = i32.const(FPU_SCRATCH);
-const SE_EMPTY = i32.const(EMPTY);
+const isEmpty = (v: Value): Code => i32.eq(i32.and(v.se, i32.const(TAG_EMPTY)), i32.const(TAG_EMPTY));
+const negated = (se: Code): Code => i32.xor(se, i32.const(0x8000));
 
-const slot = (top: Code): Code => i32.add(i32.and(top, i32.const(0x70)), i32.const(FPU_REGS));
-const st = (c: QuickContext, i16: Code): Code => slot(i32.add(c.top.get, i16));
-const st0 = (c: QuickContext): Code => i32.add(c.top.get, i32.const(FPU_REGS));
-/** The slot that a push will use. */
-const next = (c: QuickContext): Code => slot(i32.sub(c.top.get, i32.const(16)));
+/** The routine's answer in sig and se; refused when it refuses. */
+const answered = (s: QuickStack, answer: Code): Code =>
+  seq(answer, s.se.take, s.sig.take, s.refuseIf(i32.lts(s.se.get, none)));
+const result = (s: QuickStack): Value => ({ sig: s.sig.get, se: s.se.get });
 
-const isEmpty = (at: Code): Code => i32.and(exponentWord(at), SE_EMPTY);
-const isHeld = (at: Code): Code => i32.eqz(isEmpty(at));
-const hasMode = (bits: number): Code => i32.eq(i32.and(i32.load(none, FPU_MODE), i32.const(bits)), i32.const(bits));
-/** Statements if the condition holds, and whether it did. */
-const provided = (condition: Code, ...statements: readonly Code[]): Code =>
-  choose(I32, condition, seq(...statements, i32.const(1)), i32.const(0));
-
-const setTop = (c: QuickContext, value: Code): Code =>
-  i32.store(none, c.top.tee(i32.and(value, i32.const(0x70))), FPU_TOP);
-const pop = (c: QuickContext): Code =>
-  seq(i32.store8(st0(c), i32.const(1), SLOT_SE + 2), setTop(c, i32.add(c.top.get, i32.const(16))));
-const push = (c: QuickContext): Code => setTop(c, i32.sub(c.top.get, i32.const(16)));
-const copySlot = (to: Code, from: Code): Code => writeSlot(to, significand(from), exponentWord(from));
-
-type Body = (c: QuickContext, operand: Code) => Code;
-
-/** dst = a op b by the reg field of D8, DA, DC, DE; the code of registerArithmetic. */
-function binary(c: QuickContext, op: number, dst: Code, a: Code, b: Code): Code {
-  if (op === 0) return c.call("add", dst, a, b, none);
-  if (op === 1) return c.call("mul", dst, a, b);
-  const [left, right] = op & 1 ? [b, a] : [a, b];
-  if (op < 6) return c.call("add", dst, left, right, i32.const(0x8000));
-  return c.call("div", dst, left, right);
+/** a op b by the reg field of D8, DA, DC, DE, as registerArithmetic has it, into sig and se. */
+function binary(s: QuickStack, op: number, a: Value, b: Value): Code {
+  const [left, right] = op === 5 || op === 7 ? [b, a] : [a, b];
+  const routine = op === 1 ? "mul" : op < 6 ? "add" : "div";
+  const se = op === 4 || op === 5 ? negated(right.se) : right.se;
+  return seq(s.mode(MODE_FULL), answered(s, s.call(routine, left.sig, left.se, right.sig, se)));
 }
 
-/** com's answer in the temporary; is it one? */
-const compared = (c: QuickContext, a: Code, b: Code): Code =>
-  choose(I32, hasMode(MODE_MASKED), i32.ges(c.temporary.tee(c.call("com", a, b)), none), none);
-const pops = (c: QuickContext, n: number): Code => seq(...Array.from({ length: n }, () => pop(c)));
+/** com's answer in se. */
+const compared = (s: QuickStack, a: Value, b: Value): Code =>
+  seq(s.mode(MODE_MASKED), s.se.set(s.call("com", a.sig, a.se, b.sig, b.se)), s.refuseIf(i32.lts(s.se.get, none)));
+const pops = (s: QuickStack, n: number): Code => seq(...Array.from({ length: n }, () => s.pop()));
 
-function compare(c: QuickContext, a: Code, b: Code, n: number): Code {
-  const others = i32.and(i32.load(none, FPU_SW), i32.const(~(C0 | C1 | C2 | C3)));
-  return provided(compared(c, a, b), i32.store(none, i32.or(others, c.temporary.get), FPU_SW), pops(c, n));
+function compare(s: QuickStack, a: Value, b: Value, n: number): Code {
+  const others = i32.and(i32.load(none, FPU_SW), i32.const(~(C0 | C2 | C3)));
+  return seq(compared(s, a, b), i32.store(none, i32.or(others, s.se.get), FPU_SW), noteExact, pops(s, n));
 }
 
 /** FCOMI and its kin: the flags that stand for greater, less and equal. */
-function compareToFlags(c: QuickContext, b: Code, n: number): Code {
-  const t = c.temporary.get;
+function compareToFlags(s: QuickStack, n: number): Code {
   const word = (of: (flags: number) => number): Code =>
-    select(select(i32.const(of(CF)), i32.const(of(ZF)), i32.and(t, i32.const(C0))), i32.const(of(0)), t);
-  return provided(
-    compared(c, st0(c), b),
+    select(select(i32.const(of(CF)), i32.const(of(ZF)), i32.and(s.se.get, i32.const(C0))), i32.const(of(0)), s.se.get);
+  return seq(
+    s.fetch(0, "i"),
+    compared(s, s.value(0), s.value("i")),
     i32.store(none, word(lazyResult), STATE_RESULT * 4),
     i32.store(none, word(lazyAux), STATE_AUX * 4),
-    pops(c, n),
+    pops(s, n),
   );
 }
 
-/** The operand of a memory form into a slot: 1 when it could be. */
-function operandInto(c: QuickContext, opcode: number, dst: Code, host: Code): Code {
-  if (opcode === 0xd8) return c.call("ld32", dst, host);
-  if (opcode === 0xdc) return c.call("ld64", dst, host);
-  if (opcode === 0xda) return c.call("ild", dst, i64.load32s(host));
-  return c.call("ild", dst, i64.load16s(host));
+/** The operand of a memory form into sig and se. */
+function operand(s: QuickStack, opcode: number, host: Code): Code {
+  if (opcode === 0xd8) return answered(s, s.call("ld32", i64.load32s(host)));
+  if (opcode === 0xdc) return answered(s, s.call("ld64", i64.load(host)));
+  return answered(s, s.call("ild", opcode === 0xda ? i64.load32s(host) : i64.load16s(host)));
 }
 
-/** Room for a push, then a load into the slot that it will use, then the push. */
+/** Room for a push, then what is pushed in sig and se, then the push. */
 const pushing =
   (mode: number, load: Body): Body =>
-  (c, operand) =>
-    provided(
-      choose(I32, i32.and(hasMode(mode), i32.ne(isEmpty(next(c)), none)), load(c, operand), none),
-      push(c),
+  (s, host) =>
+    seq(
+      s.mode(mode),
+      s.fetch("next"),
+      s.refuseIf(i32.eqz(isEmpty(s.value("next")))),
+      load(s, host),
+      s.push(),
+      s.write(0, result(s)),
       noteExact,
     );
+
+/** A store of ST(0): the routine answers with the bits. */
 const storing =
-  (routine: Routine, n: number): Body =>
-  (c, host) =>
-    n ? provided(c.call(routine, st0(c), host), pops(c, n)) : c.call(routine, st0(c), host);
-/** Statements when the given slots hold values; C1 is cleared. */
-const moving = (held: readonly Code[], ...statements: readonly Code[]): Code =>
-  provided(
-    held.map(isHeld).reduce((a, b) => i32.and(a, b), hasMode(MODE_MASKED)),
-    ...statements,
+  (bytes: 2 | 4 | 8, mode: number, routine: Routine, n: number): Body =>
+  (s, host) => {
+    const { sig, se } = s.value(0);
+    const write =
+      bytes === 8
+        ? i64.store(host, s.sig.get)
+        : bytes === 4
+          ? i32.store(host, i32.wrap(s.sig.get))
+          : i32.store16(host, i32.wrap(s.sig.get));
+    const call = routine === "ist" ? s.call(routine, sig, se, i32.const(8 * bytes)) : s.call(routine, sig, se);
+    return seq(s.mode(mode), s.fetch(0), call, s.se.take, s.sig.take, s.refuseIf(i32.eqz(s.se.get)), write, pops(s, n));
+  };
+
+function storeExtended(s: QuickStack, host: Code): Code {
+  const { sig, se } = s.value(0);
+  return seq(
+    s.mode(MODE_MASKED),
+    s.fetch(0),
+    s.refuseIf(isEmpty(s.value(0))),
+    i64.store(host, sig),
+    i32.store16(host, se, 8),
+    s.pop(),
     noteExact,
   );
+}
 
-function exchange(c: QuickContext, i16: Code): Code {
-  const [a, b] = [st0(c), st(c, i16)];
-  // By way of the scratch slot, so that no 64-bit local is needed.
-  return moving([a, b], copySlot(scratch, a), copySlot(a, b), copySlot(b, scratch));
+/** m80fp: normal numbers and zeros. */
+function loadExtended(s: QuickStack, host: Code): Code {
+  const exp = i32.and(s.se.get, i32.const(0x7fff));
+  const isNormal = i32.and(i32.ltu(i32.sub(exp, i32.const(1)), i32.const(0x7ffe)), i64.lts(s.sig.get, zero64));
+  const isZero = i32.and(i32.eqz(exp), i64.eqz(s.sig.get));
+  return seq(
+    s.sig.set(i64.load(host)),
+    s.se.set(i32.load16u(host, 8)),
+    s.se.set(i32.or(s.se.get, select(none, select(i32.const(TAG_ZERO), i32.const(TAG_SPECIAL), isZero), isNormal))),
+  );
+}
+
+function moveTo(s: QuickStack, n: number): Code {
+  const { sig, se } = s.value(0);
+  return seq(
+    s.mode(MODE_MASKED),
+    s.fetch(0),
+    s.refuseIf(isEmpty(s.value(0))),
+    s.sig.set(sig),
+    s.se.set(se),
+    s.write("i", result(s)),
+    pops(s, n),
+    noteExact,
+  );
 }
 
 function loadConstant(n: number): Body {
   const [exp, hi, lo] = CONSTANTS[n];
-  const sig = i64.const((BigInt(hi) << 32n) | BigInt(lo));
   // 1 and 0 are the same in every rounding mode.
-  return pushing(n === 0 || n === 6 ? MODE_MASKED : MODE_MASKED | MODE_NEAREST, (c) =>
-    seq(writeSlot(next(c), sig, i32.const(exp)), i32.const(1)),
+  return pushing(n === 0 || n === 6 ? MODE_MASKED : MODE_MASKED | MODE_NEAREST, (s) =>
+    seq(s.sig.set(i64.const((BigInt(hi) << 32n) | BigInt(lo))), s.se.set(i32.const(n === 6 ? TAG_ZERO : exp))),
   );
 }
 
 function memoryForm(opcode: number, op: number): { bytes: number; writes?: boolean; code: Body } | null {
   if (opcode === 0xd8 || opcode === 0xda || opcode === 0xdc || opcode === 0xde) {
     const bytes = opcode === 0xdc ? 8 : opcode === 0xde ? 2 : 4;
-    const then = (c: QuickContext): Code =>
-      op === 2 || op === 3 ? compare(c, st0(c), scratch, op - 2) : binary(c, op, st0(c), st0(c), scratch);
-    return { bytes, code: (c, host) => choose(I32, operandInto(c, opcode, scratch, host), then(c), none) };
+    const then: Body = (s) =>
+      op === 2 || op === 3
+        ? compare(s, s.value(0), result(s), op - 2)
+        : seq(binary(s, op, s.value(0), result(s)), s.write(0, result(s)));
+    return { bytes, code: (s, host) => seq(s.fetch(0), operand(s, opcode, host), then(s, host)) };
   }
   const load = (bytes: number, body: Body) => ({ bytes, code: pushing(MODE_MASKED, body) });
-  const store = (bytes: number, routine: Routine) => ({
+  const integer = (bytes: number, read: (host: Code) => Code) =>
+    load(bytes, (s, host) => answered(s, s.call("ild", read(host))));
+  const n = op === 2 ? 0 : 1;
+  const store = (bytes: 2 | 4 | 8, mode: number, routine: Routine) => ({
     bytes,
     writes: true,
-    code: storing(routine, op === 2 ? 0 : 1),
+    code: storing(bytes, mode, routine, n),
   });
   switch (opcode * 8 + op) {
     case 0xd9 * 8:
-      return load(4, (c, host) => c.call("ld32", next(c), host));
+      return load(4, (s, host) => operand(s, 0xd8, host));
     case 0xdd * 8:
-      return load(8, (c, host) => c.call("ld64", next(c), host));
+      return load(8, (s, host) => operand(s, 0xdc, host));
     case 0xdb * 8:
-      return load(4, (c, host) => c.call("ild", next(c), i64.load32s(host)));
+      return integer(4, i64.load32s);
     case 0xdf * 8:
-      return load(2, (c, host) => c.call("ild", next(c), i64.load16s(host)));
+      return integer(2, i64.load16s);
     case 0xdf * 8 + 5:
-      return load(8, (c, host) => c.call("ild", next(c), i64.load(host)));
+      return integer(8, i64.load);
     case 0xdb * 8 + 5:
-      return load(10, (c, host) => seq(writeSlot(next(c), i64.load(host), i32.load16u(host, 8)), i32.const(1)));
+      return load(10, loadExtended);
     case 0xd9 * 8 + 2:
     case 0xd9 * 8 + 3:
-      return store(4, "st32");
+      return store(4, MODE_NEAREST, "st32");
     case 0xdd * 8 + 2:
     case 0xdd * 8 + 3:
-      return store(8, "st64");
+      return store(8, MODE_NEAREST, "st64");
     case 0xdb * 8 + 2:
     case 0xdb * 8 + 3:
-      return store(4, "ist32");
+      return store(4, MODE_MASKED, "ist");
     case 0xdf * 8 + 2:
     case 0xdf * 8 + 3:
-      return store(2, "ist16");
+      return store(2, MODE_MASKED, "ist");
     case 0xdf * 8 + 7:
-      return store(8, "ist64");
+      return store(8, MODE_MASKED, "ist");
     case 0xdb * 8 + 7:
-      return {
-        bytes: 10,
-        writes: true,
-        code: (c, host) =>
-          moving([st0(c)], i64.store(host, significand(st0(c))), i32.store16(host, exponentWord(st0(c)), 8), pop(c)),
-      };
+      return { bytes: 10, writes: true, code: storeExtended };
     default:
       return null;
   }
 }
 
+/** ST(0) op ST(i) into a register. */
+const arithmetic =
+  (op: number, to: 0 | "i", n: number): Body =>
+  (s) =>
+    seq(s.fetch(0, "i"), binary(s, op, s.value(0), s.value("i")), s.write(to, result(s)), pops(s, n));
+const comparison =
+  (with_: 1 | "i", n: number): Body =>
+  (s) =>
+    seq(s.fetch(0, with_), compare(s, s.value(0), s.value(with_), n));
+
 function registerForm(opcode: number, modrm: number): Body | null {
   const op = (modrm >>> 3) & 7;
   switch (opcode) {
     case 0xd8:
-      if (op === 2 || op === 3) return (c, i) => compare(c, st0(c), st(c, i), op - 2);
-      return (c, i) => binary(c, op, st0(c), st0(c), st(c, i));
+      return op === 2 || op === 3 ? comparison("i", op - 2) : arithmetic(op, 0, 0);
     case 0xdc:
-      return op === 2 || op === 3 ? null : (c, i) => binary(c, op, st(c, i), st0(c), st(c, i));
+      return op === 2 || op === 3 ? null : arithmetic(op, "i", 0);
     case 0xde:
-      if (modrm === 0xd9) return (c) => compare(c, st0(c), st(c, i32.const(16)), 2);
-      return op === 2 || op === 3 ? null : (c, i) => provided(binary(c, op, st(c, i), st0(c), st(c, i)), pop(c));
+      if (modrm === 0xd9) return comparison(1, 2);
+      return op === 2 || op === 3 ? null : arithmetic(op, "i", 1);
     case 0xda:
-      return modrm === 0xe9 ? (c) => compare(c, st0(c), st(c, i32.const(16)), 2) : null;
+      return modrm === 0xe9 ? comparison(1, 2) : null;
     case 0xdb:
     case 0xdf:
-      return op === 5 || op === 6 ? (c, i) => compareToFlags(c, st(c, i), opcode === 0xdf ? 1 : 0) : null;
+      return op === 5 || op === 6 ? (s) => compareToFlags(s, opcode === 0xdf ? 1 : 0) : null;
     case 0xdd:
-      if (op === 2) return (c, i) => moving([st0(c)], copySlot(st(c, i), st0(c)));
-      if (op === 3) return (c, i) => moving([st0(c)], copySlot(st(c, i), st0(c)), pop(c));
-      return op === 4 || op === 5 ? (c, i) => compare(c, st0(c), st(c, i), op - 4) : null;
+      if (op === 2 || op === 3) return (s) => moveTo(s, op - 2);
+      return op === 4 || op === 5 ? comparison("i", op - 4) : null;
     case 0xd9:
-      if (op === 0) return pushing(MODE_MASKED, (c, i) => provided(isHeld(st(c, i)), copySlot(next(c), st(c, i))));
-      if (op === 1) return exchange;
+      if (op === 0)
+        return pushing(MODE_MASKED, (s) => {
+          const v = s.value("i");
+          return seq(s.fetch("i"), s.refuseIf(isEmpty(v)), s.sig.set(v.sig), s.se.set(v.se));
+        });
+      if (op === 1)
+        return (s) =>
+          seq(
+            s.mode(MODE_MASKED),
+            s.fetch(0, "i"),
+            s.refuseIf(i32.or(isEmpty(s.value(0)), isEmpty(s.value("i")))),
+            s.exchange(),
+            noteExact,
+          );
       return oneRegister(modrm);
     default:
       return null;
@@ -245,14 +285,23 @@ function registerForm(opcode: number, modrm: number): Body | null {
 
 /** D9 E0-FF. */
 function oneRegister(modrm: number): Body | null {
+  const held = (s: QuickStack): Code => seq(s.mode(MODE_MASKED), s.fetch(0), s.refuseIf(isEmpty(s.value(0))));
   if (modrm === 0xe0 || modrm === 0xe1) {
-    const sign = (se: Code): Code =>
-      modrm === 0xe0 ? i32.xor(se, i32.const(0x8000)) : i32.and(se, i32.const(~0x8000));
-    return (c) => moving([st0(c)], i32.store(st0(c), sign(exponentWord(st0(c))), SLOT_SE));
+    const sign = (se: Code): Code => (modrm === 0xe0 ? negated(se) : i32.and(se, i32.const(~0x8000)));
+    return (s) =>
+      seq(held(s), s.sig.set(s.value(0).sig), s.se.set(sign(s.value(0).se)), s.write(0, result(s)), noteExact);
   }
-  if (modrm === 0xe4) return (c) => seq(writeSlot(scratch, zero64, none), compare(c, st0(c), scratch, 0));
+  if (modrm === 0xe4)
+    return (s) => seq(s.fetch(0), compare(s, s.value(0), { sig: zero64, se: i32.const(TAG_ZERO) }, 0));
   if (modrm >= 0xe8 && modrm <= 0xee) return loadConstant(modrm - 0xe8);
-  return modrm === 0xfa ? (c) => c.call("root", st0(c), st0(c)) : null;
+  if (modrm !== 0xfa) return null;
+  return (s) =>
+    seq(
+      s.mode(MODE_FULL),
+      s.fetch(0),
+      answered(s, s.call("root", s.value(0).sig, s.value(0).se)),
+      s.write(0, result(s)),
+    );
 }
 
 /** The quick code of an instruction, or null when it has none. */
