@@ -1,5 +1,6 @@
 // The disassembler: bytes to NASM-like text, by the decoder and the operand kinds of the instruction table.
 import { registerNames, SEGMENTS } from "./asm/operands.ts";
+import { FPU_REGS } from "./fpu/layout.ts";
 import { BYTE_INDEX, decode, KEY_ADDR16, KEY_EA, MAX_LENGTH, MODE_CODE16, type Op } from "./isa/decode.ts";
 import type { Form, OperandKind } from "./isa/forms.ts";
 import type { Size } from "./isa/ir.ts";
@@ -30,7 +31,7 @@ function registerName(index: number, size: Size): string {
 }
 
 function operandRegister(index: number, kind: OperandKind): string {
-  if (kind.bank === "mmx") return `mm${index}`;
+  if (kind.bank === "mmx") return `mm${(index - FPU_REGS) >> 4}`;
   if (kind.bank === "xmm") return `xmm${(index - 4 * STATE_XMM) >> 4}`;
   return registerName(index, kind.size);
 }

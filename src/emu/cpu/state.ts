@@ -37,9 +37,8 @@ export const STATE_SCRATCH = 48;
 /** The XMM registers, four words each; 16-byte aligned in linear memory. */
 export const STATE_XMM = 64;
 export const STATE_MXCSR = 96;
-/** Where memory operands of vector instructions are loaded, MMX operands are copied, and results are built (4 words each, aligned). */
+/** Where memory operands of vector instructions are loaded, and where results are built (4 words each, aligned). */
 export const STATE_VECTOR = 100;
-export const STATE_MMX = 104;
 export const STATE_VECTOR_RESULT = 108;
 export const STATE_WORDS = 128;
 

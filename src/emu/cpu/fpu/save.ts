@@ -2,7 +2,9 @@
 // Source: Intel SDM vol. 1, "x87 FPU execution environment" (protected-mode formats), and FXSAVE in vol. 2.
 import type { Cpu } from "../cpu.ts";
 import { GP, NM, raise } from "../fault.ts";
-import { CR0_EM, CR0_TS } from "../mmu.ts";
+import { CR0_EM, CR0_TS, CR4_OSFXSR } from "../mmu.ts";
+import { MXCSR_DAZ } from "../simd/state.ts";
+import { NEEDS_SSE, STATE_XMM } from "../state.ts";
 import {
   checkLoad,
   checkStore,
@@ -19,6 +21,7 @@ import type { Fpu } from "./state.ts";
 const ENV32_BYTES = 28;
 const ENV16_BYTES = 14;
 const FXSAVE_BYTES = 512;
+const XMM_WORDS = 32;
 
 function writeEnvironment(cpu: Cpu, fpu: Fpu, la: number, opsize: 16 | 32): void {
   const at = (offset: number) => (la + offset) | 0;
@@ -102,7 +105,15 @@ function checkFx(cpu: Cpu, la: number): void {
   if (la & 15) raise(cpu, GP, 0);
 }
 
-/** FXSAVE of a processor without SSE: the first 160 bytes, reserved ones as zeros; the rest is left alone. */
+/** Offsets in the FXSAVE image. */
+const FX = { MXCSR: 24, MXCSR_MASK: 28, ST: 32, XMM: 160 } as const;
+
+/** Are the XMM registers and MXCSR part of the image? */
+function hasXmm(cpu: Cpu): boolean {
+  return (cpu.features & NEEDS_SSE) !== 0 && (cpu.cr4 & CR4_OSFXSR) !== 0;
+}
+
+/** FXSAVE: x87 state, reserved bytes of it as zeros; with SSE, MXCSR and the XMM registers. The rest is left alone. */
 export function fxsave(cpu: Cpu, la: number): void {
   checkFx(cpu, la);
   checkStore(cpu, la, FXSAVE_BYTES);
@@ -117,18 +128,30 @@ export function fxsave(cpu: Cpu, la: number): void {
   store32(cpu, at(16), fpu.fdp);
   store32(cpu, at(20), fpu.fds);
   for (let i = 0; i < 8; i++) {
-    const slot = 32 + 16 * i;
+    const slot = FX.ST + 16 * i;
     storeExtended(cpu, at(slot), fpu.st(i));
     for (let b = 10; b < 16; b++) store8(cpu, at(slot + b), 0);
   }
+  if (!hasXmm(cpu)) return;
+  const { simd } = cpu;
+  store32(cpu, at(FX.MXCSR), simd.mxcsr);
+  // Processors without DAZ write 0, which stands for the mask without it.
+  store32(cpu, at(FX.MXCSR_MASK), simd.mxcsrMask & MXCSR_DAZ ? simd.mxcsrMask : 0);
+  for (let i = 0; i < XMM_WORDS; i++) store32(cpu, at(FX.XMM + 4 * i), simd.i32[STATE_XMM + i]);
 }
 
-/** FXRSTOR of a processor without SSE. */
+/** FXRSTOR. Reserved bits of MXCSR are #GP(0). */
 export function fxrstor(cpu: Cpu, la: number): void {
   checkFx(cpu, la);
   checkLoad(cpu, la, FXSAVE_BYTES);
   const fpu = cpu.fpu;
   const at = (offset: number) => (la + offset) | 0;
+  if (hasXmm(cpu)) {
+    const mxcsr = load32(cpu, at(FX.MXCSR));
+    if (mxcsr & ~cpu.simd.mxcsrMask) raise(cpu, GP, 0);
+    cpu.simd.mxcsr = mxcsr;
+    for (let i = 0; i < XMM_WORDS; i++) cpu.simd.i32[STATE_XMM + i] = load32(cpu, at(FX.XMM + 4 * i));
+  }
   fpu.setCw(load16(cpu, at(0)));
   fpu.status = load16(cpu, at(2));
   fpu.used = load16(cpu, at(4)) & 0xff;
@@ -137,5 +160,5 @@ export function fxrstor(cpu: Cpu, la: number): void {
   fpu.fcs = load16(cpu, at(12));
   fpu.fdp = load32(cpu, at(16));
   fpu.fds = load16(cpu, at(20));
-  for (let i = 0; i < 8; i++) loadExtended(cpu, at(32 + 16 * i), fpu.st(i));
+  for (let i = 0; i < 8; i++) loadExtended(cpu, at(FX.ST + 16 * i), fpu.st(i));
 }

@@ -19,14 +19,13 @@ import {
   enterMmx,
   extractWord,
   fromGeneral,
-  getMmx,
   insertWord,
   loadMxcsr,
   maskedStore,
   monitor,
-  putMmx,
   signMask,
   toGeneral,
+  wroteMmx,
 } from "../simd/access.ts";
 import { compareFlags } from "../simd/compare.ts";
 import { scalarToInteger } from "../simd/convert.ts";
@@ -356,10 +355,9 @@ export const helpers = {
   checkMmx,
   enterMmx,
   emms,
-  getMmx,
-  putMmx,
   fromGeneral,
   toGeneral,
+  wroteMmx,
   insertWord,
   extractWord,
   signMask,

@@ -1,5 +1,6 @@
 // The decoder: from bytes to one decoded operation. Table-driven: it knows prefixes, ModRM, SIB, displacements and
 // immediates; which opcode has which comes from the forms.
+import { FPU_REGS } from "../fpu/layout.ts";
 import { CS, DS, EBP, EBX, EDI, ESI, ESP, FS, SS, STATE_XMM } from "../state.ts";
 import type { Form } from "./forms.ts";
 import type { Spec } from "./sem.ts";
@@ -62,9 +63,10 @@ export class Op {
 /** Where each byte register lies in the byte view of the registers: AL CL DL BL AH CH DH BH. */
 export const BYTE_INDEX = [0, 4, 8, 12, 1, 5, 9, 13];
 
-/** Index of register n in the view of its size (0: n itself); of an XMM register (128) its byte offset in the state block. */
+/** Index of register n in the view of its size (0: n itself); of an XMM (128) or MMX (64) register its byte offset in the state block. */
 export function regIndex(n: number, size: number): number {
   if (size === 128) return 4 * STATE_XMM + 16 * n;
+  if (size === 64) return FPU_REGS + 16 * n;
   return size === 8 ? BYTE_INDEX[n] : size === 16 ? n * 2 : n;
 }
 

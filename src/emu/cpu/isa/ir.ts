@@ -48,7 +48,7 @@ export type Expr =
   | { readonly k: "target" }
   /** The memory operand's offset in its segment. */
   | { readonly k: "ea" }
-  /** A vector register operand: its byte offset in the state block (XMM), or its number (MMX). */
+  /** A vector register operand (XMM or MMX): its byte offset in the state block. */
   | { readonly k: "vreg"; readonly slot: Slot }
   /** The selector in a segment register. */
   | { readonly k: "sel"; readonly seg: number };

@@ -159,7 +159,7 @@ export class Sem {
     return { seg: "op", off: bytes !== 0 && this.spec.addr16 ? zx(16, off) : off };
   }
 
-  /** Place of vector register operand i: byte offset of an XMM register, number of an MMX register. */
+  /** Place of vector register operand i: its byte offset in the state block. */
   vreg(i: number): Expr {
     return { k: "vreg", slot: this.kind(i).at === "reg" ? "b" : "a" };
   }

@@ -2,6 +2,7 @@
 // in the x87's, masks and lanes to and from general registers, MXCSR, masked stores. Called by the instruction table.
 import type { Cpu } from "../cpu.ts";
 import { GP, MF, NM, raise, UD } from "../fault.ts";
+import { SLOT_SE } from "../fpu/layout.ts";
 import { ES } from "../fpu/state.ts";
 import { CR0_EM, CR0_NE, CR0_TS, CR4_OSFXSR, translateForWrite, writeSlow8 } from "../mmu.ts";
 
@@ -27,26 +28,17 @@ export function enterMmx(cpu: Cpu): number {
   return 0;
 }
 
+/** An MMX instruction that wrote the register at byte offset `at` completes: its exponent and sign become all ones. */
+export function wroteMmx(cpu: Cpu, at: number): number {
+  cpu.state[(at + SLOT_SE) >> 2] = 0xffff;
+  return enterMmx(cpu);
+}
+
 /** EMMS: all registers empty. */
 export function emms(cpu: Cpu): number {
   cpu.fpu.top = 0;
   cpu.fpu.used = 0;
   return 0;
-}
-
-/** Copy MMX register `n` to byte offset `to` of the state block. */
-export function getMmx(cpu: Cpu, n: number, to: number): number {
-  const from = cpu.fpu.regs[n];
-  cpu.state[to >> 2] = from.lo;
-  cpu.state[(to >> 2) + 1] = from.hi;
-  return 0;
-}
-
-/** Copy from byte offset `from` to MMX register `n`, whose exponent and sign become all ones. */
-export function putMmx(cpu: Cpu, n: number, from: number): number {
-  const at = from >> 2;
-  cpu.fpu.regs[n].set(1, 0x7fff, cpu.state[at + 1] >>> 0, cpu.state[at] >>> 0);
-  return enterMmx(cpu);
 }
 
 /** A general register's value into the low lane at byte offset `to`, zeros above it. */

@@ -1,7 +1,7 @@
 // The vector registers and MXCSR: views of the CPU state block in linear memory. Source: Intel SDM vol. 1, "Programming
 // with Intel SSE".
 import { CPU_STATE } from "../../machine/memory.ts";
-import { STATE_MXCSR, STATE_VECTOR_RESULT, STATE_WORDS, STATE_XMM } from "../state.ts";
+import { STATE_MXCSR, STATE_VECTOR_RESULT, STATE_XMM } from "../state.ts";
 
 /** MXCSR after power-on and for a new program: all exceptions masked, round to nearest. */
 export const MXCSR_INIT = 0x1f80;
@@ -15,6 +15,9 @@ export const MXCSR_FTZ = 1 << 15;
 /** Byte offset, in the state block, of XMM register 0, and of the place where results are built. */
 export const XMM_BYTES = 4 * STATE_XMM;
 export const RESULT_BYTES = 4 * STATE_VECTOR_RESULT;
+
+/** Bytes of the state block that hold vector registers, the x87's (MMX) included. */
+const VIEW_BYTES = 0x1000;
 
 /** Words of what a context switch saves: eight XMM registers and MXCSR. */
 const SAVED_WORDS = 33;
@@ -38,7 +41,7 @@ export class Simd {
   after = 0;
 
   constructor(buffer: ArrayBuffer, mxcsrMask: number, floatFault: () => never) {
-    const bytes = 4 * STATE_WORDS;
+    const bytes = VIEW_BYTES;
     this.i8 = new Int8Array(buffer, CPU_STATE, bytes);
     this.u8 = new Uint8Array(buffer, CPU_STATE, bytes);
     this.i16 = new Int16Array(buffer, CPU_STATE, bytes >> 1);

@@ -6,7 +6,7 @@ import type { Row } from "../forms.ts";
 import { constant, type VectorBytes } from "../ir.ts";
 import type { Sem } from "../sem.ts";
 import { ALL, row } from "./row.ts";
-import { MEMORY, MMX, simd, sourceMmx, sourceXmm, xmmBinary } from "./simd.ts";
+import { MEMORY, simd, sourceMmx, sourceXmm, xmmBinary } from "./simd.ts";
 
 /** PS, PD, SS and SD of one operation. */
 function four(name: string, code: string, op: string, more = ""): Row[] {
@@ -86,8 +86,8 @@ const fromMmx = (op: string, bytes: VectorBytes, always: boolean) => (m: Sem) =>
 const toMmx = (op: string, load: VectorBytes) => (m: Sem) => {
   m.call("checkSse");
   m.call("checkMmx");
-  m.vec(op, MMX, sourceXmm(m, 1, load, load === 16), 8);
-  m.call("putMmx", m.vreg(0), MMX);
+  m.vec(op, m.vreg(0), sourceXmm(m, 1, load, load === 16), 8);
+  m.call("wroteMmx", m.vreg(0));
 };
 
 const FLAGS = { w: ALL } as const;

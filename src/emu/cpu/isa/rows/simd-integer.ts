@@ -4,7 +4,7 @@ import type { Row } from "../forms.ts";
 import { constant } from "../ir.ts";
 import type { Sem } from "../sem.ts";
 import { row } from "./row.ts";
-import { both, imm, MMX, mmxBinary, simd, sourceMmx, sourceXmm, xmmBinary } from "./simd.ts";
+import { both, imm, mmxBinary, simd, sourceXmm, xmmBinary } from "./simd.ts";
 
 /** Shifts by an immediate: 0F 71 to 73. */
 function shifts(name: string, code: string, op: string): Row[] {
@@ -15,9 +15,8 @@ function shifts(name: string, code: string, op: string): Row[] {
       "Nq Ib",
       (m) => {
         m.call("checkMmx");
-        m.call("getMmx", m.vreg(0), MMX);
-        m.vec(`imm-${op}`, MMX, MMX, 8, imm);
-        m.call("putMmx", m.vreg(0), MMX);
+        m.vec(`imm-${op}`, m.vreg(0), m.vreg(0), 8, imm);
+        m.call("wroteMmx", m.vreg(0));
       },
       simd(NEEDS_MMX, `imm-${op}`),
     ),
@@ -38,19 +37,9 @@ function unpackLow(name: string, code: string, op: string): Row[] {
   ];
 }
 
-/** A shuffle or absolute value: `d` is only written. */
-const unaryXmm = (op: string) => xmmBinary(op);
-const unaryMmx = (op: string) => (m: Sem) => {
-  m.call("checkMmx");
-  const s = sourceMmx(m, 1);
-  m.vec(op, MMX, s, 8, m.form.operands.length > 2 ? imm : constant(0));
-  m.call("putMmx", m.vreg(0), MMX);
-};
-
 const pextrwMmx = (m: Sem) => {
   m.call("checkMmx");
-  m.call("getMmx", m.vreg(1), MMX);
-  m.set(0, m.call("extractWord", MMX, imm, constant(8)));
+  m.set(0, m.call("extractWord", m.vreg(1), imm, constant(8)));
   m.call("enterMmx");
 };
 const pextrwXmm = (m: Sem) => {
@@ -61,9 +50,8 @@ const word = (m: Sem) => (m.isMemory(1) ? m.load(16, m.address()) : m.get(1));
 const pinsrwMmx = (m: Sem) => {
   m.call("checkMmx");
   const v = word(m);
-  m.call("getMmx", m.vreg(0), MMX);
-  m.call("insertWord", MMX, v, imm, constant(8));
-  m.call("putMmx", m.vreg(0), MMX);
+  m.call("insertWord", m.vreg(0), v, imm, constant(8));
+  m.call("wroteMmx", m.vreg(0));
 };
 const pinsrwXmm = (m: Sem) => {
   m.call("checkSse");
@@ -71,8 +59,7 @@ const pinsrwXmm = (m: Sem) => {
 };
 const pmovmskbMmx = (m: Sem) => {
   m.call("checkMmx");
-  m.call("getMmx", m.vreg(1), MMX);
-  m.set(0, m.call("signMask", MMX, constant(8), constant(1)));
+  m.set(0, m.call("signMask", m.vreg(1), constant(8), constant(1)));
   m.call("enterMmx");
 };
 const pmovmskbXmm = (m: Sem) => {
@@ -84,7 +71,7 @@ const ssse3 = (name: string, code: string, op: string) => both(name, `38 ${code}
 const late = (name: string, code: string, op: string) => both(name, code, op, NEEDS_SSE);
 const wide = (name: string, code: string, op: string) => both(name, code, op, NEEDS_SSE2);
 const shuffle = (name: string, code: string, op: string) =>
-  row(name, code, "Vo Wo Ib", unaryXmm(op), simd(NEEDS_SSE2, op));
+  row(name, code, "Vo Wo Ib", xmmBinary(op), simd(NEEDS_SSE2, op));
 
 export const simdIntegerTable: readonly Row[] = [
   ...unpackLow("punpcklbw", "60", "unpacklo.i8"),
@@ -101,7 +88,7 @@ export const simdIntegerTable: readonly Row[] = [
   ...both("packssdw", "6b", "pack.i32i16"),
   row("punpcklqdq", "66 0f 6c", "Vo Wo", xmmBinary("unpacklo.i64"), simd(NEEDS_SSE2, "unpacklo.i64")),
   row("punpckhqdq", "66 0f 6d", "Vo Wo", xmmBinary("unpackhi.i64"), simd(NEEDS_SSE2, "unpackhi.i64")),
-  row("pshufw", "np 0f 70", "Pq Qq Ib", unaryMmx("shuflo.i16"), simd(NEEDS_SSE, "shuflo.i16")),
+  row("pshufw", "np 0f 70", "Pq Qq Ib", mmxBinary("shuflo.i16"), simd(NEEDS_SSE, "shuflo.i16")),
   shuffle("pshufd", "66 0f 70", "shuf.i32"),
   shuffle("pshufhw", "f3 0f 70", "shufhi.i16"),
   shuffle("pshuflw", "f2 0f 70", "shuflo.i16"),

@@ -14,7 +14,7 @@ import type { Row } from "../forms.ts";
 import { add, constant, type Expr, type VectorBytes } from "../ir.ts";
 import type { Sem } from "../sem.ts";
 import { row } from "./row.ts";
-import { MEMORY, MMX, simd, sourceMmx, sourceXmm, xmmBinary } from "./simd.ts";
+import { simd, sourceMmx, sourceXmm, xmmBinary } from "./simd.ts";
 
 const high = (place: Expr): Expr => add(place, constant(8));
 
@@ -37,17 +37,20 @@ function movqXmm(m: Sem): void {
 function movqMmx(m: Sem): void {
   m.call("checkMmx");
   if (m.isMemory(0)) {
-    m.call("getMmx", m.vreg(1), MMX);
-    m.vstore(8, MMX);
+    m.vstore(8, m.vreg(1));
     m.call("enterMmx");
-  } else m.call("putMmx", m.vreg(0), sourceMmx(m, 1));
+    return;
+  }
+  if (m.isMemory(1)) m.vload(8, m.vreg(0));
+  else m.vec("mov.v", m.vreg(0), m.vreg(1), 8);
+  m.call("wroteMmx", m.vreg(0));
 }
 
 function movdToMmx(m: Sem): void {
   m.call("checkMmx");
-  if (m.isMemory(1)) m.vload(4, MMX, { wide: true });
-  else m.call("fromGeneral", MMX, m.get(1));
-  m.call("putMmx", m.vreg(0), MMX);
+  if (m.isMemory(1)) m.vload(4, m.vreg(0), { wide: true });
+  else m.call("fromGeneral", m.vreg(0), m.get(1));
+  m.call("wroteMmx", m.vreg(0));
 }
 
 function movdToXmm(m: Sem): void {
@@ -58,9 +61,8 @@ function movdToXmm(m: Sem): void {
 
 function movdFromMmx(m: Sem): void {
   m.call("checkMmx");
-  m.call("getMmx", m.vreg(1), MMX);
-  if (m.isMemory(0)) m.vstore(4, MMX);
-  else m.set(0, m.call("toGeneral", MMX));
+  if (m.isMemory(0)) m.vstore(4, m.vreg(1));
+  else m.set(0, m.call("toGeneral", m.vreg(1)));
   m.call("enterMmx");
 }
 
@@ -100,11 +102,7 @@ const masked = (bytes: VectorBytes) => (m: Sem) => {
   const wide = bytes === 16;
   m.call(wide ? "checkSse" : "checkMmx");
   const la = m.linear(m.segAddr("op", m.spec.addr16 ? m.reg(EDI, 16) : m.reg(EDI)), bytes, true);
-  if (!wide) {
-    m.call("getMmx", m.vreg(0), MMX);
-    m.call("getMmx", m.vreg(1), MEMORY);
-  }
-  m.call("maskedStore", la, wide ? m.vreg(0) : MMX, wide ? m.vreg(1) : MEMORY, constant(bytes));
+  m.call("maskedStore", la, m.vreg(0), m.vreg(1), constant(bytes));
   if (!wide) m.call("enterMmx");
 };
 
@@ -193,7 +191,8 @@ export const simdMoveTable: readonly Row[] = [
     (m) => {
       m.call("checkSse");
       m.call("checkMmx");
-      m.call("putMmx", m.vreg(0), m.vreg(1));
+      m.vec("mov.v", m.vreg(0), m.vreg(1), 8);
+      m.call("wroteMmx", m.vreg(0));
     },
     simd(NEEDS_SSE2, "mov.v"),
   ),
@@ -203,8 +202,7 @@ export const simdMoveTable: readonly Row[] = [
     "Mq Pq",
     (m) => {
       m.call("checkMmx");
-      m.call("getMmx", m.vreg(1), MMX);
-      m.vstore(8, MMX);
+      m.vstore(8, m.vreg(1));
       m.call("enterMmx");
     },
     simd(NEEDS_SSE, "mov.v"),

@@ -1,14 +1,13 @@
 // What the rows of vector instructions share: availability checks first, then loads, then the operation; registers change
-// last. XMM operands are worked on in place; MMX registers are copied out of the x87's and back.
-import { NEEDS_MMX, NEEDS_SSE2, STATE_MMX, STATE_VECTOR } from "../../state.ts";
+// last. Operands are worked on in place: XMM registers, and MMX registers as significands in the x87's slots.
+import { NEEDS_MMX, NEEDS_SSE2, STATE_VECTOR } from "../../state.ts";
 import type { Options, Row } from "../forms.ts";
 import { constant, type Expr, type VectorBytes } from "../ir.ts";
 import type { Sem } from "../sem.ts";
 import { row } from "./row.ts";
 
-/** Where memory operands are loaded to, and where an MMX destination is worked on: byte offsets in the state block. */
+/** Where memory operands are loaded to: a byte offset in the state block. */
 export const MEMORY = constant(4 * STATE_VECTOR);
-export const MMX = constant(4 * STATE_MMX);
 
 export const imm: Expr = { k: "field", f: "imm" };
 
@@ -26,8 +25,8 @@ export function sourceXmm(m: Sem, i: number, bytes: VectorBytes, aligned: boolea
 
 /** The same for MMX operands. */
 export function sourceMmx(m: Sem, i: number, bytes: VectorBytes = 8): Expr {
-  if (m.isMemory(i)) m.vload(bytes, MEMORY, { wide: true });
-  else m.call("getMmx", m.vreg(i), MEMORY);
+  if (!m.isMemory(i)) return m.vreg(i);
+  m.vload(bytes, MEMORY, { wide: true });
   return MEMORY;
 }
 
@@ -46,9 +45,8 @@ export const mmxBinary =
   (m: Sem): void => {
     m.call("checkMmx");
     const s = sourceMmx(m, 1, load);
-    m.call("getMmx", m.vreg(0), MMX);
-    m.vec(op, MMX, s, 8, m.form.operands.length > 2 ? imm : constant(0));
-    m.call("putMmx", m.vreg(0), MMX);
+    m.vec(op, m.vreg(0), s, 8, m.form.operands.length > 2 ? imm : constant(0));
+    m.call("wroteMmx", m.vreg(0));
   };
 
 /** An instruction that MMX and, with 66 in front, SSE2 have: `code` is what follows 0F. */
