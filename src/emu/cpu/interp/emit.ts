@@ -430,7 +430,7 @@ class Emitter {
         this.linear(id, s.at, s.bytes, false);
         if (s.aligned) out.push(`if(l${id}&15)fault(13,0);`);
         out.push(`vl${s.bytes}(o,l${id},${to});`);
-        if (s.wide) for (let i = Math.max(s.bytes >> 2, 1); i < 4; i++) out.push(`S[(${to}>>2)+${i}]=0;`);
+        if (s.wide) for (let i = Math.max(s.bytes >> 2, 1); i < 4; i++) out.push(`I32[(${to}>>2)+${i}]=0;`);
         break;
       }
       case "vstore": {

@@ -231,14 +231,13 @@ class Evaluation {
   }
 
   private loadVector(s: Stmt & { k: "vload" }): void {
-    const { state } = this.cpu;
     const la = this.linear(s.at, s.bytes, false);
     if (s.aligned && la & 15) raise(this.cpu, GP, 0);
     const words: number[] = [];
     if (s.bytes === 2) words.push(this.read(16, la));
     else for (let i = 0; i < s.bytes; i += 4) words.push(this.read(32, (la + i) | 0));
     while (s.wide && words.length < 4) words.push(0);
-    state.set(words, this.value(s.to) >> 2);
+    this.cpu.simd.i32.set(words, this.value(s.to) >> 2);
   }
 
   private storeVector(s: Stmt & { k: "vstore" }): void {
@@ -246,8 +245,8 @@ class Evaluation {
     if (s.aligned && la & 15) raise(this.cpu, GP, 0);
     translateForWrite(this.cpu, la, s.bytes, this.user);
     const from = this.value(s.from) >> 2;
-    if (s.bytes === 2) this.write(16, la, this.cpu.state[from]);
-    else for (let i = 0; i < s.bytes >> 2; i++) this.write(32, (la + 4 * i) | 0, this.cpu.state[from + i]);
+    if (s.bytes === 2) this.write(16, la, this.cpu.simd.i32[from]);
+    else for (let i = 0; i < s.bytes >> 2; i++) this.write(32, (la + 4 * i) | 0, this.cpu.simd.i32[from + i]);
   }
 
   private stmt(s: Stmt): void {

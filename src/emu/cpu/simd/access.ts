@@ -30,7 +30,7 @@ export function enterMmx(cpu: Cpu): number {
 
 /** An MMX instruction that wrote the register at byte offset `at` completes: its exponent and sign become all ones. */
 export function wroteMmx(cpu: Cpu, at: number): number {
-  cpu.state[(at + SLOT_SE) >> 2] = 0xffff;
+  cpu.simd.i32[(at + SLOT_SE) >> 2] = 0xffff;
   return enterMmx(cpu);
 }
 
@@ -44,16 +44,16 @@ export function emms(cpu: Cpu): number {
 /** A general register's value into the low lane at byte offset `to`, zeros above it. */
 export function fromGeneral(cpu: Cpu, to: number, value: number): number {
   const at = to >> 2;
-  cpu.state[at] = value;
-  cpu.state[at + 1] = 0;
-  cpu.state[at + 2] = 0;
-  cpu.state[at + 3] = 0;
+  cpu.simd.i32[at] = value;
+  cpu.simd.i32[at + 1] = 0;
+  cpu.simd.i32[at + 2] = 0;
+  cpu.simd.i32[at + 3] = 0;
   return 0;
 }
 
 /** The 32-bit lane at byte offset `from`. */
 export function toGeneral(cpu: Cpu, from: number): number {
-  return cpu.state[from >> 2];
+  return cpu.simd.i32[from >> 2];
 }
 
 /** PINSRW: word `index` of the `bytes` at byte offset `to`. */
