@@ -30,6 +30,9 @@ export interface QuickStack {
   refuseIf(condition: Code): Code;
   /** Refuse unless FPU_MODE has these bits. */
   mode(bits: number): Code;
+  /** Refuse when a fetched register is empty, or when it is not. */
+  refuseEmpty(register: Register): Code;
+  refuseHeld(register: Register): Code;
   /** Make registers readable by value(); once, at the start. */
   fetch(...registers: readonly Register[]): Code;
   value(register: Register): Value;
@@ -60,7 +63,8 @@ export interface QuickForm {
 type Body = (s: QuickStack, host: Code) => Code;
 
 const none = i32.const(0);
-const isEmpty = (v: Value): Code => i32.eq(i32.and(v.se, i32.const(TAG_EMPTY)), i32.const(TAG_EMPTY));
+/** i32: does the exponent word say that its register is empty? */
+export const saysEmpty = (se: Code): Code => i32.eq(i32.and(se, i32.const(TAG_EMPTY)), i32.const(TAG_EMPTY));
 const negated = (se: Code): Code => i32.xor(se, i32.const(0x8000));
 
 /** The routine's answer in sig and se; refused when it refuses. */
@@ -110,15 +114,7 @@ function operand(s: QuickStack, opcode: number, host: Code): Code {
 const pushing =
   (mode: number, load: Body): Body =>
   (s, host) =>
-    seq(
-      s.mode(mode),
-      s.fetch("next"),
-      s.refuseIf(i32.eqz(isEmpty(s.value("next")))),
-      load(s, host),
-      s.push(),
-      s.write(0, result(s)),
-      noteExact,
-    );
+    seq(s.mode(mode), s.fetch("next"), s.refuseHeld("next"), load(s, host), s.push(), s.write(0, result(s)), noteExact);
 
 /** A store of ST(0): the routine answers with the bits. */
 const storing =
@@ -140,7 +136,7 @@ function storeExtended(s: QuickStack, host: Code): Code {
   return seq(
     s.mode(MODE_MASKED),
     s.fetch(0),
-    s.refuseIf(isEmpty(s.value(0))),
+    s.refuseEmpty(0),
     i64.store(host, sig),
     i32.store16(host, se, 8),
     s.pop(),
@@ -165,7 +161,7 @@ function moveTo(s: QuickStack, n: number): Code {
   return seq(
     s.mode(MODE_MASKED),
     s.fetch(0),
-    s.refuseIf(isEmpty(s.value(0))),
+    s.refuseEmpty(0),
     s.sig.set(sig),
     s.se.set(se),
     s.write("i", result(s)),
@@ -266,17 +262,11 @@ function registerForm(opcode: number, modrm: number): Body | null {
       if (op === 0)
         return pushing(MODE_MASKED, (s) => {
           const v = s.value("i");
-          return seq(s.fetch("i"), s.refuseIf(isEmpty(v)), s.sig.set(v.sig), s.se.set(v.se));
+          return seq(s.fetch("i"), s.refuseEmpty("i"), s.sig.set(v.sig), s.se.set(v.se));
         });
       if (op === 1)
         return (s) =>
-          seq(
-            s.mode(MODE_MASKED),
-            s.fetch(0, "i"),
-            s.refuseIf(i32.or(isEmpty(s.value(0)), isEmpty(s.value("i")))),
-            s.exchange(),
-            noteExact,
-          );
+          seq(s.mode(MODE_MASKED), s.fetch(0, "i"), s.refuseEmpty(0), s.refuseEmpty("i"), s.exchange(), noteExact);
       return oneRegister(modrm);
     default:
       return null;
@@ -285,7 +275,7 @@ function registerForm(opcode: number, modrm: number): Body | null {
 
 /** D9 E0-FF. */
 function oneRegister(modrm: number): Body | null {
-  const held = (s: QuickStack): Code => seq(s.mode(MODE_MASKED), s.fetch(0), s.refuseIf(isEmpty(s.value(0))));
+  const held = (s: QuickStack): Code => seq(s.mode(MODE_MASKED), s.fetch(0), s.refuseEmpty(0));
   if (modrm === 0xe0 || modrm === 0xe1) {
     const sign = (se: Code): Code => (modrm === 0xe0 ? negated(se) : i32.and(se, i32.const(~0x8000)));
     return (s) =>

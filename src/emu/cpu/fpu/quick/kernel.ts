@@ -18,7 +18,7 @@ import {
 import { FPU_MODE, FPU_REGS, FPU_TOP, SLOT_SE, TAG_EMPTY } from "../layout.ts";
 import { addCode, comCode, divCode, mulCode, rootCode } from "./arith.ts";
 import { conversions } from "./convert.ts";
-import { type QuickForm, type QuickStack, quickForm, type Register, type Routine } from "./forms.ts";
+import { type QuickForm, type QuickStack, quickForm, type Register, type Routine, saysEmpty } from "./forms.ts";
 
 /** The routines as functions without calls of their own: a compiler may put them into its modules. */
 export function routines(): FunctionCode[] {
@@ -63,6 +63,12 @@ class MemoryStack implements QuickStack {
   }
   refuseIf(condition: Code): Code {
     return when(condition, returning(none));
+  }
+  refuseEmpty(register: Register): Code {
+    return this.refuseIf(saysEmpty(this.value(register).se));
+  }
+  refuseHeld(register: Register): Code {
+    return this.refuseIf(i32.eqz(saysEmpty(this.value(register).se)));
   }
   mode(bits: number): Code {
     return this.refuseIf(i32.ne(i32.and(i32.load(none, FPU_MODE), i32.const(bits)), i32.const(bits)));
