@@ -199,6 +199,12 @@ export class Assembler {
     this.out.byte(0x0b);
   }
 
+  /** A label as a branch's operand here, for code made elsewhere. */
+  distance(to: Label): number[] {
+    const n = this.depth - 1 - to.depth;
+    return n < 0x80 ? [n] : [(n & 0x7f) | 0x80, n >> 7];
+  }
+
   br(to: Label): void {
     this.out.byte(0x0c);
     this.out.u(this.depth - 1 - to.depth);

@@ -1,7 +1,7 @@
 // The function of a region: registers into locals, a dispatch by block number, blocks in address order with forward
 // branches and loops, the jump to other regions through the jump cache, and the way out.
 import { TLB_SUPER_READ, TLB_USER_READ } from "../../machine/memory.ts";
-import { STATE_AUX, STATE_EIP, STATE_LEFT, STATE_RESULT } from "../state.ts";
+import { EAX, STATE_AUX, STATE_EIP, STATE_LEFT, STATE_RESULT } from "../state.ts";
 import { Assembler, Bytes, type Label } from "./assembler.ts";
 import { Flags } from "./flags.ts";
 import {
@@ -28,6 +28,7 @@ import {
 } from "./layout.ts";
 import { Lowering } from "./lower.ts";
 import type { Plan, RegionBlock } from "./region.ts";
+import { storesStatus, X87_NARROW, X87_WIDE, X87Code } from "./x87.ts";
 
 /** Type of a region's function: entry in, way out back. */
 export const TYPE_REGION = 0;
@@ -47,6 +48,8 @@ export interface Emitted {
   /** Body of the function with its locals, as the code section holds it. */
   readonly body: Bytes;
   readonly sites: readonly Site[];
+  /** It calls the x87's routines. */
+  readonly x87: boolean;
 }
 
 const PAGE = 12;
@@ -71,12 +74,15 @@ class RegionEmitter {
   private reads = 0;
   private writes = 0;
   private usesFlags = false;
+  private readonly x87: X87Code | null;
 
   constructor(plan: Plan, index: number, user: boolean) {
     this.plan = plan;
     this.index = index;
     this.user = user;
     this.findRegisters();
+    const hasX87 = plan.blocks.some((b) => b.meanings.slice(0, b.compiled).some((m) => m.x87 !== 0));
+    this.x87 = hasX87 ? new X87Code(this.asm, this.flags, TMP) : null;
     for (const n of plan.blocks.keys()) this.sites.push({ block: n, op: 0, kind: KIND_UNKNOWN });
   }
 
@@ -88,6 +94,7 @@ class RegionEmitter {
       asm,
       flags: this.flags,
       user: this.user,
+      x87: this.x87,
       out: this.out,
       site: () => this.site(),
       goto: (offset) => this.goto(offset),
@@ -115,16 +122,23 @@ class RegionEmitter {
     asm.const(this.index << 16);
     asm.op("or");
     asm.end();
-    return { body: this.body(), sites: this.sites };
+    return { body: this.body(), sites: this.sites, x87: this.x87 !== null };
   }
 
   private body(): Bytes {
     const body = new Bytes();
-    body.u(3);
+    const { x87 } = this;
+    body.u(x87 ? 5 : 3);
     body.u(WIDE - 1);
     body.byte(0x7f);
     body.u(2);
     body.byte(0x7e);
+    if (x87) {
+      body.u(X87_WIDE);
+      body.byte(0x7e);
+      body.u(X87_NARROW);
+      body.byte(0x7f);
+    }
     body.u(this.lowering.temporaries + TMP - WIDE - 2);
     body.byte(0x7f);
     body.append(this.asm.out);
@@ -144,6 +158,7 @@ class RegionEmitter {
         if (ea === 2 || ea === 3) this.reads |= 1 << op.mb;
         if (ea >= 3) this.reads |= 1 << op.mi;
         if (m.touchesFlags || m.readsFlags) this.usesFlags = true;
+        if (storesStatus(m.x87, op.imm2)) this.writes |= 1 << EAX;
       }
     }
     // What is written is stored at every way out, also where it has not been written yet.
@@ -271,6 +286,7 @@ class RegionEmitter {
     const { code, meanings, compiled } = block;
     this.block = n;
     flags.forget();
+    this.x87?.begin();
     this.leaving.clear();
     // Counted as a whole; a way out in the middle takes back what is too much.
     asm.get(LEFT);

@@ -27,12 +27,15 @@ import {
   WIDE,
 } from "./layout.ts";
 import { concernsFlags, type Meaning } from "./meaning.ts";
+import { X87_NARROW, X87_WIDE, type X87Code, x87Operand } from "./x87.ts";
 
 /** What surrounds an instruction. */
 export interface Surroundings {
   readonly asm: Assembler;
   readonly flags: Flags;
   readonly user: boolean;
+  /** For regions that have x87 instructions. */
+  readonly x87: X87Code | null;
   /** Where the region is left, with the number of a site on the stack. */
   readonly out: Label;
   /** A site that leaves before the present instruction. */
@@ -113,7 +116,9 @@ function foldUnary(op: UnOp, a: number): number | null {
 
 /** Lowers the instructions of one region. */
 export class Lowering {
-  /** Locals used beyond TMP. */
+  /** Number of the first temporary. */
+  private readonly first: number;
+  /** Locals used beyond it. */
   temporaries = 0;
   private readonly around: Surroundings;
   private readonly asm: Assembler;
@@ -130,6 +135,7 @@ export class Lowering {
     this.around = around;
     this.asm = around.asm;
     this.flags = around.flags;
+    this.first = around.x87 === null ? TMP : TMP + X87_WIDE + X87_NARROW;
   }
 
   /**
@@ -143,7 +149,21 @@ export class Lowering {
     this.at = at;
     this.flagsLive = flagsLive;
     this.constants.clear();
-    this.body(meaning.stmts);
+    if (meaning.x87) this.x87Instruction();
+    else this.body(meaning.stmts);
+  }
+
+  private x87Instruction(): void {
+    const { op, meaning, around } = this;
+    const modrm = op.imm2;
+    const operand = x87Operand(meaning.x87, modrm);
+    const linear = meaning.stmts.find((s) => s.k === "linear");
+    if (operand && linear?.k === "linear" && operand.bytes !== 0) {
+      this.linear(linear.at, operand.bytes);
+      this.translate(linear.at, operand.bytes, operand.writes);
+      this.asm.set(HOST);
+    }
+    around.x87?.instruction(meaning.x87, modrm, this.at + op.off, around.out, around.site());
   }
 
   private body(stmts: readonly Stmt[]): void {
@@ -153,7 +173,7 @@ export class Lowering {
   private tmp(id: number): number {
     const n = 2 * id;
     if (n + 2 > this.temporaries) this.temporaries = n + 2;
-    return TMP + n;
+    return this.first + n;
   }
 
   private hostOf(id: number): number {

@@ -3,6 +3,7 @@
 import { KEYS_PER_FORM, type Op, specOf } from "../isa/decode.ts";
 import type { Expr, RegRef, Stmt } from "../isa/ir.ts";
 import { Sem, type Spec } from "../isa/sem.ts";
+import { x87Operand } from "./x87.ts";
 
 /** Helpers that regions do themselves. */
 const KNOWN_CALLS = new Set([
@@ -47,6 +48,8 @@ export interface Meaning {
   always: boolean;
   computed: boolean;
   calls: boolean;
+  /** The opcode of an x87 instruction, else 0. */
+  x87: number;
 }
 
 const known = new Map<number, Meaning>();
@@ -59,6 +62,11 @@ export function meaningOf(op: Op): Meaning {
     known.set(id, meaning);
   }
   return meaning;
+}
+
+/** Can a region do this instruction? */
+export function isSupported(op: Op, meaning: Meaning): boolean {
+  return meaning.supported && (meaning.x87 === 0 || x87Operand(meaning.x87, op.imm2) !== null);
 }
 
 function analyse(op: Op): Meaning {
@@ -80,9 +88,19 @@ function analyse(op: Op): Meaning {
     always: m.stmts.at(-1)?.k === "jump",
     computed: false,
     calls: false,
+    x87: 0,
   };
   if (op.form.string && spec.rep !== 0) meaning.supported = false;
+  const possible = meaning.supported;
   for (const s of m.stmts) visit(s, meaning, true);
+  const last = m.stmts.at(-1);
+  if (last?.k === "call" && last.fn === "x87" && last.args[0].k === "const") {
+    meaning.x87 = last.args[0].v;
+    meaning.supported = possible;
+    meaning.exits = true;
+    // FCOMI and its kin.
+    meaning.touchesFlags = (meaning.x87 & 0xfb) === 0xdb;
+  }
   return meaning;
 }
 
@@ -220,6 +238,7 @@ export function concernsFlags(stmts: readonly Stmt[]): boolean {
     always: false,
     computed: false,
     calls: false,
+    x87: 0,
   };
   for (const s of stmts) visit(s, m, false);
   return m.readsFlags || m.touchesFlags;

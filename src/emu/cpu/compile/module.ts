@@ -4,7 +4,9 @@ import { Assembler, Bytes } from "./assembler.ts";
 import { TYPE_REGION } from "./control.ts";
 import { HELPER_FUNCTIONS } from "./flags.ts";
 import { KIND_ADD, KIND_DEC, KIND_INC, KIND_SUB } from "./layout.ts";
+import { x87Routines } from "./x87.ts";
 
+const NO_ROUTINES = { types: [], bodies: [] };
 const I32 = 0x7f;
 const FUNCTION = 0x60;
 const TYPE_THREE = 1;
@@ -20,11 +22,12 @@ function section(module: Bytes, id: number, fill: (s: Bytes) => void): void {
   module.sized(s);
 }
 
-function start(): Bytes {
+/** @param more further types, behind those of PARAMETERS */
+function start(more: readonly (readonly number[])[] = []): Bytes {
   const module = new Bytes();
   for (const b of [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) module.byte(b);
   section(module, 1, (s) => {
-    s.u(PARAMETERS.length);
+    s.u(PARAMETERS.length + more.length);
     for (const n of PARAMETERS) {
       s.byte(FUNCTION);
       s.u(n);
@@ -32,6 +35,7 @@ function start(): Bytes {
       s.u(1);
       s.byte(I32);
     }
+    for (const type of more) for (const b of type) s.byte(b);
   });
   section(module, 2, (s) => {
     s.u(2);
@@ -293,14 +297,24 @@ function lazyAuxFunction(): Bytes {
   });
 }
 
-/** A module that puts functions into the table at the given indices when it is instantiated. */
-export function regionModule(bodies: readonly Bytes[], indices: readonly number[]): Uint8Array<ArrayBuffer> {
-  const module = start();
+/**
+ * A module that puts functions into the table at the given indices when it is instantiated.
+ * @param x87 the functions call the x87's routines
+ */
+export function regionModule(
+  bodies: readonly Bytes[],
+  indices: readonly number[],
+  x87: boolean,
+): Uint8Array<ArrayBuffer> {
+  const routines = x87 ? x87Routines() : NO_ROUTINES;
+  const helpers = HELPER_FUNCTIONS + routines.bodies.length;
+  const module = start(routines.types);
   section(module, 3, (s) => {
-    s.u(HELPER_FUNCTIONS + bodies.length);
+    s.u(helpers + bodies.length);
     s.u(TYPE_THREE);
     s.u(TYPE_TWO);
     s.u(TYPE_REGION);
+    for (const n of routines.types.keys()) s.u(PARAMETERS.length + n);
     for (let i = 0; i < bodies.length; i++) s.u(TYPE_REGION);
   });
   section(module, 9, (s) => {
@@ -311,12 +325,13 @@ export function regionModule(bodies: readonly Bytes[], indices: readonly number[
       s.s(index);
       s.byte(0x0b);
       s.u(1);
-      s.u(HELPER_FUNCTIONS + n);
+      s.u(helpers + n);
     });
   });
   section(module, 10, (s) => {
-    s.u(HELPER_FUNCTIONS + bodies.length);
+    s.u(helpers + bodies.length);
     for (const b of [auxFunction(), arithFunction(), lazyAuxFunction()]) s.sized(b);
+    for (const b of routines.bodies) s.sized(b);
     for (const b of bodies) s.sized(b);
   });
   return module.done();

@@ -2,7 +2,7 @@
 // among the blocks that have run. Orders them by address and finds the loops that get a loop of their own.
 import type { Op } from "../isa/decode.ts";
 import { MAX_REGION_BLOCKS } from "./layout.ts";
-import { type Meaning, meaningOf } from "./meaning.ts";
+import { isSupported, type Meaning, meaningOf } from "./meaning.ts";
 
 /** Most instructions in a region: compiling costs about so many microseconds. */
 const MAX_INSTRUCTIONS = 400;
@@ -92,7 +92,7 @@ function examine<B extends CodeBlock>(
 ): { block: RegionBlock<B>; returns: number | null } {
   const { ops } = code;
   const meanings = ops.map(meaningOf);
-  const bad = meanings.findIndex((m) => !m.supported);
+  const bad = meanings.findIndex((m, i) => !isSupported(ops[i], m));
   const targets: number[] = [];
   let returns: number | null = null;
   const end = offset + code.length;

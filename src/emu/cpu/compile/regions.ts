@@ -111,6 +111,7 @@ export class Regions {
     const bytes = regionModule(
       emitted.map((e) => e.body),
       indices,
+      emitted.some((e) => e.x87),
     );
     new WebAssembly.Instance(new WebAssembly.Module(bytes), this.imports);
     const module = new LiveModule();

@@ -147,6 +147,16 @@ export interface Local {
   tee(value: Code): Code;
 }
 
+export function localAt(index: number): Local {
+  const n = unsigned(index);
+  return {
+    get: [0x20, n],
+    take: [0x21, n],
+    set: (value) => [value, 0x21, n],
+    tee: (value) => [value, 0x22, n],
+  };
+}
+
 /** One function: parameters, one or no result, locals taken as needed, a body. */
 export class FunctionCode {
   readonly name: string;
@@ -161,29 +171,23 @@ export class FunctionCode {
     this.results = results;
   }
 
-  private at(index: number): Local {
-    const n = unsigned(index);
-    return {
-      get: [0x20, n],
-      take: [0x21, n],
-      set: (value) => [value, 0x21, n],
-      tee: (value) => [value, 0x22, n],
-    };
-  }
-
   param(index: number): Local {
-    return this.at(index);
+    return localAt(index);
   }
 
   local(type: ValueType): Local {
     this.locals.push(type);
-    return this.at(this.params.length + this.locals.length - 1);
+    return localAt(this.params.length + this.locals.length - 1);
   }
 
-  /** The function's entry in a code section, size first. */
-  encoded(): Code {
-    const locals = [unsigned(this.locals.length), this.locals.map((type) => [1, type])];
-    return sized([locals, this.body, 0x0b]);
+  /** Its type, as a type section holds it. */
+  signature(): Code {
+    return [0x60, this.params.length, this.params, this.results.length, this.results];
+  }
+
+  /** Locals and body, as a code section holds them behind their size. */
+  unsized(): Code {
+    return [unsigned(this.locals.length), this.locals.map((type) => [1, type]), this.body, 0x0b];
   }
 }
 
@@ -199,13 +203,12 @@ export const call = (index: number, ...args: readonly Code[]): Code => [args, 0x
 export function moduleOf(functions: readonly FunctionCode[], pages: number): Uint8Array<ArrayBuffer> {
   const text = (s: string): Code => [unsigned(s.length), [...s].map((c) => c.charCodeAt(0))];
   const section = (id: number, items: readonly Code[]): Code => [id, sized([unsigned(items.length), items])];
-  const types = (list: readonly ValueType[]): Code => [list.length, list];
   return Uint8Array.from(
     flatten([
       [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
       section(
         1,
-        functions.map((f) => [0x60, types(f.params), types(f.results)]),
+        functions.map((f) => f.signature()),
       ),
       section(2, [[text("e"), text("m"), 2, 1, unsigned(pages), unsigned(pages)]]),
       section(
@@ -218,7 +221,7 @@ export function moduleOf(functions: readonly FunctionCode[], pages: number): Uin
       ),
       section(
         10,
-        functions.map((f) => f.encoded()),
+        functions.map((f) => sized(f.unsized())),
       ),
     ]),
   );

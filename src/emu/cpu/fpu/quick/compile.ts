@@ -101,6 +101,11 @@ export class CompiledStack implements QuickStack {
     return this.refuseIf(i32.ne(i32.and(i32.load(none, FPU_MODE), i32.const(bits)), i32.const(bits)));
   }
 
+  /** FPU_MODE has been changed. */
+  forgetMode(): void {
+    this.modes = 0;
+  }
+
   private distance(register: Register): number {
     const i = register === "i" ? this.i : register === "next" ? -1 : register;
     return (this.moved + i) & 7;
