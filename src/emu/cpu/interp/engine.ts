@@ -150,6 +150,9 @@ class Tier0 implements Engine {
   private readonly blocks = new Map<number, Block>();
   private readonly byFrame = new Map<number, CodeFrame>();
   private mode = 0;
+  /** The block of the string instruction under way, and the instructions kept back from the budget to stop it early. */
+  private repeating: Block | null = null;
+  private held = 0;
   /** Runs after which a block becomes a function of its own; tests set it to 0. */
   hot = HOT;
   /** Blocks with runs since the last look at the mix, and counts of instructions that ran outside whole blocks. */
@@ -366,10 +369,7 @@ class Tier0 implements Engine {
           block = next;
         } else if (block.end === END_REPEAT) {
           i = 0;
-          result = ops[0].f(ops[0]);
-          S[STATE_LEFT]--;
-          if (result !== 1) S[STATE_EIP] = base + block.length;
-          this.extra[ops[0].form.cls] += left - S[STATE_LEFT] - 1;
+          if (this.repeat(block, base)) return;
           block = null;
         } else if (block.end === END_SYNC) {
           i = 0;
@@ -403,20 +403,46 @@ class Tier0 implements Engine {
     if (left > 0) this.step();
   }
 
-  /** The one instruction of a block that calls system helpers; eip is behind it meanwhile. */
-  private sync(block: Block, base: number): void {
-    const S = this.cpu.state;
+  /** One repeated string instruction; true when the budget, or a store into its own bytes, ended it with iterations left. */
+  private repeat(block: Block, base: number): boolean {
+    const { cpu } = this;
+    const S = cpu.state;
     const op = block.ops[0];
-    const left = S[STATE_LEFT];
-    S[STATE_EIP] = base + block.length;
-    S[STATE_CODE] = block.host;
-    // REP INS and OUTS say by 1 that iterations are left.
-    if (op.f(op) === 1) S[STATE_EIP] = base;
+    const before = cpu.icount;
+    this.repeating = block;
+    const unfinished = op.f(op) === 1;
+    this.release();
+    this.extra[op.form.cls] += cpu.icount - before;
     S[STATE_LEFT]--;
-    if (op.form.string) this.extra[op.form.cls] += left - S[STATE_LEFT] - 1;
+    if (unfinished) S[STATE_EFLAGS] |= RF;
+    else S[STATE_EIP] = base + block.length;
+    return unfinished;
   }
 
-  /** Execute one instruction, with the debug checks around it. */
+  /** The one instruction of a block that calls system helpers; eip is behind it meanwhile. */
+  private sync(block: Block, base: number): void {
+    const { cpu } = this;
+    const S = cpu.state;
+    const op = block.ops[0];
+    const before = cpu.icount;
+    S[STATE_EIP] = base + block.length;
+    S[STATE_CODE] = block.host;
+    if (op.form.string) this.repeating = block;
+    const result = op.f(op);
+    if (op.form.string) this.release();
+    // REP INS and OUTS say by 1 that iterations are left.
+    if (result === 1) {
+      S[STATE_EIP] = base;
+      S[STATE_EFLAGS] |= RF;
+    }
+    if (op.form.string) this.extra[op.form.cls] += cpu.icount - before;
+    S[STATE_LEFT]--;
+  }
+
+  /**
+   * Execute one instruction, with the debug checks around it. Between the iterations of a repeated one RF is set: what
+   * comes there saves it so, and a breakpoint on the instruction is met once.
+   */
   private step(): void {
     const cpu = this.cpu;
     const S = cpu.state;
@@ -426,8 +452,6 @@ class Tier0 implements Engine {
     const left = S[STATE_LEFT];
     let block: Block | null = null;
     let i = -1;
-    // A single-stepped REP traps after each iteration.
-    const held = stepped && left > 1 ? left - 1 : 0;
     try {
       if (cpu.dr[7] & 0xff && hasCodeBreakpoints(cpu)) checkCodeBreakpoint(cpu, (cpu.base[CS] + base) | 0);
       S[STATE_EFLAGS] &= ~RF;
@@ -439,20 +463,17 @@ class Tier0 implements Engine {
       if (block.runs++ === 0) this.ran.push(block);
       const op = block.ops[0];
       i = 0;
-      S[STATE_LEFT] -= held;
+      // A REP traps after each iteration that is stepped or meets a data breakpoint.
+      if (op.form.string && (stepped || cpu.watching)) this.hold();
       if (block.end === END_SYNC) this.sync(block, base);
+      else if (block.end === END_REPEAT) this.repeat(block, base);
       else {
-        const result = op.f(op);
+        op.f(op);
         S[STATE_LEFT]--;
-        if (block.end === END_REPEAT) {
-          if (result !== 1) S[STATE_EIP] = base + block.length;
-          this.extra[op.form.cls] += left - held - S[STATE_LEFT] - 1;
-        } else if (block.end === END_FALL) S[STATE_EIP] = base + block.length;
+        if (block.end === END_FALL) S[STATE_EIP] = base + block.length;
       }
-      S[STATE_LEFT] += held;
     } catch (error) {
       if (error !== guestFault) throw error;
-      if (i === 0) S[STATE_LEFT] += held;
       this.faulted(block, i, base, left);
       return;
     }
@@ -460,6 +481,26 @@ class Tier0 implements Engine {
     const entered = block.end === END_SYNC && /^int/.test(block.ops[0].form.names[0]) && !(S[STATE_EFLAGS] & TF);
     const due = stepped && !entered;
     if ((due || cpu.pendingDebug !== 0) && !cpu.inhibit) this.trap(due);
+  }
+
+  /** Keep all but the current instruction back from the budget: a repeated instruction stops after this iteration. */
+  private hold(): void {
+    const { cpu } = this;
+    const surplus = Math.max(0, cpu.state[STATE_LEFT] - 1);
+    this.held += surplus;
+    cpu.state[STATE_LEFT] -= surplus;
+    cpu.countTarget -= surplus;
+  }
+
+  /** A repeated instruction is over: give back what was held, as far as the run's limit allows. */
+  private release(): void {
+    const { cpu } = this;
+    this.repeating = null;
+    if (this.held === 0) return;
+    const back = Math.min(this.held, Math.max(0, cpu.runLimit - cpu.icount - cpu.state[STATE_LEFT]));
+    cpu.state[STATE_LEFT] += back;
+    cpu.countTarget += back;
+    this.held = 0;
   }
 
   /** Deliver the debug trap that is due behind an instruction. */
@@ -477,6 +518,7 @@ class Tier0 implements Engine {
   private faulted(block: Block | null, i: number, base: number, left: number): void {
     const cpu = this.cpu;
     const S = cpu.state;
+    this.release();
     if (block === null || i < 0) S[STATE_EIP] = base;
     else {
       const op = block.ops[i];
@@ -675,6 +717,7 @@ class Tier0 implements Engine {
     this.blocks.delete(block.host * MODES + block.mode);
     for (const region of block.regions) this.regions?.drop(region);
     drop(block);
+    if (block === this.repeating) this.hold();
   }
 
   codeWritten(pfn: number, offset: number): void {

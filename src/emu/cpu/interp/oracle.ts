@@ -56,6 +56,7 @@ class Oracle implements Engine {
   private step(): void {
     const { cpu } = this;
     const S = cpu.state;
+    const start = cpu.eip;
     const stepped = (S[STATE_EFLAGS] & TF) !== 0;
     try {
       checkCodeBreakpoint(cpu, (cpu.base[CS] + cpu.eip) | 0);
@@ -68,6 +69,8 @@ class Oracle implements Engine {
         if (probe !== undefined) cpu.host.probe(probe);
       });
       S[STATE_LEFT]--;
+      // Between the iterations of a repeated instruction RF is set.
+      if (op.form.string && cpu.eip === start) S[STATE_EFLAGS] |= RF;
       if (program) this.retired[this.classes.of(op)]++;
       // INT and INT3, and INTO when taken, have cleared TF on their way in: they are not stepped.
       const entered = /^int/.test(op.form.names[0]) && !(S[STATE_EFLAGS] & TF);

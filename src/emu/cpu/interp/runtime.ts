@@ -49,7 +49,10 @@ export function makeRuntime(cpu: Cpu, user: boolean): unknown[] {
     // Expand-down data: valid offsets lie above the limit.
     if ((attr & 0x1c) === 0x14) {
       if (first <= limit || last > (attr & 0x4000 ? 0xffff_ffff : 0xffff)) segmentFault(seg);
-    } else if (last > limit) segmentFault(seg);
+    } else if (last > limit && !(limit === 0xffff_ffff && cpu.base[seg] === 0)) {
+      // A flat segment wraps around.
+      segmentFault(seg);
+    }
   };
   const lr = (seg: number, off: number, bytes: number): number => {
     const attr = cpu.attr[seg];

@@ -1,12 +1,10 @@
-// Do compiled regions do what the instruction table says? Regions against the naive evaluator, on random programs, with
+// Do compiled regions do what the instruction table says? Regions against the oracle, on random programs, with
 // every block compiled before its first run.
 import { describe, expect, it } from "vitest";
-import { Cpu, type Engine } from "../../../../src/emu/cpu/cpu.ts";
+import type { Cpu, Engine } from "../../../../src/emu/cpu/cpu.ts";
 import { disassemble } from "../../../../src/emu/cpu/disasm.ts";
-import { stepNaive } from "../../../../src/emu/cpu/interp/naive.ts";
 import type { Form } from "../../../../src/emu/cpu/isa/forms.ts";
 import { instructionSet } from "../../../../src/emu/cpu/isa/table.ts";
-import { Memory } from "../../../../src/emu/machine/memory.ts";
 import {
   bareCpu,
   CODE,
@@ -14,7 +12,6 @@ import {
   firstDifference,
   place,
   quietHost,
-  RAM,
   Random,
   reset,
   stateOf,
@@ -55,25 +52,20 @@ function load(cpu: Cpu, p: Program, seed: number): void {
 
 const LIMIT = 200;
 
-function runNaive(cpu: Cpu, limit: number): void {
-  while (!cpu.halted && cpu.shutdown === null && cpu.icount < limit) stepNaive(cpu);
-}
-
 function compilingCpu(): Cpu {
-  const cpu = new Cpu(new Memory(RAM), quietHost, undefined, "compile");
+  const cpu = bareCpu(quietHost, "compile");
   (cpu.engine as Engine & { regionHot: number }).regionHot = 0;
-  reset(cpu);
   return cpu;
 }
 
-describe("regions and naive evaluator", () => {
-  const a = bareCpu();
+describe("regions and oracle", () => {
+  const a = bareCpu(quietHost, "oracle");
   const b = compilingCpu();
 
   const compare = (p: Program, seed: number, run: (cpu: Cpu) => void, limit = LIMIT) => {
     load(a, p, seed);
     load(b, p, seed);
-    runNaive(a, limit);
+    a.run(limit);
     run(b);
     expect(stateOf(b), p.text).toBe(stateOf(a));
     expect(firstDifference(a, b), p.text).toBe(-1);

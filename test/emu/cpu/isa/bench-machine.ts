@@ -1,5 +1,5 @@
 // A bare processor for tests of the instruction set: ring 0, paging on, flat segments, an IDT whose handlers halt.
-import { Cpu, type CpuHost, CS, DS, ES, ESP, FS, GS, SS } from "../../../../src/emu/cpu/cpu.ts";
+import { Cpu, type CpuHost, CS, DS, ES, ESP, FS, GS, SS, type Tier } from "../../../../src/emu/cpu/cpu.ts";
 import { cpuModel } from "../../../../src/emu/cpu/models.ts";
 import { loadSegment, setFlatSegment } from "../../../../src/emu/cpu/segments.ts";
 import { Memory, RAM_BASE } from "../../../../src/emu/machine/memory.ts";
@@ -29,9 +29,9 @@ export const quietHost: CpuHost = {
 };
 
 /** A processor with its own memory. */
-export function bareCpu(host: CpuHost = quietHost): Cpu {
+export function bareCpu(host: CpuHost = quietHost, tier?: Tier): Cpu {
   const memory = new Memory(RAM);
-  const cpu = new Cpu(memory, host, cpuModel("core2"));
+  const cpu = new Cpu(memory, host, cpuModel("core2"), tier);
   reset(cpu);
   return cpu;
 }
@@ -72,10 +72,6 @@ export function reset(cpu: Cpu): void {
   }
   cpu.cr0 = 0x8001_0011 | 0;
   cpu.cr3 = DIRECTORY;
-  // CR4.OSFXSR and CR4.OSXMMEXCPT.
-  cpu.cr4 = 0x600;
-  cpu.fpu.init();
-  cpu.simd.init();
   cpu.gdtBase = GDT;
   cpu.gdtLimit = 0x7f;
   cpu.idtBase = IDT;
@@ -128,10 +124,7 @@ export class Random {
 export function stateOf(cpu: Cpu): string {
   const regs = [...cpu.r].map((v) => (v >>> 0).toString(16)).join(" ");
   const seg = [...cpu.sel].map((v, i) => `${v.toString(16)}:${cpu.base[i].toString(16)}`).join(" ");
-  const { simd, fpu } = cpu;
-  const xmm = [...simd.save()].map((v) => (v >>> 0).toString(16)).join(" ");
-  const mmx = fpu.regs.map((x) => `${x.exp.toString(16)}:${x.hi.toString(16)}:${x.lo.toString(16)}`).join(" ");
-  return `xmm ${xmm} mmx ${mmx} top ${fpu.top} used ${fpu.used} ${regs} eip ${(cpu.eip >>> 0).toString(16)} fl ${cpu.getEflags().toString(16)} seg ${seg} n ${cpu.icount}`;
+  return `${regs} eip ${(cpu.eip >>> 0).toString(16)} fl ${cpu.getEflags().toString(16)} seg ${seg} n ${cpu.icount}`;
 }
 
 /** First physical address at which two memories differ, or -1. */

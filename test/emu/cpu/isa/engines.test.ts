@@ -1,11 +1,10 @@
-// Do the two engines made from the one table agree? The interpreter against the naive evaluator, on random programs.
+// Do the engines made from the one table agree, form by form? The interpreter against the oracle, on random programs.
 import { describe, expect, it } from "vitest";
 import { type Cpu, ECX, EDI, type Engine, ESI } from "../../../../src/emu/cpu/cpu.ts";
 import { disassemble } from "../../../../src/emu/cpu/disasm.ts";
-import { stepNaive } from "../../../../src/emu/cpu/interp/naive.ts";
 import type { Form } from "../../../../src/emu/cpu/isa/forms.ts";
 import { instructionSet } from "../../../../src/emu/cpu/isa/table.ts";
-import { bareCpu, CODE, DATA, firstDifference, place, Random, reset, stateOf } from "./bench-machine.ts";
+import { bareCpu, CODE, DATA, firstDifference, place, quietHost, Random, reset, stateOf } from "./bench-machine.ts";
 import { randomInstruction, randomRegisters } from "./random-code.ts";
 
 /** Forms that stay in the program and need no machine around the processor. */
@@ -42,18 +41,14 @@ function load(cpu: Cpu, p: Program, seed: number): void {
 
 const LIMIT = 200;
 
-function runNaive(cpu: Cpu, limit: number): void {
-  while (!cpu.halted && cpu.shutdown === null && cpu.icount < limit) stepNaive(cpu);
-}
-
-describe("interpreter and naive evaluator", () => {
-  const a = bareCpu();
+describe("interpreter and oracle", () => {
+  const a = bareCpu(quietHost, "oracle");
   const b = bareCpu();
 
   const compare = (p: Program, seed: number, run: (cpu: Cpu) => void, limit = LIMIT) => {
     load(a, p, seed);
     load(b, p, seed);
-    runNaive(a, limit);
+    a.run(limit);
     run(b);
     expect(stateOf(b), p.text).toBe(stateOf(a));
     expect(firstDifference(a, b), p.text).toBe(-1);
