@@ -70,12 +70,12 @@ export class Random {
   }
 }
 
-const EDGES = [
+export const EDGES = [
   0, 1, 2, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x1_0000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff,
 ];
 
 /** An operand: often an edge value or near one, else random. */
-function operand(random: Random): number {
+export function operand(random: Random): number {
   const kind = random.below(4);
   if (kind === 0) return random.pick(EDGES);
   if (kind === 1) return (random.pick(EDGES) + random.below(5) - 2) >>> 0;
@@ -165,7 +165,7 @@ function real(random: Random, bytes: 4 | 8): Uint8Array {
 }
 
 /** Kind of the memory operand of an x87 instruction. */
-function memoryOperand(random: Random, opcode: number, op: number): Uint8Array {
+export function memoryOperand(random: Random, opcode: number, op: number): Uint8Array {
   const words = (n: number) => {
     const out = new Uint8Array(n * 2);
     const view = new DataView(out.buffer);
@@ -184,12 +184,12 @@ function memoryOperand(random: Random, opcode: number, op: number): Uint8Array {
   return words(4);
 }
 
-const CONTROL_WORDS = [
+export const CONTROL_WORDS = [
   0x37f, 0x37f, 0x37f, 0x27f, 0x07f, 0xb7f, 0x77f, 0xf7f, 0xe7f, 0x67f, 0x340, 0x360, 0x350, 0x37e, 0x35f,
 ];
 
 /** FNSAVE image with random registers, some empty. */
-function fpuImage(random: Random): Uint8Array {
+export function fpuImage(random: Random): Uint8Array {
   const image = new Uint8Array(FPU_BYTES);
   const view = new DataView(image.buffer);
   const top = random.below(8);

@@ -1,10 +1,11 @@
 // System instructions: segment registers, descriptor tables, control and debug registers, ports, HLT, CPUID, MSRs,
 // and the x87 escapes. Protection rules live in the helpers that these call.
 
+import { UD } from "../../fault.ts";
 import { ZF } from "../../flags.ts";
-import { DS, ES, FS, GS, SS } from "../../state.ts";
+import { CS, DS, ES, FS, GS, SS } from "../../state.ts";
 import type { Row } from "../forms.ts";
-import { constant, type Expr, ne, shl, zx } from "../ir.ts";
+import { constant, type Expr, eq, ltu, ne, or, shl, zx } from "../ir.ts";
 import type { Sem } from "../sem.ts";
 import { hex, row } from "./row.ts";
 
@@ -20,7 +21,9 @@ function linear(m: Sem, bytes: number, write: boolean): Expr {
   return m.linear(m.address(), bytes, write);
 }
 
+/** CS and the two numbers without a register: #UD before the operand is looked at. */
 function movToSegment(m: Sem): void {
+  m.if(or(eq(field("index"), constant(CS)), ltu(constant(GS), field("index"))), () => m.raise(UD, -1));
   m.call("loadSegment", field("index"), m.get(1));
 }
 
@@ -44,11 +47,11 @@ const verify = (helper: string) => (m: Sem) => {
   m.flagBits(ZF, shl(ok, constant(6)));
 };
 
+/** Memory is written only when the RPL is raised. */
 function arpl(m: Sem): void {
-  const d = m.open(0);
-  const r = m.call("arpl", d.value, m.get(1));
+  const r = m.call("arpl", m.let(m.get(0)), m.get(1));
   const raised = m.let(ne(r, constant(-1)));
-  m.if(raised, () => d.write(zx(16, r)));
+  m.if(raised, () => m.set(0, zx(16, r)));
   m.flagBits(ZF, shl(raised, constant(6)));
 }
 
@@ -70,6 +73,13 @@ const portOut = (m: Sem) => {
 const ring0 = (body: (m: Sem) => void) => (m: Sem) => {
   m.privileged();
   body(m);
+};
+
+/** CR0, CR2, CR3 and CR4: the others are #UD at any privilege. */
+const existing = (body: (m: Sem) => void) => (m: Sem) => {
+  const n = field("index");
+  m.if(or(ltu(constant(4), n), eq(n, constant(1))), () => m.raise(UD, -1));
+  ring0(body)(m);
 };
 
 const table = (helper: string, write: boolean, privileged: boolean) => (m: Sem) => {
@@ -147,14 +157,14 @@ export const systemTable: readonly Row[] = [
     "mov",
     "0f 20",
     "Rd Cd",
-    ring0((m) => m.set(0, m.call("readCr", field("index")))),
+    existing((m) => m.set(0, m.call("readCr", field("index")))),
     PRIV,
   ),
   row(
     "mov",
     "0f 22",
     "Cd Rd",
-    ring0((m) => m.call("writeCr", field("index"), m.get(1))),
+    existing((m) => m.call("writeCr", field("index"), m.get(1))),
     PRIV,
   ),
   row("mov", "0f 21", "Rd Dd", (m) => m.set(0, m.call("readDr", field("index"))), PRIV),
