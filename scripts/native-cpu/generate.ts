@@ -1,5 +1,5 @@
-// Records what this machine's processor does with single instructions, as fixtures for the emulator's tests:
-//   npx tsx scripts/native-cpu/generate.ts              write test/fixtures/cpu/{integer,x87,sequence}.txt.gz
+// Records what this machine's processor does with x87 instructions and runs of others, as fixtures for the emulator's tests:
+//   npx tsx scripts/native-cpu/generate.ts              write test/fixtures/cpu/{x87,sequence}.txt.gz
 //   npx tsx scripts/native-cpu/generate.ts explore 7    compare the emulator with the processor on cases of seed 7
 // Needs an x86 Linux host with gcc -m32.
 import { execFileSync, spawnSync } from "node:child_process";
@@ -11,7 +11,6 @@ import { gzipSync } from "node:zlib";
 import { NativeBench } from "./bench.ts";
 import { type Case, fromRecords, inputsOf, type Outputs, toLine, toRecord } from "./cases.ts";
 import { differences, isUndecided } from "./compare.ts";
-import { integerCases } from "./integer-forms.ts";
 import { sequenceCases } from "./sequences.ts";
 import { x87Cases } from "./x87-forms.ts";
 
@@ -43,7 +42,6 @@ function processor(): string {
 function record(runner: string): void {
   mkdirSync(fixtures, { recursive: true });
   for (const [name, cases] of [
-    ["integer", integerCases(1, 1)],
     ["x87", x87Cases(1, 1)],
     ["sequence", sequenceCases(1, 1)],
   ] as const) {
@@ -60,7 +58,7 @@ function record(runner: string): void {
 
 function explore(runner: string, seed: number): void {
   const bench = new NativeBench();
-  for (const cases of [integerCases(seed, 1), x87Cases(seed, 1), sequenceCases(seed, 1)]) {
+  for (const cases of [x87Cases(seed, 1), sequenceCases(seed, 1)]) {
     const outputs = execute(runner, cases);
     let wrong = 0;
     cases.forEach((c, n) => {

@@ -8,8 +8,8 @@ const SINGLES = [
 ];
 /** Upper words of doubles. */
 const DOUBLES = [
-  0, 0x8000_0000, 0x3ff0_0000, 0xbff0_0000, 0x7ff0_0000, 0xfff0_0000, 0x7ff8_0000, 0x7ff4_0000, 0x000f_ffff, 0x0010_0000,
-  0x7fef_ffff, 0x41e0_0000, 0xc1e0_0000, 0x41df_ffff, 0x3fe0_0000, 0x47ef_ffff, 0x3690_0000, 0x4330_0000,
+  0, 0x8000_0000, 0x3ff0_0000, 0xbff0_0000, 0x7ff0_0000, 0xfff0_0000, 0x7ff8_0000, 0x7ff4_0000, 0x000f_ffff,
+  0x0010_0000, 0x7fef_ffff, 0x41e0_0000, 0xc1e0_0000, 0x41df_ffff, 0x3fe0_0000, 0x47ef_ffff, 0x3690_0000, 0x4330_0000,
 ];
 const MXCSRS = [0x1f80, 0x1f80, 0x1f80, 0x3f80, 0x5f80, 0x7f80, 0x9f80, 0x1fc0, 0x9fc0, 0x1fbf, 0x1f80, 0x1f80];
 /** Some exceptions unmasked. */
@@ -22,7 +22,11 @@ function packed(random: Random): Uint8Array {
   const kind = random.below(3);
   for (let i = 0; i < 16; i += 4) {
     const near = (random.word() & 0x807f_ffff) | (0x3f80_0000 + ((random.below(40) - 20) << 23));
-    view.setUint32(i, random.below(2) === 0 && kind === 0 ? random.pick(SINGLES) : kind === 0 ? near : random.word(), true);
+    view.setUint32(
+      i,
+      random.below(2) === 0 && kind === 0 ? random.pick(SINGLES) : kind === 0 ? near : random.word(),
+      true,
+    );
   }
   if (kind === 1) {
     for (let i = 0; i < 16; i += 8) {
@@ -33,7 +37,8 @@ function packed(random: Random): Uint8Array {
     }
   } else if (kind === 2) {
     for (let i = 0; i < 16; i += 2) {
-      if (random.below(2) === 0) view.setUint16(i, random.pick([0, 1, 0x7fff, 0x8000, 0xffff, 0x7f, 0x80, 0xff, 0x80ff]), true);
+      if (random.below(2) === 0)
+        view.setUint16(i, random.pick([0, 1, 0x7fff, 0x8000, 0xffff, 0x7f, 0x80, 0xff, 0x80ff]), true);
     }
   }
   return out;

@@ -58,10 +58,10 @@ class VectorEncoder {
   readonly fixed = new Map<number, number>();
   /** Where the memory operand or the stack's top lies, for contents that must make sense; 0 = nowhere. */
   target = 0;
-  private readonly random: Random;
   private readonly group: Group;
   private readonly form: Form;
   private readonly v: number;
+  private readonly random: Random;
   private segment = -1;
   private addr16 = false;
 
@@ -78,10 +78,11 @@ class VectorEncoder {
 
   /** A linear address for an operand of some bytes, chosen by the vector's number. */
   private place(size: number): number {
-    const { random, v } = this;
+    const random = this.random;
+    const v = this.v;
     const big = size > 16;
     const align = this.form.options.cls === "simd" || size >= 100 ? (random.below(4) === 0 ? 1 : 16) : 1;
-    if (v === 20 && !this.addr16) return READ_ONLY + 16 + random.below(64) * (big ? 16 : 1);
+    if (v === 20 && !this.addr16 && size !== FX_BYTES) return READ_ONLY + 16 + random.below(64) * (big ? 16 : 1);
     if (v === 21) return (this.addr16 ? 0x7000 : UNMAPPED) + random.below(2048);
     if (v === 22 && size > 1) return DATA + 0x2000 - 1 - random.below(size - 1);
     if (big) return WINDOW + 0x10 + ((random.below(WINDOW_BYTES - 0x20 - size) / align) | 0) * align;
@@ -198,7 +199,10 @@ class VectorEncoder {
     const segment = this.segment;
     this.segment = -1;
     const swap = v >= 26 && v < 29;
-    this.fixed.set(7, (high() | this.offsetOf(swap ? [READ_ONLY, UNMAPPED, size > 1 ? DATA + 0x1fff : WINDOW][v - 26] : dest)) >>> 0);
+    this.fixed.set(
+      7,
+      (high() | this.offsetOf(swap ? [READ_ONLY, UNMAPPED, size > 1 ? DATA + 0x1fff : WINDOW][v - 26] : dest)) >>> 0,
+    );
     if (this.addr16 && swap) this.fixed.set(7, 0x7000);
     this.segment = segment;
     this.fixed.set(1, this.edge([1, 0, 2, 0x1_0000, 3, 0xffff_ffff, 0x1_0001, 5], 1));
@@ -206,7 +210,7 @@ class VectorEncoder {
 
   private prefixes(): void {
     const { random, form } = this;
-    const mandatory = form.options.cls === "simd";
+    const mandatory = form.options.cls === "simd" || /^(bswap|fxsave|fxrstor)$/.test(form.names[0]);
     let list: number[] = [];
     if (this.group.prefix === "mix") {
       const choices = [...OVERRIDES, 0x67, ...OVERRIDES.slice(4)];
@@ -244,7 +248,7 @@ class VectorEncoder {
           this.fixed.set(reg, (this.edge([0, 1, -1, 31, 32, 33, -128, 127, 15, 16, -32, 64], 1) + (v >> 4)) >>> 0);
         }
         if (/^bt/.test(names) && form.digit < 0 && this.v === 22) this.fixed.set(reg, 0);
-        const size = isX87(form) ? x87Bytes(form.opcode[0], reg) : rm?.bytes || (rm?.text === "Mx" ? 512 : 4);
+        const size = isX87(form) ? x87Bytes(form, reg) : rm?.bytes || (rm?.text === "Mx" ? 512 : 4);
         this.target = this.place(size);
         this.memory(reg, this.target);
       } else if (group.modrm >= 0) this.bytes.push(group.modrm);
@@ -276,9 +280,11 @@ class VectorEncoder {
 }
 
 /** Bytes of an x87 memory operand. */
-function x87Bytes(opcode: number, op: number): number {
-  if (opcode === 0xd9 && (op === 4 || op === 6)) return 28;
-  if (opcode === 0xdd && (op === 4 || op === 6)) return 108;
+function x87Bytes(form: Form, op: number): number {
+  const opcode = form.opcode[0];
+  const environment = form.size === 32 ? 28 : 14;
+  if (opcode === 0xd9 && (op === 4 || op === 6)) return environment;
+  if (opcode === 0xdd && (op === 4 || op === 6)) return environment + 80;
   if ((opcode === 0xd9 && op >= 5) || (opcode === 0xdd && op === 7)) return 2;
   if ((opcode === 0xdb && (op === 5 || op === 7)) || (opcode === 0xdf && (op === 4 || op === 6))) return 10;
   if (opcode === 0xdc || opcode === 0xdd || (opcode === 0xdf && (op === 5 || op === 7))) return 8;
@@ -381,7 +387,8 @@ export function vectorOf(group: Group, v: number): Vector {
   const eflags = (random.word() & 0xcd5 & (random.below(4) === 0 ? 0xfff : 0xbff)) | 0x202;
   const window = new Uint8Array(WINDOW_BYTES);
   const view = new DataView(window.buffer);
-  for (let i = 0; i < WINDOW_BYTES; i += 4) view.setUint32(i, random.below(8) === 0 ? random.pick(EDGES) : random.word(), true);
+  for (let i = 0; i < WINDOW_BYTES; i += 4)
+    view.setUint32(i, random.below(8) === 0 ? random.pick(EDGES) : random.word(), true);
   const at = encoder.target - WINDOW;
   const inWindow = encoder.target !== 0 && at >= 0 && at < WINDOW_BYTES - 16;
   if (inWindow) view.setUint32(at, v < 24 ? EDGES[(v * 3 + 1) % EDGES.length] : operand(random), true);

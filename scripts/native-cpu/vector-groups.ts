@@ -67,8 +67,8 @@ const ADDRESS_PREFIXES = ["26", "2e", "36", "3e", "64", "65", "67", "mix"];
 function prefixesOf(form: Form, shape: Shape): string[] {
   const list = [""];
   const name = form.names[0];
-  // BSWAP of 16 bits is undefined.
-  const fixedSize = !form.sized && form.options.cls !== "simd" && name !== "bswap";
+  // BSWAP of 16 bits is undefined; before some of the 0F map 66 is part of the opcode.
+  const fixedSize = !form.sized && form.options.cls !== "simd" && !/^(bswap|fxsave|fxrstor)$/.test(name);
   if (fixedSize) list.push("66");
   const implicit = form.string || form.moffs || name === "xlatb";
   if (shape === "mem" || implicit) list.push(...ADDRESS_PREFIXES);

@@ -1,7 +1,6 @@
 // The one table of what is not compared, each entry with its reason and with whose processors make it necessary, and the
 // comparison and the hash that obey it.
 import { decode, KEY_ADDR16, MODE_USER, type Op } from "../../src/emu/cpu/isa/decode.ts";
-import { instructionSet } from "../../src/emu/cpu/isa/table.ts";
 import { FX_BYTES, type Vector, WINDOW } from "./vector-cases.ts";
 import { isX87 } from "./vector-groups.ts";
 import type { Outcome } from "./vector-world.ts";
@@ -11,8 +10,6 @@ const COMPARED = 0x20_4cd5;
 const RF = 0x1_0000;
 const FLAG_BITS: Readonly<Record<string, number>> = { O: 0x800, S: 0x80, Z: 0x40, A: 0x10, P: 4, C: 1 };
 const ES_BIT = 0x80;
-/** Without SIMD rows there is no XMM state to compare. */
-const HAS_SIMD = instructionSet.forms.some((form) => form.options.cls === "simd");
 
 export interface Mask {
   readonly id: string;
@@ -26,20 +23,50 @@ export const MASKS: readonly Mask[] = [
   {
     id: "undefined flags",
     vendor: "both",
-    reason: "the manual leaves them undefined: the letters `u` of the row in the instruction table, none when a shift's count is 0",
+    reason:
+      "the manual leaves them undefined: the letters `u` of the row in the instruction table, none when a shift's count is 0",
   },
-  { id: "double shift beyond 16", vendor: "both", reason: "16-bit SHLD and SHRD by more than 16: result and flags are undefined" },
+  {
+    id: "double shift beyond 16",
+    vendor: "both",
+    reason: "16-bit SHLD and SHRD by more than 16: result and flags are undefined",
+  },
   { id: "trap flag", vendor: "both", reason: "TF single-steps the measured instruction, and PUSHF shows it" },
-  { id: "resume flag", vendor: "both", reason: "set by the processor in the image that a fault pushes, not by the instruction" },
-  { id: "last x87 instruction", vendor: "AMD", reason: "FIP, FDP and FOP are kept only while an unmasked exception is pending" },
+  {
+    id: "resume flag",
+    vendor: "both",
+    reason: "set by the processor in the image that a fault pushes, not by the instruction",
+  },
+  {
+    id: "last x87 instruction",
+    vendor: "AMD",
+    reason: "FIP, FDP and FOP are kept only while an unmasked exception is pending",
+  },
   { id: "FCS and FDS", vendor: "both", reason: "deprecated: newer processors store 0" },
-  { id: "transcendental", vendor: "both", reason: "within the manual's error bound: value, C1 and PE are compared elsewhere, within an ulp" },
+  {
+    id: "transcendental",
+    vendor: "both",
+    reason: "within the manual's error bound: value, C1 and PE are compared elsewhere, within an ulp",
+  },
   { id: "LAR's limit bits", vendor: "both", reason: "bits 16 to 19 of what LAR gives are undefined" },
-  { id: "two faults", vendor: "both", reason: "which of two operands of CMPS, or of several words that RETF and IRET read, faults first" },
+  {
+    id: "two faults",
+    vendor: "both",
+    reason: "which of two operands of CMPS, or of several words that RETF and IRET read, faults first",
+  },
   { id: "REP INS and OUTS of nothing", vendor: "AMD", reason: "the I/O permission is checked although ECX is 0" },
-  { id: "large x87 images", vendor: "both", reason: "in which order FNSAVE, FRSTOR, FXSAVE and the like go through their image: only the page of CR2 is compared" },
+  {
+    id: "large x87 images",
+    vendor: "both",
+    reason:
+      "in which order FNSAVE, FRSTOR, FXSAVE and the like go through their image: only the page of CR2 is compared",
+  },
   { id: "FYL2XP1 out of range", vendor: "both", reason: "undefined beyond 1 - sqrt(1/2)" },
-  { id: "wrap at 4 GiB", vendor: "both", reason: "an operand across the end of a flat segment may or may not raise #GP" },
+  {
+    id: "wrap at 4 GiB",
+    vendor: "both",
+    reason: "an operand across the end of a flat segment may or may not raise #GP",
+  },
 ];
 
 /** The decoded instruction of a vector; null when its bytes are none. */
@@ -98,7 +125,8 @@ function wraps(vector: Vector, op: Op): boolean {
 function pointerBytes(vector: Vector, op: Op): readonly [number, number] | null {
   const opcode = op.form.opcode[0];
   const digit = vector.group.modrm & 7;
-  if (!isX87(op.form) || vector.group.shape !== "mem" || digit !== 6 || (opcode !== 0xd9 && opcode !== 0xdd)) return null;
+  if (!isX87(op.form) || vector.group.shape !== "mem" || digit !== 6 || (opcode !== 0xd9 && opcode !== 0xdd))
+    return null;
   return op.form.size === 16 ? [6, 14] : [12, 28];
 }
 
@@ -119,13 +147,15 @@ export function masked(vector: Vector, op: Op, out: Outcome): Outcome {
   if (done && /^pushf/.test(op.form.names[0])) window[vector.regs[4] - (op.form.size >> 3) + 1 - WINDOW] &= ~1;
   const fx = out.fx.slice();
   if (vector.group.fp) {
+    // The x87's own instructions leave XMM and MXCSR alone.
+    const simd = vector.group.form.options.cls === "simd";
     const pending = (fx[2] & ES_BIT) !== 0;
     // FOP, FIP and FDP unless an exception is pending; FCS and FDS always.
     if (!pending) fx.fill(0, 6, 12).fill(0, 16, 20);
     fx.fill(0, 12, 14).fill(0, 20, 22);
     // Reserved bytes, and what follows the XMM registers.
     fx[5] = 0;
-    if (!HAS_SIMD) fx.fill(0, 24, 32).fill(0, 160, 288);
+    if (!simd) fx.fill(0, 24, 32).fill(0, 160, 288);
     fx.fill(0, 14, 16).fill(0, 22, 24).fill(0, 28, 32).fill(0, 288);
     for (let i = 0; i < 8; i++) fx.fill(0, 32 + 16 * i + 10, 48 + 16 * i);
     if (isTranscendental(vector)) {
@@ -137,13 +167,24 @@ export function masked(vector: Vector, op: Op, out: Outcome): Outcome {
     const pointers = pointerBytes(vector, op);
     if (done && pointers !== null && at >= 0) window.fill(0, at + pointers[0], at + pointers[1]);
     if (done && op.form.names[0] === "fxsave" && at >= 0) {
-      window.fill(0, at + 5, at + 24).fill(0, at + 28, at + 32).fill(0, at + 288, at + FX_BYTES);
+      window
+        .fill(0, at + 5, at + 24)
+        .fill(0, at + 28, at + 32)
+        .fill(0, at + 288, at + FX_BYTES);
+      if (!simd) window.fill(0, at + 24, at + 28).fill(0, at + 160, at + 288);
       for (let i = 0; i < 8; i++) window.fill(0, at + 42 + 16 * i, at + 48 + 16 * i);
     }
   }
   const regs = out.regs.slice();
   if (done && op.form.names[0] === "lar" && op.form.size === 32) regs[op.b] &= ~0xf_0000;
-  return { ...out, regs, eflags: out.eflags & flags & ~(done ? 0 : RF), window, fx, cr2: isLargeImage(vector, op) ? (out.cr2 & ~0xfff) >>> 0 : out.cr2 };
+  return {
+    ...out,
+    regs,
+    eflags: out.eflags & flags & ~(done ? 0 : RF),
+    window,
+    fx,
+    cr2: isLargeImage(vector, op) ? (out.cr2 & ~0xfff) >>> 0 : out.cr2,
+  };
 }
 
 function hex(value: number): string {
@@ -169,7 +210,8 @@ export function differences(want: Outcome, got: Outcome): string[] {
   cell("cr2", want.cr2, got.cr2);
   cell("eip", want.eip, got.eip);
   cell("eflags", want.eflags, got.eflags);
-  for (let i = 0; i < 8; i++) cell(["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"][i], want.regs[i], got.regs[i]);
+  for (let i = 0; i < 8; i++)
+    cell(["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"][i], want.regs[i], got.regs[i]);
   for (let i = 0; i < 6; i++) cell(["es", "cs", "ss", "ds", "fs", "gs"][i], want.segs[i], got.segs[i]);
   bytesDiffer("memory", want.window, got.window, out);
   bytesDiffer("fx", want.fx, got.fx, out);
@@ -197,6 +239,5 @@ export function hashOutcome(out: Outcome): number {
   h ^= h >>> 15;
   h = Math.imul(h, 0x2c1b_3c6d);
   h ^= h >>> 12;
-  return (h & 0xffff) || 1;
+  return h & 0xffff || 1;
 }
-

@@ -5,7 +5,17 @@ import { fxrstor, fxsave } from "../../src/emu/cpu/fpu/save.ts";
 import { CR0_ET, CR0_NE, CR0_PE, CR0_PG, CR0_WP } from "../../src/emu/cpu/mmu.ts";
 import { setSegment } from "../../src/emu/cpu/segments.ts";
 import { Memory, RAM_BASE } from "../../src/emu/machine/memory.ts";
-import { DATA, FX_BYTES, INSTRUCTION, LOW, READ_ONLY, SELECTORS, type Vector, WINDOW, WINDOW_BYTES } from "./vector-cases.ts";
+import {
+  DATA,
+  FX_BYTES,
+  INSTRUCTION,
+  LOW,
+  READ_ONLY,
+  SELECTORS,
+  type Vector,
+  WINDOW,
+  WINDOW_BYTES,
+} from "./vector-cases.ts";
 
 /** What one instruction left behind. */
 export interface Outcome {

@@ -2,7 +2,7 @@
 // Source: Intel SDM vol. 2; undocumented aliases (FCOM2, FXCH4, FSTP8...) as every processor has them.
 import { PAGE_SIZE, SUPER_READ, USER_READ } from "../../machine/memory.ts";
 import { type Cpu, CS, DS, EAX } from "../cpu.ts";
-import { MF, NM, raise } from "../fault.ts";
+import { MF, NM, raise, UD } from "../fault.ts";
 import { CR0_EM, CR0_MP, CR0_NE, CR0_TS } from "../mmu.ts";
 import { load16, store16 } from "./access.ts";
 import { memoryForm } from "./memory-forms.ts";
@@ -20,6 +20,20 @@ function checkAvailable(cpu: Cpu): void {
 /** #MF when an unmasked exception is pending. With CR0.NE clear the FERR# pin, which is not wired, would report it. */
 function checkPending(cpu: Cpu): void {
   if (cpu.fpu.sw & ES && cpu.cr0 & CR0_NE) raise(cpu, MF);
+}
+
+/** What is checked before the memory operand: that the instruction exists, #NM, and a pending exception if it waits. */
+export function checkReady(cpu: Cpu, opcode: number, modrm: number): void {
+  if (isReserved(opcode, modrm)) raise(cpu, UD);
+  checkAvailable(cpu);
+  if (!doesNotWait(opcode, modrm)) checkPending(cpu);
+}
+
+/** FNSTENV, FNSTCW, FNSAVE, FNSTSW; FNCLEX, FNINIT and the 8087's leftovers. */
+function doesNotWait(opcode: number, modrm: number): boolean {
+  const op = (modrm >>> 3) & 7;
+  if (modrm < 0xc0) return (opcode === 0xd9 || opcode === 0xdd) && op >= 6;
+  return (opcode === 0xdf && modrm === 0xe0) || (opcode === 0xdb && op === 4);
 }
 
 /** FWAIT. */
@@ -52,7 +66,7 @@ export function fpuExec(cpu: Cpu, opcode: number, modrm: number, la: number, ops
 
 /** The same by the exact routines alone, which all others answer for. */
 export function fpuExact(cpu: Cpu, opcode: number, modrm: number, la: number, opsize: 16 | 32 = 32): void {
-  checkAvailable(cpu);
+  checkReady(cpu, opcode, modrm);
   const fpu = cpu.fpu;
   const op = (modrm >>> 3) & 7;
   if (modrm < 0xc0) {
@@ -60,14 +74,12 @@ export function fpuExact(cpu: Cpu, opcode: number, modrm: number, la: number, op
       controlMemory(cpu, fpu, opcode, op, la, opsize);
       return;
     }
-    checkPending(cpu);
     fpu.begin();
     memoryForm(cpu, fpu, opcode, op, la);
     fpu.fdp = la;
     fpu.fds = cpu.sel[DS];
   } else {
     if (controlRegister(cpu, fpu, opcode, modrm)) return;
-    checkPending(cpu);
     fpu.begin();
     registerForm(cpu, fpu, opcode, modrm);
   }
@@ -93,6 +105,37 @@ function quickly(cpu: Cpu, opcode: number, modrm: number, la: number): boolean {
   return quick.exec(form >>> 8, (la + entry) | 0) !== 0;
 }
 
+/** Encodings that mean nothing: #UD, whatever is pending. */
+function isReserved(opcode: number, modrm: number): boolean {
+  const op = (modrm >>> 3) & 7;
+  if (modrm < 0xc0) {
+    return (
+      (opcode === 0xd9 && op === 1) || (opcode === 0xdb && (op === 4 || op === 6)) || (opcode === 0xdd && op === 5)
+    );
+  }
+  switch (opcode) {
+    case 0xd9:
+      return (op === 2 && modrm !== 0xd0) || modrm === 0xef || (op === 4 && (modrm & 2) !== 0);
+    case 0xda:
+      return op >= 4 && modrm !== 0xe9;
+    case 0xdb:
+      return op === 7 || (op === 4 && modrm > 0xe4);
+    case 0xdd:
+      return op >= 6;
+    case 0xde:
+      return op === 3 && modrm !== 0xd9;
+    case 0xdf:
+      return op === 7 || (op === 4 && modrm !== 0xe0);
+    default:
+      return false;
+  }
+}
+
+/** A memory operand through a segment that is not flat: its offset is what the last-operand pointer holds. */
+export function noteOperand(cpu: Cpu, opcode: number, modrm: number, off: number): void {
+  if (!isControl(opcode, (modrm >>> 3) & 7)) cpu.fpu.fdp = off;
+}
+
 /** Memory forms that are control instructions: they leave the last-instruction pointers alone. */
 function isControl(opcode: number, op: number): boolean {
   if (opcode === 0xd9) return op >= 4;
@@ -102,15 +145,12 @@ function isControl(opcode: number, op: number): boolean {
 function controlMemory(cpu: Cpu, fpu: Fpu, opcode: number, op: number, la: number, opsize: 16 | 32): void {
   if (opcode === 0xd9) {
     if (op === 4) {
-      checkPending(cpu);
       fldenv(cpu, la, opsize);
     } else if (op === 5) {
-      checkPending(cpu);
       fpu.setCw(load16(cpu, la));
     } else if (op === 6) fnstenv(cpu, la, opsize);
     else store16(cpu, la, fpu.cw);
   } else if (op === 4) {
-    checkPending(cpu);
     frstor(cpu, la, opsize);
   } else if (op === 6) fnsave(cpu, la, opsize);
   else store16(cpu, la, fpu.status);

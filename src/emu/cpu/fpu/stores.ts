@@ -1,15 +1,16 @@
 // FST, FSTP, FIST, FISTP, FBSTP: ST(0) rounded to a format of memory, written, popped.
 import type { Cpu } from "../cpu.ts";
-import { store16, store32, store64, storeExtended } from "./access.ts";
+import { checkStore, store16, store32, store64, storeExtended } from "./access.ts";
 import { BCD_INDEFINITE, storeBcd, toBcd } from "./bcd.ts";
 import { setIndefinite } from "./float80.ts";
 import { IE, PE, storeRefused, toDouble, toInteger, toSingle } from "./round.ts";
 import type { Fpu } from "./state.ts";
 
-/** A conversion for a store has been made: may it be written? Notes the flags when not. */
-function mayStore(fpu: Fpu): boolean {
+/** A conversion for a store has been made: may it be written? Notes the flags when not; the memory's faults come first. */
+function mayStore(cpu: Cpu, fpu: Fpu, la: number, bytes: number): boolean {
   const env = fpu.env;
   if (!storeRefused(env)) return true;
+  checkStore(cpu, la, bytes);
   fpu.record(env.flags & ~PE, 0);
   return false;
 }
@@ -21,29 +22,31 @@ function stored(fpu: Fpu, pop: boolean): void {
 }
 
 /** Store from an empty register: `write` puts the indefinite when IE is masked. */
-function storeEmpty(fpu: Fpu, pop: boolean, write: () => void): void {
+function storeEmpty(cpu: Cpu, la: number, bytes: number, pop: boolean, write: () => void): void {
+  const fpu = cpu.fpu;
   if (fpu.cw & IE) write();
+  else checkStore(cpu, la, bytes);
   if (fpu.stackFault(false) && pop) fpu.pop();
 }
 
 export function storeSingle(cpu: Cpu, fpu: Fpu, la: number, pop: boolean): void {
   if (fpu.isEmpty(0)) {
-    storeEmpty(fpu, pop, () => store32(cpu, la, 0xffc0_0000));
+    storeEmpty(cpu, la, 4, pop, () => store32(cpu, la, 0xffc0_0000));
     return;
   }
   toSingle(fpu.env, fpu.st(0));
-  if (!mayStore(fpu)) return;
+  if (!mayStore(cpu, fpu, la, 4)) return;
   store32(cpu, la, fpu.env.hi);
   stored(fpu, pop);
 }
 
 export function storeDouble(cpu: Cpu, fpu: Fpu, la: number, pop: boolean): void {
   if (fpu.isEmpty(0)) {
-    storeEmpty(fpu, pop, () => store64(cpu, la, 0xfff8_0000, 0));
+    storeEmpty(cpu, la, 8, pop, () => store64(cpu, la, 0xfff8_0000, 0));
     return;
   }
   toDouble(fpu.env, fpu.st(0));
-  if (!mayStore(fpu)) return;
+  if (!mayStore(cpu, fpu, la, 8)) return;
   store64(cpu, la, fpu.env.hi, fpu.env.lo);
   stored(fpu, pop);
 }
@@ -57,11 +60,11 @@ function storeIntegerWords(cpu: Cpu, la: number, bits: 16 | 32 | 64, high: numbe
 export function storeInteger(cpu: Cpu, fpu: Fpu, la: number, bits: 16 | 32 | 64, pop: boolean): void {
   if (fpu.isEmpty(0)) {
     const low = bits === 64 ? 0 : bits === 32 ? 0x8000_0000 : 0x8000;
-    storeEmpty(fpu, pop, () => storeIntegerWords(cpu, la, bits, 0x8000_0000, low));
+    storeEmpty(cpu, la, bits >> 3, pop, () => storeIntegerWords(cpu, la, bits, 0x8000_0000, low));
     return;
   }
   toInteger(fpu.env, fpu.st(0), bits);
-  if (!mayStore(fpu)) return;
+  if (!mayStore(cpu, fpu, la, bits >> 3)) return;
   storeIntegerWords(cpu, la, bits, fpu.env.hi, fpu.env.lo);
   stored(fpu, pop);
 }
@@ -69,7 +72,7 @@ export function storeInteger(cpu: Cpu, fpu: Fpu, la: number, bits: 16 | 32 | 64,
 export function storeExtendedAndPop(cpu: Cpu, fpu: Fpu, la: number): void {
   if (fpu.isEmpty(0)) {
     setIndefinite(fpu.result);
-    storeEmpty(fpu, true, () => storeExtended(cpu, la, fpu.result));
+    storeEmpty(cpu, la, 10, true, () => storeExtended(cpu, la, fpu.result));
     return;
   }
   storeExtended(cpu, la, fpu.st(0));
@@ -78,11 +81,11 @@ export function storeExtendedAndPop(cpu: Cpu, fpu: Fpu, la: number): void {
 
 export function storeDecimal(cpu: Cpu, fpu: Fpu, la: number): void {
   if (fpu.isEmpty(0)) {
-    storeEmpty(fpu, true, () => storeBcd(cpu, la, BCD_INDEFINITE));
+    storeEmpty(cpu, la, 10, true, () => storeBcd(cpu, la, BCD_INDEFINITE));
     return;
   }
   const words = toBcd(fpu.env, fpu.st(0));
-  if (!mayStore(fpu)) return;
+  if (!mayStore(cpu, fpu, la, 10)) return;
   storeBcd(cpu, la, words);
   stored(fpu, true);
 }

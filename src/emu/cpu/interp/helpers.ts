@@ -6,7 +6,7 @@ import { readDr, writeDr } from "../debug.ts";
 import { callFar, jmpFar, retFar } from "../far.ts";
 import { BP, DB, DE, GP, OF, raise, UD } from "../fault.ts";
 import { AC, ARITH, arithFromLazy, DF, ID, IF, IOPL, lazyAux, lazyResult, NT, RF, TF, VIF, VIP, VM } from "../flags.ts";
-import { fpuExec, fwait } from "../fpu/fpu.ts";
+import { checkReady, fpuExec, fwait, noteOperand } from "../fpu/fpu.ts";
 import { fxrstor, fxsave } from "../fpu/save.ts";
 import { interrupt } from "../gates.ts";
 import { invlpg, lmsw, readCr, readSlow16, readSlow32, writeCr, writeSlow16, writeSlow32 } from "../mmu.ts";
@@ -341,6 +341,14 @@ export const helpers = {
   },
   x87: (cpu: Cpu, opcode: number, modrm: number, la: number, size: number): number => {
     fpuExec(cpu, opcode, modrm, la, opsize(size));
+    return 0;
+  },
+  x87Ready: (cpu: Cpu, opcode: number, modrm: number): number => {
+    checkReady(cpu, opcode, modrm);
+    return 0;
+  },
+  x87Operand: (cpu: Cpu, opcode: number, modrm: number, off: number): number => {
+    noteOperand(cpu, opcode, modrm, off);
     return 0;
   },
   fxsave: (cpu: Cpu, la: number): number => {

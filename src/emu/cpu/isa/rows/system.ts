@@ -5,8 +5,9 @@ import { UD } from "../../fault.ts";
 import { ZF } from "../../flags.ts";
 import { CS, DS, ES, FS, GS, SS } from "../../state.ts";
 import type { Row } from "../forms.ts";
-import { constant, type Expr, eq, ltu, ne, or, shl, zx } from "../ir.ts";
+import { and, constant, type Expr, eq, ltu, ne, or, shl, zx } from "../ir.ts";
 import type { Sem } from "../sem.ts";
+import { X87_MEMORY } from "../x87-names.ts";
 import { hex, row } from "./row.ts";
 
 const field = (f: "imm2" | "index"): Expr => ({ k: "field", f });
@@ -87,9 +88,26 @@ const table = (helper: string, write: boolean, privileged: boolean) => (m: Sem) 
   m.call(helper, linear(m, 6, write), constant(m.size));
 };
 
+/** Outside flat segments: the limit and the right to write, for the operand that ModRM.reg says. */
+function checkX87Operand(m: Sem, opcode: number): void {
+  X87_MEMORY[opcode - 0xd8].forEach((operand, n) => {
+    if (operand === null) return;
+    const image = (m.size === 32 ? 28 : 14) + (/frstor|fnsave/.test(operand.name) ? 80 : 0);
+    const write = /^(fi?stp?|fbstp|fnst(cw|sw|env)|fnsave)$/.test(operand.name);
+    m.if(eq(and(field("imm2"), constant(0x38)), constant(n << 3)), () => linear(m, operand.bytes || image, write));
+  });
+}
+
 const x87 = (opcode: number) => (m: Sem) => {
-  const la = m.spec.ea === 0 ? constant(0) : linear(m, 1, false);
-  m.call("x87", constant(opcode), field("imm2"), la, constant(m.size));
+  const modrm = field("imm2");
+  const segmented = m.spec.ea !== 0 && (m.spec.segmented || m.spec.nonFlat);
+  if (segmented) {
+    m.call("x87Ready", constant(opcode), modrm);
+    checkX87Operand(m, opcode);
+  }
+  const la = m.spec.ea === 0 ? constant(0) : linear(m, segmented ? 0 : 1, false);
+  m.call("x87", constant(opcode), modrm, la, constant(m.size));
+  if (segmented) m.call("x87Operand", constant(opcode), modrm, m.ea());
 };
 
 const SEG = { sync: true, cls: "seg" } as const;
