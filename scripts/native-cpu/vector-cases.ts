@@ -184,9 +184,16 @@ class VectorEncoder {
 
   private strings(): void {
     const { random, v } = this;
-    if (!this.form.string && this.form.names[0] !== "xlatb") return;
+    const masked = this.form.names[0].startsWith("maskmov");
+    if (!this.form.string && !masked && this.form.names[0] !== "xlatb") return;
     const size = Math.max(1, this.form.size >> 3);
     const high = () => (this.addr16 ? random.word() & 0xffff_0000 : 0);
+    if (masked) {
+      const at = this.place(this.form.names[0] === "maskmovq" ? 8 : 15);
+      this.fixed.set(7, (high() | this.offsetOf(at)) >>> 0);
+      if (this.addr16 && v === 21) this.fixed.set(7, 0x7000);
+      return;
+    }
     const source = v >= 24 && v < 26 ? WINDOW + 0x180 : this.place(size);
     if (this.form.names[0] === "xlatb") {
       this.fixed.set(3, (high() | (v === 21 ? UNMAPPED : this.offsetOf(WINDOW + 0x40 + random.below(64)))) >>> 0);
@@ -210,17 +217,18 @@ class VectorEncoder {
 
   private prefixes(): void {
     const { random, form } = this;
-    const mandatory = form.options.cls === "simd" || /^(bswap|fxsave|fxrstor)$/.test(form.names[0]);
+    const alone = form.exact || /^(bswap|fxsave|fxrstor)$/.test(form.names[0]);
     let list: number[] = [];
     if (this.group.prefix === "mix") {
       const choices = [...OVERRIDES, 0x67, ...OVERRIDES.slice(4)];
       for (let n = 2 + random.below(3); n > 0; n--) list.push(random.pick(choices));
-      if (!mandatory && !form.sized) list.push(0x66);
+      if (!alone && !form.sized) list.push(0x66);
     } else {
       const text = this.group.prefix;
       list = Array.from({ length: text.length >> 1 }, (_, i) => Number.parseInt(text.slice(2 * i, 2 * i + 2), 16));
     }
-    if (form.sized && form.size === 16) list.splice(random.below(list.length + 1), 0, 0x66);
+    const selects = form.sized && form.size === 16 ? 0x66 : form.mandatory;
+    if (selects !== 0) list.splice(random.below(list.length + 1), 0, selects);
     for (const byte of list) {
       if (OVERRIDES.includes(byte)) this.segment = byte;
       if (byte === 0x67) this.addr16 = true;
@@ -248,10 +256,15 @@ class VectorEncoder {
           this.fixed.set(reg, (this.edge([0, 1, -1, 31, 32, 33, -128, 127, 15, 16, -32, 64], 1) + (v >> 4)) >>> 0);
         }
         if (/^bt/.test(names) && form.digit < 0 && this.v === 22) this.fixed.set(reg, 0);
-        const size = isX87(form) ? x87Bytes(form, reg) : rm?.bytes || (rm?.text === "Mx" ? 512 : 4);
+        const size = /^pinsrw/.test(names)
+          ? 2
+          : isX87(form)
+            ? x87Bytes(form, reg)
+            : rm?.bytes || (rm?.text === "Mx" ? 512 : 4);
         this.target = this.place(size);
         this.memory(reg, this.target);
       } else if (group.modrm >= 0) this.bytes.push(group.modrm);
+      else if (form.options.rm !== undefined) this.bytes.push(0xc0 | (reg << 3) | form.options.rm);
       else this.bytes.push(0xc0 | (reg << 3) | (v < 8 ? (v + reg) & 7 : random.below(8)));
     }
     if (form.moffs) {

@@ -33,6 +33,7 @@ const WHY_NOT: readonly (readonly [RegExp, string])[] = [
   [/^(sgdt|sidt|sldt|str|smsw)$/, "the host's kernel answers in the processor's stead (UMIP)"],
   [/^cpuid$/, "the processor's identity"],
   [/^(rdtsc|rdpmc)$/, "the processor's clock and counters"],
+  [/^(monitor|mwait)$/, "in ring 3 as the host has set it"],
   [/^int1$/, "its #DB is the measuring driver's own"],
 ];
 
@@ -67,10 +68,9 @@ const ADDRESS_PREFIXES = ["26", "2e", "36", "3e", "64", "65", "67", "mix"];
 function prefixesOf(form: Form, shape: Shape): string[] {
   const list = [""];
   const name = form.names[0];
-  // BSWAP of 16 bits is undefined; before some of the 0F map 66 is part of the opcode.
-  const fixedSize = !form.sized && form.options.cls !== "simd" && !/^(bswap|fxsave|fxrstor)$/.test(name);
-  if (fixedSize) list.push("66");
-  const implicit = form.string || form.moffs || name === "xlatb";
+  // BSWAP of 16 bits is undefined; where prefixes select the row, 66 would be another.
+  if (!form.sized && !form.exact && !/^(bswap|fxsave|fxrstor)$/.test(name)) list.push("66");
+  const implicit = form.string || form.moffs || /^(xlatb|maskmov)/.test(name);
   if (shape === "mem" || implicit) list.push(...ADDRESS_PREFIXES);
   // AMD reads LOCK MOV CR0 as MOV CR8, and ignores LOCK before VERW.
   if (form.modrm && name !== "verw" && !form.operands.some((o) => o.at === "creg")) list.push("f0");
@@ -89,9 +89,10 @@ function shapesOf(form: Form): Shape[] {
 }
 
 function keyOf(form: Form, shape: Shape, prefix: string, code: string): string {
+  const selector = form.exact ? `${form.mandatory === 0 ? "np" : hex([form.mandatory])}:` : "";
   const digit = form.digit >= 0 ? `/${form.digit}` : "";
   const operands = form.operands.map((o) => o.text).join(",") || "-";
-  return `${form.names[0].replaceAll(" ", "_")} ${code}${digit} ${operands} ${form.size} ${shape} ${prefix || "-"}`;
+  return `${form.names[0].replaceAll(" ", "_")} ${selector}${code}${digit} ${operands} ${form.size} ${shape} ${prefix || "-"}`;
 }
 
 function x87Groups(form: Form): Group[] {

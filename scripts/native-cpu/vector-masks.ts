@@ -1,6 +1,7 @@
 // The one table of what is not compared, each entry with its reason and with whose processors make it necessary, and the
 // comparison and the hash that obey it.
 import { decode, KEY_ADDR16, MODE_USER, type Op } from "../../src/emu/cpu/isa/decode.ts";
+import { STATE_XMM } from "../../src/emu/cpu/state.ts";
 import { FX_BYTES, type Vector, WINDOW } from "./vector-cases.ts";
 import { isX87 } from "./vector-groups.ts";
 import type { Outcome } from "./vector-world.ts";
@@ -49,6 +50,16 @@ export const MASKS: readonly Mask[] = [
     reason: "within the manual's error bound: value, C1 and PE are compared elsewhere, within an ulp",
   },
   { id: "LAR's limit bits", vendor: "both", reason: "bits 16 to 19 of what LAR gives are undefined" },
+  {
+    id: "MASKMOV that faults",
+    vendor: "both",
+    reason: "CR2 is the operand's start or the first byte stored: its page is compared; AMD has left the x87's state by then",
+  },
+  {
+    id: "CVTPI2PS of memory",
+    vendor: "AMD",
+    reason: "the x87's state is left alone; Intel's manual says that it is left behind",
+  },
   {
     id: "two faults",
     vendor: "both",
@@ -102,6 +113,8 @@ export function isUndecided(vector: Vector, op: Op, want: Outcome): boolean {
   if (/^sh[lr]d/.test(name) && op.form.size === 16 && (shiftCount(vector, op) ?? 0) > 16) return true;
   if (/^(ins|outs)/.test(name) && (vector.regs[1] & (op.key & KEY_ADDR16 ? 0xffff : -1)) === 0) return true;
   if (vector.group.modrm === 0xf9 && op.form.opcode[0] === 0xd9) return exponentOfTop(vector) >= 0x3ffd;
+  if (name === "maskmovq") return want.trap >= 0 && want.trap !== 6;
+  if (name === "cvtpi2ps" && vector.group.shape === "mem") return want.trap < 0 || want.trap === 19;
   if (/^cmps/.test(name)) return want.trap === 13 || want.trap === 14;
   if (/^(retf|iret)/.test(name)) return want.trap === 14;
   // Wraps at 4 GiB: an operand that starts in the last bytes of the address space.
@@ -130,9 +143,9 @@ function pointerBytes(vector: Vector, op: Op): readonly [number, number] | null 
   return op.form.size === 16 ? [6, 14] : [12, 28];
 }
 
-/** Environments and whole states of the x87. */
+/** Environments and whole states of the x87, and what else has a CR2 that may lie anywhere in the operand. */
 function isLargeImage(vector: Vector, op: Op): boolean {
-  if (/^fx(save|rstor)$/.test(op.form.names[0])) return true;
+  if (/^(fx(save|rstor)|maskmovdqu)$/.test(op.form.names[0])) return true;
   const digit = vector.group.modrm & 7;
   if (!isX87(op.form) || vector.group.shape !== "mem" || (digit !== 4 && digit !== 6)) return false;
   return op.form.opcode[0] === 0xd9 || op.form.opcode[0] === 0xdd;
@@ -158,6 +171,10 @@ export function masked(vector: Vector, op: Op, out: Outcome): Outcome {
     if (!simd) fx.fill(0, 24, 32).fill(0, 160, 288);
     fx.fill(0, 14, 16).fill(0, 22, 24).fill(0, 28, 32).fill(0, 288);
     for (let i = 0; i < 8; i++) fx.fill(0, 32 + 16 * i + 10, 48 + 16 * i);
+    if (done && /^r(cp|sqrt)[ps]s$/.test(op.form.names[0])) {
+      const at = 160 + op.b - 4 * STATE_XMM;
+      fx.fill(0, at, at + (op.form.names[0].endsWith("ps") ? 16 : 4));
+    }
     if (isTranscendental(vector)) {
       fx.fill(0, 32, 42).fill(0, 48, 58);
       fx[2] &= ~0x20;

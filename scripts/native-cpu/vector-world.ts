@@ -2,8 +2,10 @@
 // that a fault shows its vector, error code and frame.
 import { Cpu, type CpuHost, CS, DS, ES, FS, GS, SS } from "../../src/emu/cpu/cpu.ts";
 import { fxrstor, fxsave } from "../../src/emu/cpu/fpu/save.ts";
-import { CR0_ET, CR0_NE, CR0_PE, CR0_PG, CR0_WP } from "../../src/emu/cpu/mmu.ts";
+import { CR0_ET, CR0_NE, CR0_PE, CR0_PG, CR0_WP, CR4_OSFXSR, CR4_OSXMMEXCPT } from "../../src/emu/cpu/mmu.ts";
+import { cpuModel } from "../../src/emu/cpu/models.ts";
 import { setSegment } from "../../src/emu/cpu/segments.ts";
+import { STATE_MXCSR, STATE_XMM } from "../../src/emu/cpu/state.ts";
 import { Memory, RAM_BASE } from "../../src/emu/machine/memory.ts";
 import {
   DATA,
@@ -47,6 +49,10 @@ const CODE_FRAME = 0x1_0000;
 const DATA_FRAME = 0x1_1000;
 const READ_ONLY_FRAME = 0x1_3000;
 const SCRATCH = 0x2_0000;
+/** In an FXSAVE image. */
+const MXCSR_AT = 24;
+const XMM_AT = 160;
+const XMM_BYTES = 128;
 const KERNEL_CS = 0x08;
 const KERNEL_SS = 0x18;
 const WITH_ERROR = new Set([8, 10, 11, 12, 13, 14, 17]);
@@ -75,9 +81,12 @@ const silentHost: CpuHost = {
 export class VectorWorld {
   readonly memory = new Memory(0x10_0000);
   readonly cpu: Cpu;
+  /** The XMM registers. */
+  private readonly xmm: Uint8Array;
 
-  constructor(cpu?: (memory: Memory, host: CpuHost) => Cpu) {
-    this.cpu = cpu ? cpu(this.memory, silentHost) : new Cpu(this.memory, silentHost);
+  constructor() {
+    this.cpu = new Cpu(this.memory, silentHost, cpuModel("core2"));
+    this.xmm = new Uint8Array(this.cpu.state.buffer, this.cpu.state.byteOffset + 4 * STATE_XMM, XMM_BYTES);
     const put = (pa: number, value: number) => this.memory.writePhys32(pa, value);
     const table = (la: number, pa: number) => put(DIRECTORY + (la >>> 22) * 4, pa | 7);
     const page = (tableAt: number, la: number, entry: number) => put(tableAt + ((la >>> 12) & 0x3ff) * 4, entry);
@@ -115,6 +124,7 @@ export class VectorWorld {
     const { u8 } = this.memory;
     cpu.memory.dropEntries(true);
     cpu.cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_WP | CR0_PG;
+    cpu.cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT;
     cpu.cr3 = DIRECTORY;
     cpu.gdtBase = KERNEL + GDT;
     cpu.gdtLimit = 0x7f;
@@ -144,6 +154,8 @@ export class VectorWorld {
     if (vector.group.fp) {
       u8.set(vector.fx, RAM_BASE + SCRATCH);
       this.asKernel(() => fxrstor(cpu, KERNEL + SCRATCH));
+      this.xmm.set(vector.fx.subarray(XMM_AT, XMM_AT + XMM_BYTES));
+      cpu.state[STATE_MXCSR] = new DataView(vector.fx.buffer).getUint32(MXCSR_AT, true);
     }
   }
 
@@ -182,6 +194,8 @@ export class VectorWorld {
       u8.fill(0, RAM_BASE + SCRATCH, RAM_BASE + SCRATCH + FX_BYTES);
       this.asKernel(() => fxsave(cpu, KERNEL + SCRATCH));
       fx.set(u8.subarray(RAM_BASE + SCRATCH, RAM_BASE + SCRATCH + FX_BYTES));
+      fx.set(this.xmm, XMM_AT);
+      new DataView(fx.buffer).setUint32(MXCSR_AT, cpu.state[STATE_MXCSR], true);
     }
     const at = RAM_BASE + DATA_FRAME + (WINDOW - DATA);
     const window = u8.slice(at, at + WINDOW_BYTES);

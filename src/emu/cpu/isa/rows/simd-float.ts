@@ -79,14 +79,18 @@ const fromMmx = (op: string, bytes: VectorBytes, always: boolean) => (m: Sem) =>
   m.call("checkSse");
   const x87 = always || !m.isMemory(1);
   if (x87) m.call("checkMmx");
-  m.vec(op, m.vreg(0), sourceMmx(m, 1), bytes);
+  const s = sourceMmx(m, 1);
+  // The x87's state is left behind also when #XM follows (measured).
   if (x87) m.call("enterMmx");
+  m.vec(op, m.vreg(0), s, bytes);
 };
 
 const toMmx = (op: string, load: VectorBytes) => (m: Sem) => {
   m.call("checkSse");
   m.call("checkMmx");
-  m.vec(op, m.vreg(0), sourceXmm(m, 1, load, load === 16), 8);
+  const s = sourceXmm(m, 1, load, load === 16);
+  m.call("enterMmx");
+  m.vec(op, m.vreg(0), s, 8);
   m.call("wroteMmx", m.vreg(0));
 };
 
