@@ -53,7 +53,8 @@ export const MASKS: readonly Mask[] = [
   {
     id: "MASKMOV that faults",
     vendor: "both",
-    reason: "CR2 is the operand's start or the first byte stored: its page is compared; AMD has left the x87's state by then",
+    reason:
+      "CR2 is the operand's start or the first byte stored: its page is compared; AMD has left the x87's state by then",
   },
   {
     id: "CVTPI2PS of memory",
