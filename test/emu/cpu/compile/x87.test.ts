@@ -19,8 +19,9 @@ import {
   stateOf,
 } from "../isa/bench-machine.ts";
 
-const PROGRAMS = process.env["KMLAB_SLOW"] ? 20_000 : 600;
-const LENGTH = 24;
+const PROGRAMS = process.env["KMLAB_SLOW"] ? 20_000 : 500;
+/** Most instructions of a program: the first that a region leaves to the interpreter takes the rest with it. */
+const LENGTH = 16;
 const LIMIT = 400;
 /** Registers, TOP, control word, last instruction; the status word is compared apart. */
 const WORDS = (FPU_C1 - FPU_REGS) >> 2;
@@ -86,11 +87,12 @@ function load(cpu: Cpu, code: Uint8Array, seed: number): void {
     else fpu.st(i).set(random.below(2), exp, (random.next() | 0x8000_0000) >>> 0, random.next() >>> 0);
   }
   fpu.used = 0;
-  for (let i = 0; i < random.below(7); i++) fpu.markUsed(i);
+  const held = random.below(7);
+  for (let i = 0; i < held; i++) fpu.markUsed(i);
 }
 
 function programOf(random: Random): { code: Uint8Array; text: string } {
-  const parts = Array.from({ length: LENGTH }, () => instruction(random));
+  const parts = Array.from({ length: 1 + random.below(LENGTH) }, () => instruction(random));
   return {
     code: Uint8Array.from([...parts.flat(), 0x90, 0x90, 0xf4]),
     text: parts.map((p) => disassemble(Uint8Array.from([...p, 0x90, 0x90, 0x90, 0x90]), 0).text).join("\n"),
