@@ -11,6 +11,9 @@ const MASK = ROWS - 1;
 /** Marks, above the bits of FLAGS, that ret is known: every value of ret means something. */
 const RET_KNOWN = 0x4000;
 
+/** Columns that most events leave unknown: a block has one from the first cell on that is known. */
+export type SparseKey = "bytes" | "items" | "components" | "pages" | "cold" | "obj" | "off" | "addr";
+
 /** One block. Every column but ret and the enumerations holds its value plus one. */
 export class EventChunk {
   readonly task = new Int32Array(ROWS);
@@ -29,23 +32,37 @@ export class EventChunk {
   readonly blocked = new Float64Array(ROWS);
   readonly ret = new Float64Array(ROWS);
   readonly flags = new Uint16Array(ROWS);
-  readonly bytes = new Float64Array(ROWS);
-  readonly items = new Float64Array(ROWS);
-  readonly components = new Int32Array(ROWS);
-  readonly pages = new Int32Array(ROWS);
-  readonly cold = new Int32Array(ROWS);
-  readonly obj = new Int32Array(ROWS);
-  readonly off = new Float64Array(ROWS);
-  readonly addr = new Float64Array(ROWS);
   readonly sp = new Float64Array(ROWS);
   readonly access = new Uint8Array(ROWS);
   readonly cause = new Uint8Array(ROWS);
+  readonly sparse: { [K in SparseKey]: Float64Array | null } = {
+    bytes: null,
+    items: null,
+    components: null,
+    pages: null,
+    cold: null,
+    obj: null,
+    off: null,
+    addr: null,
+  };
 
   setRet(at: number, ret: number): void {
     this.ret[at] = ret;
     this.flags[at] |= RET_KNOWN;
   }
+
+  setSparse(key: SparseKey, at: number, value: number): void {
+    const { sparse } = this;
+    let cells = sparse[key];
+    if (cells === null) {
+      cells = new Float64Array(ROWS);
+      sparse[key] = cells;
+    }
+    cells[at] = value + 1;
+  }
 }
+
+type Cells = Int32Array | Float64Array | Uint8Array | Uint16Array;
 
 export class EventChunks {
   readonly #chunks: EventChunk[] = [];
@@ -67,12 +84,12 @@ export class EventChunks {
     const columns: Record<string, Column | number> = { length: this.length };
     for (const [key, field] of Object.entries(TABLES.events.fields) as [string, Field][]) {
       if (field.hold === "row") continue;
-      const column = makeColumn(field.hold, this.length) as Float64Array;
+      const column = makeColumn(field.hold, this.length) as Cells;
       for (let from = 0; from < this.length; from += ROWS) {
         const chunk = this.#chunks[from >> SHIFT];
-        const cells = chunk[key as keyof EventChunk] as unknown as Float64Array;
+        const cells = key in chunk.sparse ? chunk.sparse[key as SparseKey] : (chunk[key as keyof EventChunk] as Cells);
         const rows = Math.min(ROWS, this.length - from);
-        decodeCells(key, field, cells, chunk.flags, column.subarray(from, from + rows));
+        if (cells !== null) decodeCells(key, field, cells, chunk.flags, column.subarray(from, from + rows));
       }
       columns[key] = column;
     }
@@ -80,7 +97,7 @@ export class EventChunks {
   }
 }
 
-function decodeCells(key: string, field: Field, cells: Float64Array, flags: Uint16Array, column: Float64Array): void {
+function decodeCells(key: string, field: Field, cells: Cells, flags: Uint16Array, column: Cells): void {
   const rows = column.length;
   if (key === "ret") {
     for (let i = 0; i < rows; i++) if (flags[i] & RET_KNOWN) column[i] = cells[i];
@@ -88,7 +105,19 @@ function decodeCells(key: string, field: Field, cells: Float64Array, flags: Uint
     column.set(cells.subarray(0, rows));
   } else if (field.hold === "flags") {
     for (let i = 0; i < rows; i++) column[i] = cells[i] & ~RET_KNOWN;
+  } else if (cells instanceof Int32Array) {
+    lessOneInt(cells, column as Int32Array);
   } else {
-    for (let i = 0; i < rows; i++) if (cells[i] !== 0) column[i] = cells[i] - 1;
+    lessOne(cells as Float64Array, column);
   }
+}
+
+// One loop for each kind of array, so that each stays specialised.
+
+function lessOneInt(cells: Int32Array, column: Int32Array): void {
+  for (let i = 0; i < column.length; i++) if (cells[i] !== 0) column[i] = cells[i] - 1;
+}
+
+function lessOne(cells: Float64Array, column: Cells): void {
+  for (let i = 0; i < column.length; i++) if (cells[i] !== 0) column[i] = cells[i] - 1;
 }

@@ -112,6 +112,8 @@ export interface Recorder {
   comm(task: number, comm: string): void;
   enter(event: EventEnter): Seq;
   set(seq: Seq, fields: EventFields): void;
+  /** set() of the field that every call has. @param units clock units */
+  charge(seq: Seq, units: number): void;
   /** An event that never returns (exit, a killed task, a dead machine) is simply not left. */
   leave(seq: Seq, end: EventLeave): void;
   /** `to` could not complete before `from` (undefined: outside the trace); delay in clock units. */
@@ -139,6 +141,7 @@ export class NullRecorder implements Recorder {
     return NO_SEQ;
   }
   set(): void {}
+  charge(): void {}
   leave(): void {}
   edge(): void {}
   object(): void {}

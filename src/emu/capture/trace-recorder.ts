@@ -204,9 +204,9 @@ export class TraceRecorder implements Recorder {
     if (event.path !== undefined) c.path[at] = event.path;
     if (event.parent !== undefined) c.parent[at] = event.parent + 1;
     if (event.flags !== undefined) c.flags[at] = event.flags;
-    if (event.obj !== undefined) c.obj[at] = event.obj + 1;
-    if (event.off !== undefined) c.off[at] = event.off + 1;
-    if (event.addr !== undefined) c.addr[at] = (event.addr >>> 0) + 1;
+    if (event.obj !== undefined) c.setSparse("obj", at, event.obj);
+    if (event.off !== undefined) c.setSparse("off", at, event.off);
+    if (event.addr !== undefined) c.setSparse("addr", at, event.addr >>> 0);
     if (event.sp !== undefined) c.sp[at] = (event.sp >>> 0) + 1;
     if (event.access !== undefined) c.access[at] = event.access;
     if (event.cause !== undefined) c.cause[at] = event.cause;
@@ -217,20 +217,24 @@ export class TraceRecorder implements Recorder {
     if (seq < 0 || seq >= this.#events.length) return;
     const c = this.#events.of(seq);
     const at = seq & AT;
-    if (fields.bytes !== undefined) c.bytes[at] = fields.bytes + 1;
-    if (fields.obj !== undefined) c.obj[at] = fields.obj + 1;
-    if (fields.off !== undefined) c.off[at] = fields.off + 1;
-    if (fields.items !== undefined) c.items[at] = fields.items + 1;
-    if (fields.components !== undefined) c.components[at] = fields.components + 1;
-    if (fields.pages !== undefined) c.pages[at] = fields.pages + 1;
-    if (fields.cold !== undefined) c.cold[at] = fields.cold + 1;
+    if (fields.bytes !== undefined) c.setSparse("bytes", at, fields.bytes);
+    if (fields.obj !== undefined) c.setSparse("obj", at, fields.obj);
+    if (fields.off !== undefined) c.setSparse("off", at, fields.off);
+    if (fields.items !== undefined) c.setSparse("items", at, fields.items);
+    if (fields.components !== undefined) c.setSparse("components", at, fields.components);
+    if (fields.pages !== undefined) c.setSparse("pages", at, fields.pages);
+    if (fields.cold !== undefined) c.setSparse("cold", at, fields.cold);
     if (fields.charge !== undefined) c.charge[at] = fields.charge + 1;
     if (fields.flags !== undefined) c.flags[at] |= fields.flags;
     if (fields.cause !== undefined) c.cause[at] = fields.cause;
-    if (fields.addr !== undefined) c.addr[at] = (fields.addr >>> 0) + 1;
+    if (fields.addr !== undefined) c.setSparse("addr", at, fields.addr >>> 0);
     if (fields.access !== undefined) c.access[at] = fields.access;
     if (fields.path !== undefined) c.path[at] = fields.path;
     if (fields.nr !== undefined) c.nr[at] = number(fields.nr) + 1;
+  }
+
+  charge(seq: Seq, units: number): void {
+    if (seq >= 0 && seq < this.#events.length) this.#events.of(seq).charge[seq & AT] = units + 1;
   }
 
   leave(seq: Seq, end: EventLeave): void {

@@ -75,7 +75,7 @@ export class Kcalls {
     t.syscall = nr;
     const charge = k.charges.calls[call.name] ?? k.charges.body;
     k.clock.charge(charge);
-    if (this.recording) k.recorder.set(t.seq, { charge });
+    if (this.recording) k.recorder.charge(t.seq, charge);
     this.readArguments(call.argc);
     this.body(t, call.fn, this.args);
   }
@@ -153,7 +153,7 @@ export class Kcalls {
     pic.write(0x20, EOI);
     const charge = entry.timerTicked() ? k.charges.tick : k.charges.interrupt;
     k.clock.charge(charge);
-    if (this.recording) k.recorder.set(t.seq, { charge });
+    if (this.recording) k.recorder.charge(t.seq, charge);
     k.sched.accountSystem(t);
   }
 

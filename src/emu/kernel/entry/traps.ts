@@ -93,12 +93,13 @@ export class Traps {
       if (result.kind === "wait") throw new Retry(result.wait);
       const { seq } = t;
       k.clock.charge(k.charges.fault);
+      k.recorder.charge(seq, k.charges.fault);
       if (result.kind === "ok") {
-        const where = result.obj >= 0 ? { obj: result.obj, off: result.off } : {};
-        k.recorder.set(seq, { cause: CAUSE[result.cause], charge: k.charges.fault, ...where });
+        const cause = CAUSE[result.cause];
+        k.recorder.set(seq, result.obj >= 0 ? { cause, obj: result.obj, off: result.off } : { cause });
         return 0;
       }
-      k.recorder.set(seq, { cause: CAUSE[result.cause], charge: k.charges.fault });
+      k.recorder.set(seq, { cause: CAUSE[result.cause] });
       if (!user) return this.fixUp(t, regs, result.info.signo);
       const code = (result.info.errorCode ?? errorCode) & (PF_PROTECTION | PF_WRITE);
       this.last.set(t, { vector: 14, errorCode: code | PF_USER, cr2: la | 0 });

@@ -63,6 +63,7 @@ export class EventList implements Recorder {
     event.kinstr = end.kinstr;
     event.ret = end.ret;
   }
+  charge(): void {}
   task(): void {}
   taskExit(): void {}
   mm(): void {}
