@@ -24,7 +24,7 @@ describe.runIf(hasPackages)("identity", () => {
   }) => {
     const before = process.umask(0o077);
     const trace = join(scratch, `${name}.kmtrace`);
-    const outcome = kmlab(["capture", "-o", trace, ...argv], {
+    const outcome = kmlab(["capture", "--root", "base", "-o", trace, ...argv], {
       TZ: "Pacific/Auckland",
       LC_ALL: "tr_TR.UTF-8",
       LANG: "de_DE.UTF-8",

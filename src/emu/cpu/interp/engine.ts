@@ -336,6 +336,9 @@ class Tier0 implements Engine {
             result = block.fn();
             if (result === BLOCK_DROPPED) {
               this.aborted(block, S[STATE_OP] + 1, base, left);
+              ({ segmentEpoch } = cpu);
+              mode = this.currentMode();
+              this.mode = mode;
               block = null;
               continue;
             }
@@ -344,9 +347,16 @@ class Tier0 implements Engine {
             for (i = 0; i < block.n; i++) {
               const op = ops[i];
               result = op.f(op);
+              if (cpu.segmentEpoch !== segmentEpoch) {
+                i++;
+                break;
+              }
             }
-            if (i !== block.n) {
+            if (i !== block.n || cpu.segmentEpoch !== segmentEpoch) {
               this.aborted(block, i, base, left);
+              ({ segmentEpoch } = cpu);
+              mode = this.currentMode();
+              this.mode = mode;
               block = null;
               continue;
             }
@@ -532,7 +542,7 @@ class Tier0 implements Engine {
     deliverException(cpu, cpu.faultVector, cpu.faultCode);
   }
 
-  /** The block was dropped by its own operation i - 1, which has completed. */
+  /** The block was dropped, or its mode changed, by its own operation i - 1, which has completed. */
   private aborted(block: Block, i: number, base: number, left: number): void {
     const S = this.cpu.state;
     const last = block.ops[i - 1];
@@ -634,13 +644,15 @@ class Tier0 implements Engine {
         op = this.decodeAcross(host, limit, host2, mode);
       }
       op = admitted(op, cpu.features);
-      const solo = op.form.sync || (op.form.string && op.key >> KEY_REP_SHIFT !== 0);
+      // MOV to SS casts a shadow; the other segment loads may stand among ordinary instructions.
+      const sync = op.form.sync || (op.form.segment && op.form.modrm && op.b === SS);
+      const solo = sync || (op.form.string && op.key >> KEY_REP_SHIFT !== 0);
       if (solo && ops.length > 0) break;
       op.f = handlers.get(op.form, op.key);
       op.idx = ops.length;
       ops.push(op);
       off = op.end;
-      if (solo) end = op.form.sync ? END_SYNC : END_REPEAT;
+      if (solo) end = sync ? END_SYNC : END_REPEAT;
       else if (op.form.branch) end = END_BRANCH;
       if (solo || op.form.branch || single || host2 >= 0) break;
     }

@@ -36,7 +36,10 @@ function sourceOf(form: Form, key: number): string {
   return source;
 }
 
-/** What a compiled block gives back when one of its own stores dropped it: it stopped behind operation STATE_OP. */
+/**
+ * What a compiled block gives back when one of its own stores dropped it, or one of its segment loads changed the mode: it
+ * stopped behind operation STATE_OP.
+ */
 export const BLOCK_DROPPED = 3;
 
 /** A block as one function; returns as the handler of its last operation does, or BLOCK_DROPPED. */
@@ -58,7 +61,9 @@ function inlined(op: Op, n: number): string {
     .replace(/\((o)([,)])/g, `(o${n}$2`);
   const noted = FAULTS_DIRECTLY.test(body) ? `S[${STATE_OP}]=${n};` : "";
   const dropped =
-    STORES.test(body) && !op.form.branch ? `if(B.n===0){S[${STATE_OP}]=${n};return ${BLOCK_DROPPED};}` : "";
+    STORES.test(body) && !op.form.branch
+      ? `if(B.n===0${op.form.segment ? "||cpu.segmentEpoch!==e" : ""}){S[${STATE_OP}]=${n};return ${BLOCK_DROPPED};}`
+      : "";
   return `{${noted}${body}${dropped}}`;
 }
 
@@ -84,7 +89,8 @@ export class HandlerSet {
   compile(ops: readonly Op[], block: { readonly n: number }): BlockFunction {
     const names = ops.map((_, n) => `o${n}`);
     const body = ops.map(inlined).join("\n");
-    const source = `"use strict";return function block(){\n${body}\n}`;
+    const before = ops.some((op) => op.form.segment) ? "const e=cpu.segmentEpoch;" : "";
+    const source = `"use strict";return function block(){${before}\n${body}\n}`;
     const make = new Function(...BINDINGS, "B", ...names, source) as (...values: unknown[]) => BlockFunction;
     return make(...this.bindings, block, ...ops);
   }

@@ -52,6 +52,8 @@ export interface Options {
   lock?: boolean;
   /** Talks to the host or may change segments, privilege, paging or interrupt state: decoded as a block of its own. */
   sync?: boolean;
+  /** Loads a segment register: a block is left behind it when that changed the mode. SS, with its shadow, is `sync`. */
+  segment?: boolean;
   /** Ends a basic block: a near branch. */
   branch?: boolean;
   /** REP prefixes repeat it: "rep", or "repcc" when they look at ZF. */
@@ -110,6 +112,7 @@ export interface Form {
   readonly cls: number;
   readonly options: Options;
   readonly sync: boolean;
+  readonly segment: boolean;
   readonly branch: boolean;
   readonly string: boolean;
   /** Bytes of the first immediate, of the relative displacement, of the second immediate. */
@@ -254,6 +257,7 @@ function expand(row: Row, firstId: number): Form[] {
       cls: MIX_CLASSES.indexOf(row.options.cls ?? "alu"),
       options: row.options,
       sync: row.options.sync === true,
+      segment: row.options.segment === true,
       branch: row.options.branch === true,
       string: row.options.rep !== undefined,
       immBytes: far?.encoded ?? find("imm")?.encoded ?? 0,

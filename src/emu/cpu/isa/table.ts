@@ -43,6 +43,7 @@ function faultForm(offset: number, name: string, vector: number, code: number): 
     cls: 0,
     options: {},
     sync: true,
+    segment: false,
     branch: false,
     string: false,
     immBytes: 0,

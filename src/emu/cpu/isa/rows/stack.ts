@@ -99,7 +99,9 @@ export const stackTable: readonly Row[] = [
   row("pop", "8f /0", "Ev", pop, { popEa: true }),
   ...SEGMENTS.flatMap(([seg, pushCode, popCode]) => [
     row("push", pushCode, seg, pushSegment, { v: true }),
-    ...(popCode ? [row("pop", popCode, seg, popSegment, { v: true, sync: true, cls: "seg" })] : []),
+    ...(popCode
+      ? [row("pop", popCode, seg, popSegment, { v: true, sync: seg === "SS", segment: true, cls: "seg" })]
+      : []),
   ]),
   row("pushaw,pusha/pushad,pusha", "60", "", pusha, { v: true }),
   row("popaw,popa/popad,popa", "61", "", popa, { v: true }),

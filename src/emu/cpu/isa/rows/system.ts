@@ -116,7 +116,7 @@ const PRIV_Z = { ...PRIV, w: "Z" } as const;
 
 export const systemTable: readonly Row[] = [
   row("mov", "8c", "Uv Sw", (m) => storeWord(m, m.call("selector", field("index"))), { cls: "seg" }),
-  row("mov", "8e", "Sw Ew", movToSegment, SEG),
+  row("mov", "8e", "Sw Ew", movToSegment, { segment: true, cls: "seg" }),
   row("les", "c4", "Gv Mp", loadFar(ES), SEG),
   row("lds", "c5", "Gv Mp", loadFar(DS), SEG),
   row("lss", "0f b2", "Gv Mp", loadFar(SS), SEG),
@@ -211,7 +211,7 @@ export const systemTable: readonly Row[] = [
     ring0((m) => m.call("hlt")),
     PRIV,
   ),
-  row("cli", "fa", "", (m) => m.call("cli"), { ...PRIV, w: "I" }),
+  row("cli", "fa", "", (m) => m.call("cli"), { cls: "priv", w: "I" }),
   row("sti", "fb", "", (m) => m.call("sti"), { ...PRIV, w: "I" }),
   row("in", "e4", "AL Ib", portIn, PRIV),
   row("in", "e5", "eAX Ib", portIn, PRIV),
