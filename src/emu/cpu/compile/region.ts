@@ -47,13 +47,19 @@ export interface Plan<B extends CodeBlock = CodeBlock> {
 /**
  * Plan a region.
  * @param seed the hot block, at linear address `la`
+ * @param named it must be possible to enter there
  * @param find the known block at a linear address, or null; must not change anything
  * @returns null when the first instruction is one that regions cannot do
  */
-export function planRegion<B extends CodeBlock>(seed: B, la: number, find: (la: number) => B | null): Plan<B> | null {
+export function planRegion<B extends CodeBlock>(
+  seed: B,
+  la: number,
+  find: (la: number) => B | null,
+  named: boolean,
+): Plan<B> | null {
   const base = la & ~0xfff;
   const found = new Map<number, RegionBlock<B>>();
-  const queue: { code: B; offset: number; named: boolean }[] = [{ code: seed, offset: la - base, named: false }];
+  const queue: { code: B; offset: number; named: boolean }[] = [{ code: seed, offset: la - base, named }];
   let total = 0;
   for (let n = 0; n < queue.length; n++) {
     const { code, offset, named } = queue[n];
@@ -75,7 +81,8 @@ export function planRegion<B extends CodeBlock>(seed: B, la: number, find: (la: 
         if (target !== null) queue.push({ code: target, offset: to, named: isNamed });
       }
     };
-    for (const to of block.targets) more(to, false);
+    // What is called is also called from elsewhere.
+    for (const to of block.targets) more(to, returns !== null);
     if (returns !== null) more(returns, true);
   }
   if (!found.has(la - base)) return null;
@@ -121,6 +128,7 @@ function findLoops(blocks: readonly RegionBlock[], at: ReadonlyMap<number, numbe
     let inner = true;
     for (const other of ends.keys()) if (other > first && other <= last) inner = false;
     for (let i = first + 1; i <= last && inner; i++) if (blocks[i].named) inner = false;
+    if (inner && !reaches(edges, first, last)) inner = false;
     edges.forEach((list, i) => {
       if (i < first || i > last) for (const j of list) if (j > first && j <= last) inner = false;
     });
@@ -129,4 +137,14 @@ function findLoops(blocks: readonly RegionBlock[], at: ReadonlyMap<number, numbe
     blocks[first].loopEnd = last;
     for (let i = first + 1; i <= last; i++) blocks[i].inner = true;
   }
+}
+
+/** Does a way lead from the first to the last block of a range inside it? */
+function reaches(edges: readonly (readonly number[])[], first: number, last: number): boolean {
+  const seen = new Set([first]);
+  for (const i of seen) {
+    if (i === last) return true;
+    for (const j of edges[i]) if (j >= first && j <= last) seen.add(j);
+  }
+  return false;
 }

@@ -51,6 +51,8 @@ const END_PROBED = 4;
 const HOT = 400;
 /** Runs after which a region is compiled from it on, and such blocks that are compiled at once. */
 const REGION_HOT = 3000;
+/** More runs than any block has. */
+const NEVER = Number.POSITIVE_INFINITY;
 /** In place of an operation's number: the block's function is running. */
 const IN_FUNCTION = -2;
 
@@ -102,7 +104,8 @@ class Block implements HeldBlock {
   region: Region | null = null;
   entry = 0;
   regions: Region[] = [];
-  /** A region was planned from here. */
+  /** Runs at which a region is planned from here; after that it must be one that can be entered here. */
+  planAt = 0;
   planned = false;
 
   constructor(ops: Op[], count: number, length: number, end: number, host: number, host2: number, mode: number) {
@@ -313,7 +316,8 @@ class Tier0 implements Engine {
           block = null;
           continue;
         }
-        if (regions !== null && !block.planned && block.runs + block.heat >= regionHot) this.plan(block, base, mode);
+        if (regions !== null && block.region === null && block.runs + block.heat >= block.planAt + regionHot)
+          this.plan(block, base, mode);
         if (block.region !== null && left >= block.region.total && !here) {
           if (jumping) regions?.remember(base, block.host, block.region, block.entry, (mode & MODE_USER) !== 0);
           const how: number = (regions as Regions).run(block.region, block.entry);
@@ -673,17 +677,26 @@ class Tier0 implements Engine {
 
   /** Compile a region from a block on. */
   private plan(block: Block, eip: number, mode: number): void {
+    const { planned } = block;
     block.planned = true;
+    block.planAt = NEVER;
     if (block.end >= END_SYNC) return;
-    if (mode & ~MODE_USER || block.host2 >= 0 || block.host < RAM_BASE || block.regions.length > 3) return;
+    if (mode & ~MODE_USER || block.host2 >= 0 || block.host < RAM_BASE || (planned && block.region !== null)) return;
     const read = this.cpu.memory.tlb[mode & MODE_USER ? USER_READ : SUPER_READ];
-    const plan = planRegion<Block>(block, eip, (la) => {
-      const e = read[la >>> 12];
-      if (e & 0xfff) return null;
-      const found = this.blocks.get(((e + la) | 0) * MODES + mode);
-      return found !== undefined && found.end < END_SYNC && found.host2 < 0 ? found : null;
-    });
-    if (plan !== null) this.regions?.compile([plan], (mode & MODE_USER) !== 0);
+    const plan = planRegion<Block>(
+      block,
+      eip,
+      (la) => {
+        const e = read[la >>> 12];
+        if (e & 0xfff) return null;
+        const found = this.blocks.get(((e + la) | 0) * MODES + mode);
+        return found !== undefined && found.end < END_SYNC && found.host2 < 0 ? found : null;
+      },
+      planned,
+    );
+    if (plan === null) return;
+    this.regions?.compile([plan], (mode & MODE_USER) !== 0);
+    if (!planned && block.region === null) block.planAt = block.runs + block.heat;
   }
 
   private compile(block: Block): void {
