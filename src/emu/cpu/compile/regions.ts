@@ -35,6 +35,8 @@ export interface HeldBlock extends CodeBlock {
   entry: number;
   /** All regions that hold the block's code. */
   regions: Region[];
+  /** Its region is gone. */
+  cool(): void;
 }
 
 /** One compiled region. */
@@ -167,7 +169,9 @@ export class Regions {
     this.dead.push(region.index);
     for (const { code } of region.plan.blocks) {
       code.regions = code.regions.filter((r) => r !== region);
-      if (code.region === region) code.region = null;
+      if (code.region !== region) continue;
+      code.region = null;
+      code.cool();
     }
     const { module } = region;
     module.regions.delete(region);

@@ -1,8 +1,8 @@
-// The instruction engine (tier 0): decoded basic blocks, cached by physical address and privilege mode, chained inside
-// their page, dropped when their frame is written; stops exactly at a given instruction count.
-import { PAGE_SIZE, RAM_BASE, SUPER_READ, USER_READ } from "../../machine/memory.ts";
+// The engine that runs decoded blocks, chained inside their page, and in its other form compiled regions; looks at
+// interrupts, traps and breakpoints where they may be due, and stops exactly at a given instruction count.
+import { RAM_BASE } from "../../machine/memory.ts";
 import { planRegion } from "../compile/region.ts";
-import { type HeldBlock, LEFT_BEFORE, LEFT_JUMPING, type Region, Regions } from "../compile/regions.ts";
+import { LEFT_BEFORE, LEFT_JUMPING, Regions } from "../compile/regions.ts";
 import {
   type Cpu,
   CS,
@@ -17,141 +17,30 @@ import {
   STATE_OP,
 } from "../cpu.ts";
 import { checkCodeBreakpoint, debugTrap, hasCodeBreakpoints } from "../debug.ts";
-import { GP, guestFault, NMI, raise } from "../fault.ts";
+import { guestFault, NMI } from "../fault.ts";
 import { IF, RF, TF } from "../flags.ts";
 import { deliverException, deliverInterrupt } from "../gates.ts";
-import {
-  admitted,
-  decode,
-  KEY_REP_SHIFT,
-  MAX_LENGTH,
-  MODE_CODE16,
-  MODE_NONFLAT,
-  MODE_SINGLE,
-  MODE_STACK16,
-  MODE_USER,
-  Op,
-} from "../isa/decode.ts";
-import { BAD_OPCODE } from "../isa/table.ts";
-import { protectCodeFrame, translate } from "../mmu.ts";
+import { MODE_CODE16, MODE_NONFLAT, MODE_SINGLE, MODE_STACK16, MODE_USER } from "../isa/decode.ts";
+import { type Block, DROPPED, END_FALL, END_PROBED, END_REPEAT, END_SYNC, link } from "./block.ts";
+import { BlockCache } from "./block-cache.ts";
 import { MixClasses } from "./classes.ts";
-import { BLOCK_DROPPED, type BlockFunction, HandlerSet } from "./handlers.ts";
-
-/** How a block ends. */
-const END_BRANCH = 0;
-const END_FALL = 1;
-/** One instruction that calls system helpers: state is exact around it and checked after it. */
-const END_SYNC = 2;
-/** One repeated string instruction. */
-const END_REPEAT = 3;
-/** A probed address: report it, then run `probed`. */
-const END_PROBED = 4;
+import { BLOCK_DROPPED } from "./handlers.ts";
 
 /** Runs after which a block becomes a function of its own. */
 const HOT = 400;
 /** Runs after which a region is compiled from it on, and such blocks that are compiled at once. */
-const REGION_HOT = 3000;
+const REGION_HOT = 2000;
 /** More runs than any block has. */
 const NEVER = Number.POSITIVE_INFINITY;
 /** In place of an operation's number: the block's function is running. */
 const IN_FUNCTION = -2;
 
-/** More than any mode value. */
-const MODES = 64;
-
-/** Longest block in instructions. */
-const MAX_BLOCK = 64;
-/** More than any budget: the count of a block that has been dropped. */
-const DROPPED = 0x7fff_ffff;
 /** Largest stretch between two looks at the clock. */
 const MAX_STRETCH = 0x3fff_ffff;
 
-const CACHE_BITS = 16;
-const CACHE_SIZE = 1 << CACHE_BITS;
-
-/** Where the cache keeps the block at a host address: the high bits of a product, which all address bits reach. */
-function slotOf(host: number, mode: number): number {
-  return Math.imul(host ^ (mode << 26), 0x9e37_79b1) >>> (32 - CACHE_BITS);
-}
-
-class Block implements HeldBlock {
-  readonly ops: Op[];
-  /** Operations to run; 0 once the block is dropped. */
-  n: number;
-  /** Instructions that running it to its end retires. */
-  count: number;
-  readonly length: number;
-  readonly end: number;
-  /** Host address of its first byte, and of the next page's part when it straddles (else -1). */
-  readonly host: number;
-  readonly host2: number;
-  readonly mode: number;
-  /** Successors in the same linear page: fallen through to, and branched to. */
-  next: Block | null = null;
-  taken: Block | null = null;
-  /** The last successor in another page or by an indirect branch, the EIP it is at, and the page arrays' epoch then. */
-  far: Block | null = null;
-  farEip = 0;
-  farEpoch = -1;
-  /** Times run since the last look at the mix. */
-  runs = 0;
-  /** Times run before that, while it had no function of its own. */
-  heat = 0;
-  /** The whole block as one function, once it is hot. */
-  fn: BlockFunction | null = null;
-  probe = 0;
-  probed: Block | null = null;
-  region: Region | null = null;
-  entry = 0;
-  regions: Region[] = [];
-  /** Runs at which a region is planned from here; after that it must be one that can be entered here. */
-  planAt = 0;
-  planned = false;
-
-  constructor(ops: Op[], count: number, length: number, end: number, host: number, host2: number, mode: number) {
-    this.ops = ops;
-    this.n = ops.length;
-    this.count = count;
-    this.length = length;
-    this.end = end;
-    this.host = host;
-    this.host2 = host2;
-    this.mode = mode;
-  }
-}
-
-/** Shift and words of the map of code bytes in a frame: one bit per 32 bytes. */
-const GRANULE_SHIFT = 5;
-const GRANULE_WORDS = 4;
-/** Writes beside code in a frame before its code is dropped so that writes there become fast; grows fourfold each time. */
-const FIRST_PATIENCE = 64;
-
-/** The code of one physical frame. */
-class CodeFrame {
-  blocks: Block[] = [];
-  readonly map = new Int32Array(GRANULE_WORDS);
-  /** Writes that hit no code since the frame's code was last dropped. */
-  writes = 0;
-  patience = FIRST_PATIENCE;
-
-  /** Mark bytes [from, to) of the frame as code. */
-  mark(from: number, to: number): void {
-    for (let g = from >> GRANULE_SHIFT; g <= (to - 1) >> GRANULE_SHIFT; g++) this.map[g >> 5] |= 1 << (g & 31);
-  }
-
-  marked(offset: number): boolean {
-    const g = offset >> GRANULE_SHIFT;
-    return (this.map[g >> 5] & (1 << (g & 31))) !== 0;
-  }
-}
-
 class Tier0 implements Engine {
   private readonly cpu: Cpu;
-  private readonly u8: Uint8Array;
-  private readonly handlers: (HandlerSet | null)[] = [null, null];
-  private readonly cache: (Block | null)[] = new Array(CACHE_SIZE).fill(null);
-  private readonly blocks = new Map<number, Block>();
-  private readonly byFrame = new Map<number, CodeFrame>();
+  private readonly code: BlockCache;
   private mode = 0;
   /** The block of the string instruction under way, and the instructions kept back from the budget to stop it early. */
   private repeating: Block | null = null;
@@ -169,7 +58,8 @@ class Tier0 implements Engine {
 
   constructor(cpu: Cpu, compiling: boolean) {
     this.cpu = cpu;
-    this.u8 = cpu.memory.u8;
+    this.code = new BlockCache(cpu, (block) => this.dropped(block));
+    if (compiling) this.hot = NEVER;
     this.regions = compiling ? new Regions(cpu.memory) : null;
   }
 
@@ -305,7 +195,7 @@ class Tier0 implements Engine {
           // Nothing is fetched beyond the last instruction asked for: its page may not be there.
           if (left <= 0) return;
           i = -1;
-          block = this.find(mode);
+          block = this.code.find(mode);
           if (from !== null) {
             link(from, fromTaken, (base ^ fromBase) >>> 12 === 0, block, base, memory.epoch);
             from = null;
@@ -469,7 +359,7 @@ class Tier0 implements Engine {
     try {
       if (cpu.dr[7] & 0xff && hasCodeBreakpoints(cpu)) checkCodeBreakpoint(cpu, (cpu.base[CS] + base) | 0);
       S[STATE_EFLAGS] &= ~RF;
-      block = this.find(this.mode | MODE_SINGLE);
+      block = this.code.find(this.mode | MODE_SINGLE);
       if (block.end === END_PROBED) {
         cpu.host.probe(block.probe);
         block = block.probed as Block;
@@ -567,211 +457,34 @@ class Tier0 implements Engine {
     return block.host < RAM_BASE || this.cpu.memory.kernelText[(block.host - RAM_BASE) >>> 12] === 0;
   }
 
-  /** The block at CS:EIP; raises the fetch's faults. */
-  private find(mode: number): Block {
-    const cpu = this.cpu;
-    const eip = cpu.state[STATE_EIP];
-    let la = eip;
-    if (mode & MODE_NONFLAT) {
-      if (eip >>> 0 > cpu.limit[CS]) raise(cpu, GP, 0);
-      la = (eip + cpu.base[CS]) | 0;
-    }
-    const user = (mode & MODE_USER) !== 0;
-    const e = cpu.memory.tlb[user ? USER_READ : SUPER_READ][la >>> 12];
-    const host = e & 0xfff ? translate(cpu, la, false, user) : (e + la) | 0;
-    const slot = slotOf(host, mode);
-    const cached = this.cache[slot];
-    if (
-      cached !== null &&
-      cached.host === host &&
-      cached.mode === mode &&
-      cached.count !== DROPPED &&
-      cached.host2 < 0
-    ) {
-      return cached;
-    }
-    const key = host * MODES + mode;
-    let block = this.blocks.get(key);
-    if (block !== undefined && block.host2 >= 0 && block.host2 !== this.hostOfNext(la, user)) {
-      drop(block);
-      block = undefined;
-    }
-    if (block === undefined) {
-      block = this.build(host, la, mode);
-      if (host >= RAM_BASE) this.blocks.set(key, block);
-    }
-    if (mode & MODE_NONFLAT && (eip >>> 0) + block.length - 1 > cpu.limit[CS]) raise(cpu, GP, 0);
-    this.cache[slot] = block;
-    return block;
-  }
-
-  /** Host address of the page behind the one that holds `la`. */
-  private hostOfNext(la: number, user: boolean): number {
-    return translate(this.cpu, ((la | 0xfff) + 1) | 0, false, user);
-  }
-
-  /** Decode the block that starts at a host address. */
-  private build(host: number, la: number, mode: number): Block {
-    const cpu = this.cpu;
-    const probe = host >= RAM_BASE ? cpu.probes.get(host - RAM_BASE) : undefined;
-    if (probe === undefined) return this.decodeBlock(host, la, mode);
-    const probed = this.decodeBlock(host, la, mode);
-    // It needs the same budget, so that nothing is reported that then has to be stepped to.
-    const block = new Block([], probed.count, probed.length, END_PROBED, host, probed.host2, mode);
-    block.probe = probe;
-    block.probed = probed;
-    this.register(block);
-    return block;
-  }
-
-  private decodeBlock(host: number, la: number, mode: number): Block {
-    const cpu = this.cpu;
-    const user = (mode & MODE_USER) !== 0;
-    const single = (mode & (MODE_SINGLE | MODE_NONFLAT)) !== 0;
-    const handlers = this.handlerSet(user);
-    const limit = (host | 0xfff) + 1;
-    const { probes } = cpu;
-    const probing = probes.size > 0;
-    const ops: Op[] = [];
-    let off = 0;
-    let end = END_FALL;
-    let host2 = -1;
-    if (host >= RAM_BASE) protectCodeFrame(cpu.memory, (host - RAM_BASE) >>> 12);
-    for (;;) {
-      const at = host + off;
-      if (at === limit || ops.length === MAX_BLOCK) break;
-      if (probing && off > 0 && probes.has(at - RAM_BASE)) break;
-      let op = decode(this.u8, at, limit, off, mode);
-      if (op === null) {
-        if (ops.length > 0) break;
-        host2 = this.hostOfNext(la, user);
-        op = this.decodeAcross(host, limit, host2, mode);
-      }
-      op = admitted(op, cpu.features);
-      // MOV to SS casts a shadow; the other segment loads may stand among ordinary instructions.
-      const sync = op.form.sync || (op.form.segment && op.form.modrm && op.b === SS);
-      const solo = sync || (op.form.string && op.key >> KEY_REP_SHIFT !== 0);
-      if (solo && ops.length > 0) break;
-      op.f = handlers.get(op.form, op.key);
-      op.idx = ops.length;
-      ops.push(op);
-      off = op.end;
-      if (solo) end = sync ? END_SYNC : END_REPEAT;
-      else if (op.form.branch) end = END_BRANCH;
-      if (solo || op.form.branch || single || host2 >= 0) break;
-    }
-    const block = new Block(ops, ops.length, off, end, host, host2, mode);
-    this.register(block);
-    return block;
-  }
-
-  /** An instruction whose bytes lie in two pages. */
-  private decodeAcross(host: number, limit: number, host2: number, mode: number): Op {
-    const bytes = new Uint8Array(2 * MAX_LENGTH);
-    const first = limit - host;
-    bytes.set(this.u8.subarray(host, limit));
-    bytes.set(this.u8.subarray(host2, host2 + MAX_LENGTH), first);
-    if (host2 >= RAM_BASE) protectCodeFrame(this.cpu.memory, (host2 - RAM_BASE) >>> 12);
-    return decode(bytes, 0, first + MAX_LENGTH, 0, mode) ?? new Op(BAD_OPCODE, nothing);
-  }
-
   /** Compile a region from a block on. */
   private plan(block: Block, eip: number, mode: number): void {
-    const { planned } = block;
+    const named = block.planned;
     block.planned = true;
     block.planAt = NEVER;
-    if (block.end >= END_SYNC) return;
-    if (mode & ~MODE_USER || block.host2 >= 0 || block.host < RAM_BASE || (planned && block.region !== null)) return;
-    const read = this.cpu.memory.tlb[mode & MODE_USER ? USER_READ : SUPER_READ];
-    const plan = planRegion<Block>(
-      block,
-      eip,
-      (la) => {
-        const e = read[la >>> 12];
-        if (e & 0xfff) return null;
-        const found = this.blocks.get(((e + la) | 0) * MODES + mode);
-        return found !== undefined && found.end < END_SYNC && found.host2 < 0 ? found : null;
-      },
-      planned,
-    );
+    if (block.end >= END_SYNC || mode & ~MODE_USER || block.host2 >= 0 || block.host < RAM_BASE) return;
+    const plan = planRegion<Block>(block, eip, (la) => this.code.known(la, mode), named);
     if (plan === null) return;
     this.regions?.compile([plan], (mode & MODE_USER) !== 0);
-    if (!planned && block.region === null) block.planAt = block.runs + block.heat;
+    if (!named && block.region === null) block.planAt = block.runs + block.heat;
   }
 
   private compile(block: Block): void {
-    if (block.count !== DROPPED) block.fn = this.handlerSet((block.mode & MODE_USER) !== 0).compile(block.ops, block);
-  }
-
-  private register(block: Block): void {
-    const first = Math.min(block.length || 1, PAGE_SIZE - (block.host & 0xfff));
-    this.registerPart(block, block.host, first);
-    if (block.host2 >= 0) this.registerPart(block, block.host2, block.length - first);
-  }
-
-  private registerPart(block: Block, host: number, length: number): void {
-    if (host < RAM_BASE) return;
-    const frame = (host - RAM_BASE) >>> 12;
-    let code = this.byFrame.get(frame);
-    if (code === undefined) {
-      code = new CodeFrame();
-      this.byFrame.set(frame, code);
-    }
-    code.blocks.push(block);
-    code.mark(host & 0xfff, (host & 0xfff) + Math.max(length, 1));
-  }
-
-  private handlerSet(user: boolean): HandlerSet {
-    const i = user ? 1 : 0;
-    this.handlers[i] ??= new HandlerSet(this.cpu, user);
-    return this.handlers[i];
+    if (block.count !== DROPPED)
+      block.fn = this.code.handlerSet((block.mode & MODE_USER) !== 0).compile(block.ops, block);
   }
 
   invalidateFrame(pfn: number): void {
-    this.cpu.memory.codeFrames[pfn] = 0;
-    const code = this.byFrame.get(pfn);
-    if (code === undefined) return;
-    for (const block of code.blocks) this.forget(block);
-    code.blocks = [];
-    code.map.fill(0);
-    code.writes = 0;
-  }
-
-  private forget(block: Block): void {
-    if (block.count === DROPPED) return;
-    this.blocks.delete(block.host * MODES + block.mode);
-    for (const region of block.regions) this.regions?.drop(region);
-    drop(block);
-    if (block === this.repeating) this.hold();
+    this.code.frames.invalidate(pfn);
   }
 
   codeWritten(pfn: number, offset: number): void {
-    const code = this.byFrame.get(pfn);
-    if (code === undefined || code.blocks.length === 0) {
-      this.cpu.memory.codeFrames[pfn] = 0;
-      return;
-    }
-    const last = Math.min(offset + 3, 0xfff);
-    if (code.marked(offset) || code.marked(last)) {
-      const start = RAM_BASE + pfn * PAGE_SIZE;
-      const kept = code.blocks.filter((block) => !overlaps(block, start, offset, last));
-      if (kept.length < code.blocks.length) {
-        for (const block of code.blocks) if (overlaps(block, start, offset, last)) this.forget(block);
-        code.blocks = kept;
-        code.map.fill(0);
-        for (const block of kept) this.remark(code, block, start);
-        if (kept.length === 0) this.cpu.memory.codeFrames[pfn] = 0;
-        return;
-      }
-    }
-    if (++code.writes < code.patience) return;
-    code.patience *= 4;
-    this.invalidateFrame(pfn);
+    this.code.frames.written(pfn, offset);
   }
 
-  private remark(code: CodeFrame, block: Block, start: number): void {
-    const [from, to] = extent(block, start);
-    code.mark(from, to);
+  private dropped(block: Block): void {
+    for (const region of block.regions) this.regions?.drop(region);
+    if (block === this.repeating) this.hold();
   }
 
   flushMix(counts: Float64Array): void {
@@ -786,48 +499,6 @@ class Tier0 implements Engine {
     this.extra.fill(0);
     this.regions?.flushMix(counts);
   }
-}
-
-function nothing(): undefined {
-  return undefined;
-}
-
-/** The bytes that a block takes of the frame at host address `start`: [from, to). */
-function extent(block: Block, start: number): readonly [number, number] {
-  const from = block.host & 0xfff;
-  const first = Math.min(Math.max(block.length, 1), PAGE_SIZE - from);
-  return (block.host & ~0xfff) === start ? [from, from + first] : [0, Math.max(block.length - first, 1)];
-}
-
-function overlaps(block: Block, start: number, first: number, last: number): boolean {
-  const [from, to] = extent(block, start);
-  return first < to && last >= from;
-}
-
-/**
- * Remember `to`, at `eip`, as the successor of `from`: for good when both lie in one linear page (which then holds both
- * wherever it is mapped), otherwise while the page arrays' epoch lasts.
- */
-function link(from: Block, taken: boolean, near: boolean, to: Block, eip: number, epoch: number): void {
-  if (to.host2 >= 0 || from.count === DROPPED || to.mode & MODE_NONFLAT) return;
-  if (near && from.host2 < 0) {
-    if (taken) from.taken = to;
-    else from.next = to;
-  } else {
-    from.far = to;
-    from.farEip = eip;
-    from.farEpoch = epoch;
-  }
-}
-
-/** The block's bytes have changed: nobody may enter it, and if it is running it stops after the current operation. */
-function drop(block: Block): void {
-  block.n = 0;
-  block.count = DROPPED;
-  block.next = null;
-  block.taken = null;
-  block.far = null;
-  block.farEpoch = -1;
 }
 
 /** Make the engine that executes on `cpu` by blocks of handlers. */

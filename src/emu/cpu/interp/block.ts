@@ -1,0 +1,96 @@
+// The blocks that the engine runs: decoded instructions, how they end, what follows them, how often they ran.
+import type { HeldBlock, Region } from "../compile/regions.ts";
+import { MODE_NONFLAT, type Op } from "../isa/decode.ts";
+import type { BlockFunction } from "./handlers.ts";
+
+/** How a block ends. */
+export const END_BRANCH = 0;
+export const END_FALL = 1;
+/** One instruction that calls system helpers: state is exact around it and checked after it. */
+export const END_SYNC = 2;
+/** One repeated string instruction. */
+export const END_REPEAT = 3;
+/** A probed address: report it, then run `probed`. */
+export const END_PROBED = 4;
+
+/** More than any budget: the count of a block that has been dropped. */
+export const DROPPED = 0x7fff_ffff;
+
+/** Decoded instructions in a row. */
+export class Block implements HeldBlock {
+  readonly ops: Op[];
+  /** Operations to run; 0 once the block is dropped. */
+  n: number;
+  /** Instructions that running it to its end retires. */
+  count: number;
+  readonly length: number;
+  readonly end: number;
+  /** Host address of its first byte, and of the next page's part when it straddles (else -1). */
+  readonly host: number;
+  readonly host2: number;
+  readonly mode: number;
+  /** Successors in the same linear page: fallen through to, and branched to. */
+  next: Block | null = null;
+  taken: Block | null = null;
+  /** The last successor in another page or by an indirect branch, the EIP it is at, and the page arrays' epoch then. */
+  far: Block | null = null;
+  farEip = 0;
+  farEpoch = -1;
+  /** Times run since the last look at the mix. */
+  runs = 0;
+  /** Times run before that, while it had no function of its own. */
+  heat = 0;
+  /** The whole block as one function, once it is hot. */
+  fn: BlockFunction | null = null;
+  probe = 0;
+  probed: Block | null = null;
+  region: Region | null = null;
+  entry = 0;
+  regions: Region[] = [];
+  /** Runs at which a region is planned from here; after that it must be one that can be entered here. */
+  planAt = 0;
+  planned = false;
+
+  constructor(ops: Op[], count: number, length: number, end: number, host: number, host2: number, mode: number) {
+    this.ops = ops;
+    this.n = ops.length;
+    this.count = count;
+    this.length = length;
+    this.end = end;
+    this.host = host;
+    this.host2 = host2;
+    this.mode = mode;
+  }
+
+  /** Its region is gone: one may be planned again when it has run as often as before. */
+  cool(): void {
+    this.planned = false;
+    this.planAt = this.runs + this.heat;
+  }
+}
+
+/**
+ * Remember `to`, at `eip`, as the successor of `from`: for good when both lie in one linear page (which then holds both
+ * wherever it is mapped), otherwise while the page arrays' epoch lasts.
+ */
+export function link(from: Block, taken: boolean, near: boolean, to: Block, eip: number, epoch: number): void {
+  if (to.host2 >= 0 || from.count === DROPPED || to.mode & MODE_NONFLAT) return;
+  if (near && from.host2 < 0) {
+    if (taken) from.taken = to;
+    else from.next = to;
+  } else {
+    from.far = to;
+    from.farEip = eip;
+    from.farEpoch = epoch;
+  }
+}
+
+/** The block's bytes have changed: nobody may enter it, and if it is running it stops after the current operation. */
+export function drop(block: Block): void {
+  block.n = 0;
+  block.count = DROPPED;
+  block.next = null;
+  block.taken = null;
+  block.far = null;
+  block.farEpoch = -1;
+}
