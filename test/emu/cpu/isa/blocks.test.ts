@@ -1,13 +1,13 @@
 // The block cache: code that changes, code across pages, mappings that change, probes, KCALL, the instruction mix. Each
-// case runs with blocks interpreted and with every block compiled.
+// case runs with blocks interpreted, with every block a function, and with every block a region.
 import { beforeEach, describe, expect, it } from "vitest";
 import { assemble } from "../../../../src/emu/cpu/asm/assemble.ts";
-import { type Cpu, EAX, EBX, ECX, type Engine, MIX_CLASSES } from "../../../../src/emu/cpu/cpu.ts";
+import { type Cpu, type CpuHost, EAX, EBX, ECX, type Engine, MIX_CLASSES } from "../../../../src/emu/cpu/cpu.ts";
 import { RAM_BASE } from "../../../../src/emu/machine/memory.ts";
 import { bareCpu, CODE, DATA, HANDLERS, place, quietHost, reset } from "./bench-machine.ts";
 
 const events: string[] = [];
-const cpu: Cpu = bareCpu({
+const host: CpuHost = {
   ...quietHost,
   probe: (id) => {
     events.push(`probe ${id} at ${cpu.icount} eip ${cpu.eip.toString(16)}`);
@@ -15,7 +15,9 @@ const cpu: Cpu = bareCpu({
   kcall: (n) => {
     events.push(`kcall ${n} at ${cpu.icount} eip ${cpu.eip.toString(16)}`);
   },
-});
+};
+const engines = { interpret: bareCpu(host, "interpret"), compile: bareCpu(host, "compile") };
+let cpu: Cpu = engines.interpret;
 
 function load(source: string, at = CODE): Record<string, number> {
   const { bytes, symbols } = assemble(source, { origin: at, symbols: { DATA } });
@@ -29,15 +31,19 @@ function runToHalt(limit = 100_000): void {
 }
 
 describe.each([
-  ["interpreted", 1e9],
-  ["compiled", 0],
-])("blocks, %s", (_, hot) => {
+  ["interpreted", "interpret", 1e9],
+  ["functions", "interpret", 0],
+  ["regions", "compile", 0],
+] as const)("blocks, %s", (_, tier, hot) => {
   beforeEach(() => {
+    cpu = engines[tier];
     cpu.probes.clear();
     cpu.memory.kernelText.fill(0);
     reset(cpu);
     events.length = 0;
-    (cpu.engine as Engine & { hot: number }).hot = hot;
+    const engine = cpu.engine as Engine & { hot: number; regionHot: number };
+    if (tier === "compile") engine.regionHot = hot;
+    else engine.hot = hot;
   });
 
   it("an instruction that changes the next one of its block", () => {
