@@ -274,7 +274,7 @@ function visibleHigh(cpu: Cpu, selector: number): number {
 }
 
 // Valid system types as bit sets over the type number.
-const LAR_TYPES = 0b1001_1010_0011_1110;
+const LAR_TYPES = 0b0001_1010_0011_1110;
 const LSL_TYPES = 0b0000_1010_0000_1110;
 
 /** LAR: access rights (masked 00FxFF00H), or -1 when the descriptor is not visible: ZF = 0. */
