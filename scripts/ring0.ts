@@ -7,12 +7,12 @@ import { join } from "node:path";
 import process from "node:process";
 import { gzipSync } from "node:zlib";
 import { CASES } from "../test/emu/ring0/cases/all.ts";
-import { buildImage } from "../test/emu/ring0/harness.ts";
 import { expected } from "../test/emu/ring0/expected.ts";
+import { buildImage } from "../test/emu/ring0/harness.ts";
 import { runKmlab } from "../test/emu/ring0/kmlab.ts";
 import { collect, differences, type Log, writeLog } from "../test/emu/ring0/log.ts";
 
-const SECONDS = 30;
+const SECONDS = 10;
 const words = process.argv.slice(2);
 const has = (option: string) => words.includes(option);
 const parts = words.filter((word) => !word.startsWith("--"));

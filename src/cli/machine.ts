@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import process from "node:process";
 import type { CommandModule } from "yargs";
+import { CPU_NAMES, cpuModel, DEFAULT_MODEL } from "../emu/cpu/models.ts";
+import { DEFAULT_TIER, TIERS, type Tier } from "../emu/cpu/state.ts";
 import { processIo } from "../emu/host-node.ts";
 import { runBare } from "../emu/machine/bare.ts";
 import { InputError } from "../errors.ts";
@@ -11,6 +13,8 @@ interface MachineArguments {
   image: string;
   append: string;
   memory: number;
+  cpu: string;
+  tier: string;
   "max-instructions": number;
 }
 
@@ -34,6 +38,8 @@ export const command: CommandModule<object, MachineArguments> = {
       .positional("image", { type: "string", demandOption: true, describe: "a multiboot (version 1) image for i386" })
       .option("append", { type: "string", default: "", describe: "what follows the image's name on its command line" })
       .option("memory", { type: "number", default: 32, describe: "memory in MiB" })
+      .option("cpu", { type: "string", choices: CPU_NAMES, default: DEFAULT_MODEL.name, describe: "the processor" })
+      .option("tier", { type: "string", choices: TIERS, default: DEFAULT_TIER, describe: "what executes instructions" })
       .option("max-instructions", {
         type: "number",
         default: DEFAULT_BOUND,
@@ -43,7 +49,7 @@ export const command: CommandModule<object, MachineArguments> = {
         "kmlab machine test/fixtures/machine/hello.img",
         "what it sends to COM1 and port 0xe9 goes to standard output",
       ),
-  handler: ({ image, append, memory, "max-instructions": maxInstructions }) => {
+  handler: ({ image, append, memory, cpu, tier, "max-instructions": maxInstructions }) => {
     if (!Number.isInteger(memory) || memory < MIN_MEMORY_MIB || memory > MAX_MEMORY_MIB)
       throw new InputError(`--memory ${memory}: give whole MiB from ${MIN_MEMORY_MIB} to ${MAX_MEMORY_MIB}`);
     if (!Number.isSafeInteger(maxInstructions) || maxInstructions < 1)
@@ -53,6 +59,8 @@ export const command: CommandModule<object, MachineArguments> = {
       name: basename(image),
       append,
       ramBytes: memory * 0x10_0000,
+      cpuModel: cpuModel(cpu),
+      tier: tier as Tier,
       maxInstructions,
       output: processIo(false).stdout,
     });

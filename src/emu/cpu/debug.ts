@@ -64,6 +64,19 @@ export function noteDataBreakpoint(cpu: Cpu, la: number, size: number, write: bo
   if (reported) cpu.pendingDebug |= hit;
 }
 
+/** A port access has been made: note the I/O breakpoints it hits (CR4.DE), for the trap after the instruction. */
+export function noteIoBreakpoint(cpu: Cpu, port: number, size: number): void {
+  const dr7 = cpu.dr[7];
+  if (!(dr7 & DR7_ENABLES) || !(cpu.cr4 & CR4_DE)) return;
+  const first = port & 0xffff;
+  for (let n = 0; n < 4; n++) {
+    if (!enabled(dr7, n) || rwOf(dr7, n) !== RW_IO) continue;
+    const length = lengthOf(dr7, n);
+    const start = (cpu.dr[n] & -length) >>> 0;
+    if (first < start + length && first + size > start) cpu.pendingDebug |= 1 << n;
+  }
+}
+
 /**
  * Instruction breakpoints at the current EIP: raises #DB as a fault unless RF is set. Called before an instruction
  * executes, and only while hasCodeBreakpoints().

@@ -1,8 +1,9 @@
 // Segmentation: descriptor access, the checks of segment-register loads, LLDT/LTR, and the instructions that ask about
 // descriptors (LAR, LSL, VERR, VERW, ARPL). Source: Intel SDM vol. 3, "Protected-mode memory management" and "Protection".
+import { SUPER_READ } from "../machine/memory.ts";
 import type { Cpu } from "./cpu.ts";
 import { GP, NP, raise, SS_FAULT } from "./fault.ts";
-import { readSlow16, readSlow32, writeSlow8, writeSlow16, writeSlow32 } from "./mmu.ts";
+import { checkRead, readSlow16, readSlow32, writeSlow8, writeSlow16, writeSlow32 } from "./mmu.ts";
 import { CS, DS, ES, FS, GS, SS } from "./state.ts";
 
 // Attribute bits: the second descriptor word shifted right by 8, limit bits left out.
@@ -71,6 +72,11 @@ export function descriptorAddress(cpu: Cpu, selector: number): number {
   return (cpu.gdtBase + offset) >>> 0;
 }
 
+/** A descriptor is read as a whole: when its page is absent CR2 names its first byte. */
+function touchDescriptor(cpu: Cpu, at: number): void {
+  if (cpu.memory.tlb[SUPER_READ][at >>> 12] & 0xfff) checkRead(cpu, at | 0, 8, false);
+}
+
 /** A selector without RPL: what exceptions push, with the EXT bit of the delivery under way. */
 export function selectorError(cpu: Cpu, selector: number): number {
   return (selector & 0xfffc) | cpu.ext;
@@ -80,6 +86,7 @@ export function selectorError(cpu: Cpu, selector: number): number {
 export function mustFindDescriptor(cpu: Cpu, selector: number, vector: number): number {
   const at = descriptorAddress(cpu, selector);
   if (at < 0) raise(cpu, vector, selectorError(cpu, selector));
+  touchDescriptor(cpu, at);
   return at;
 }
 
@@ -265,6 +272,7 @@ function visibleHigh(cpu: Cpu, selector: number): number {
   if ((selector & 0xfffc) === 0) return 0;
   const at = descriptorAddress(cpu, selector);
   if (at < 0) return 0;
+  touchDescriptor(cpu, at);
   const high = readSlow32(cpu, at + 4, false);
   const attr = attrOf(high);
   const conforming = (attr & (ATTR_S | ATTR_CODE | ATTR_DC)) === (ATTR_S | ATTR_CODE | ATTR_DC);

@@ -2,6 +2,7 @@
 import { CS, DS, EAX, EBX, ES, FS, GS, SS } from "../cpu/cpu.ts";
 import type { CpuModel } from "../cpu/models.ts";
 import { setFlatSegment } from "../cpu/segments.ts";
+import type { Tier } from "../cpu/state.ts";
 import { Machine, TIMER_IRQ } from "./machine.ts";
 import { BOOT_MAGIC, loadMultiboot, readMultiboot, writeInformation } from "./multiboot.ts";
 import { PIT8254_PORTS, Pit8254 } from "./pit8254.ts";
@@ -26,6 +27,7 @@ export interface BareOptions {
   readonly append?: string;
   readonly ramBytes: number;
   readonly cpuModel?: CpuModel;
+  readonly tier?: Tier;
   /** Instructions after which the run ends. */
   readonly maxInstructions?: number;
   /** Takes what the image sends to the serial and debug ports. */
@@ -63,7 +65,7 @@ class LineBuffer {
 
 /** A machine with the image loaded, at its first instruction, in the state that the Multiboot Specification asks for. */
 function boot(options: BareOptions): Machine {
-  const machine = new Machine({ ramBytes: options.ramBytes, hz: 100, cpuModel: options.cpuModel });
+  const machine = new Machine({ ramBytes: options.ramBytes, hz: 100, cpuModel: options.cpuModel, tier: options.tier });
   const { cpu, memory } = machine;
   const image = readMultiboot(options.image, options.name, memory.ramBytes);
   loadMultiboot(memory, image);

@@ -151,7 +151,7 @@ test("a page fault while #GP is delivered is handled first, not doubled", () => 
   w.at("start", 0);
   w.run();
   expect(w.said).toEqual([0]);
-  expect(w.cpu.cr2).toBe(0x3f_007c);
+  expect(w.cpu.cr2).toBe(0x3f_0078);
 });
 
 test("IRET to ring 3 loads SS:ESP and drops segments that ring 3 may not use", () => {

@@ -26,8 +26,8 @@ export const STACK_WORDS = 12;
 /** Lines after which a case ends. */
 const MOST_EVENTS = 24;
 
-const SYMBOLS = Object.fromEntries(
-  Object.entries(at).filter((entry): entry is [string, number] => typeof entry[1] === "number"),
+const SYMBOLS: Record<string, number> = Object.fromEntries(
+  Object.entries(at).flatMap(([name, value]): [string, number][] => (typeof value === "number" ? [[name, value]] : [])),
 );
 
 function stubs(end: boolean): string {
@@ -391,8 +391,12 @@ function enter(ring: number, flags: number | undefined): string {
   return `${outer} push ${(flags ?? 0) | 2}\n push ${RING_CODE[ring]}\n push t\n iretd`;
 }
 
-/** A case as the harness reads it: number, words to write, words to watch, code. */
-function record(number: number, c: Case): number[] {
+const records = new WeakMap<Case, readonly number[]>();
+
+/** A case as the harness reads it, without its number: words to write, words to watch, code. */
+function record(c: Case): readonly number[] {
+  const known = records.get(c);
+  if (known !== undefined) return known;
   const pokes = c.pokes ?? [];
   const texts = pokes.flatMap(([, v], i) => (typeof v === "string" ? [`poke_${i} equ ${v}`] : []));
   const source = `${c.setup ?? ""}\n${enter(c.ring ?? 0, c.flags)}\nt: ${c.code}\n int 0xff\n align 4\n${texts.join("\n")}`;
@@ -406,8 +410,7 @@ function record(number: number, c: Case): number[] {
   if (bytes.length > at.TARGET - at.CODE) throw new Error(`case ${c.name}: ${bytes.length} bytes of code`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length & ~3);
   const watch = c.watch ?? [];
-  return [
-    number,
+  const words = [
     pokes.length,
     ...pokes.flatMap(([address, v], i) => [address, typeof v === "string" ? symbols[`poke_${i}`] : v]),
     watch.length,
@@ -415,6 +418,8 @@ function record(number: number, c: Case): number[] {
     view.byteLength / 4,
     ...Array.from({ length: view.byteLength / 4 }, (_, i) => view.getUint32(4 * i, true)),
   ];
+  records.set(c, words);
+  return words;
 }
 
 let assembled: Uint8Array | undefined;
@@ -425,7 +430,7 @@ let assembled: Uint8Array | undefined;
  */
 export function buildImage(cases: readonly Case[], from: number): Uint8Array {
   assembled ??= assemble(HARNESS, { origin: at.BASE, symbols: SYMBOLS }).bytes;
-  const words = cases.slice(from).flatMap((c, i) => record(from + i, c));
+  const words = cases.slice(from).flatMap((c, i) => [from + i, ...record(c)]);
   words.push(0xffff_ffff);
   const image = new Uint8Array(at.CASES - at.BASE + 4 * words.length);
   image.set(assembled, 0);

@@ -1,4 +1,6 @@
 // Runs images in kmlab's own machine.
+
+import type { Tier } from "../../../src/emu/cpu/state.ts";
 import { runBare } from "../../../src/emu/machine/bare.ts";
 import type { Case } from "./harness.ts";
 import { collect, type Log } from "./log.ts";
@@ -7,13 +9,14 @@ import { collect, type Log } from "./log.ts";
 const MOST_INSTRUCTIONS = 200_000_000;
 
 /** The log of cases in kmlab. */
-export function runKmlab(cases: readonly Case[]): Log {
+export function runKmlab(cases: readonly Case[], tier?: Tier): Log {
   return collect(cases, (image) => {
     const parts: Uint8Array[] = [];
     const { reason } = runBare({
       image,
       name: "ring0",
       ramBytes: 0x100_0000,
+      tier,
       maxInstructions: MOST_INSTRUCTIONS,
       output: (bytes) => parts.push(bytes),
     });

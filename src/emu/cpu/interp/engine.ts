@@ -354,6 +354,7 @@ class Tier0 implements Engine {
     const stepped = (flags & TF) !== 0;
     const base = S[STATE_EIP];
     const left = S[STATE_LEFT];
+    const pending = cpu.pendingDebug;
     let block: Block | null = null;
     let i = -1;
     try {
@@ -378,6 +379,8 @@ class Tier0 implements Engine {
       }
     } catch (error) {
       if (error !== guestFault) throw error;
+      // Data breakpoints are traps of instructions that complete.
+      cpu.pendingDebug = pending;
       this.faulted(block, i, base, left);
       return;
     }

@@ -2,7 +2,7 @@
 // cpuid, fpu) under one roof, and the few operations that JavaScript has no operator for. Every engine uses these.
 import { type Cpu, CS, EBP, ESP, SS, STATE_AUX, STATE_CODE, STATE_EFLAGS, STATE_RESULT } from "../cpu.ts";
 import { cpuid, rdmsr, rdpmc, rdtsc, wrmsr } from "../cpuid.ts";
-import { readDr, writeDr } from "../debug.ts";
+import { noteIoBreakpoint, readDr, writeDr } from "../debug.ts";
 import { callFar, jmpFar, retFar } from "../far.ts";
 import { BP, DB, DE, GP, OF, raise, UD } from "../fault.ts";
 import { AC, ARITH, arithFromLazy, DF, ID, IF, IOPL, lazyAux, lazyResult, NT, RF, TF, VIF, VIP, VM } from "../flags.ts";
@@ -239,8 +239,12 @@ export const helpers = {
     checkIoPermission(cpu, port, bytesOf(bytes));
     return 0;
   },
-  portIn: (cpu: Cpu, port: number, bytes: number): number => cpu.host.inPort(port, bytesOf(bytes)) | 0,
+  portIn: (cpu: Cpu, port: number, bytes: number): number => {
+    noteIoBreakpoint(cpu, port, bytes);
+    return cpu.host.inPort(port, bytesOf(bytes)) | 0;
+  },
   portOut: (cpu: Cpu, port: number, bytes: number, value: number): number => {
+    noteIoBreakpoint(cpu, port, bytes);
     cpu.host.outPort(port, bytesOf(bytes), value);
     return 0;
   },

@@ -59,6 +59,7 @@ class Oracle implements Engine {
     const { cpu } = this;
     const S = cpu.state;
     const start = cpu.eip;
+    const pending = cpu.pendingDebug;
     const stepped = (S[STATE_EFLAGS] & TF) !== 0;
     try {
       checkCodeBreakpoint(cpu, (cpu.base[CS] + cpu.eip) | 0);
@@ -80,6 +81,8 @@ class Oracle implements Engine {
       if ((due || cpu.pendingDebug !== 0) && !cpu.inhibit) this.trap(due);
     } catch (error) {
       if (error !== guestFault) throw error;
+      // Data breakpoints are traps of instructions that complete.
+      cpu.pendingDebug = pending;
       deliverException(cpu, cpu.faultVector, cpu.faultCode);
     }
   }

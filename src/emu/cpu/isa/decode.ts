@@ -154,6 +154,7 @@ export function decode(u8: Uint8Array, at: number, limit: number, off: number, m
   if (form !== null && form.options.rm !== undefined) form = entry.byRm.get(8 * index + (modrm & 7)) ?? null;
   if (form === null) return bad(at, pos, off);
   if (lock && !(form.options.lock === true && modrm < 0xc0)) return bad(at, pos, off);
+  if (form.options.anyMod === true) modrm |= 0xc0;
 
   const op = new Op(form, undecoded);
   let ea = 0;

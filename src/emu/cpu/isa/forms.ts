@@ -71,6 +71,8 @@ export interface Options {
   skipFirst?: boolean;
   /** POP to memory: an address based on ESP is taken after the pop. */
   popEa?: boolean;
+  /** ModRM.mod is ignored: the operand is a register. */
+  anyMod?: boolean;
   /** A second encoding of another row: decoded, never chosen by the assembler. */
   alias?: boolean;
   /** NEEDS_* features of CPUID without which the encoding is #UD. */
@@ -358,7 +360,7 @@ function accepts(form: Form, i: number): boolean {
   if (!form.modrm) return true;
   if (form.digit >= 0 && (i & 7) !== form.digit) return false;
   const rm = form.operands.find((o) => o.at === "rm");
-  if (rm) return i < 8 ? rm.memory : rm.register;
+  if (rm) return form.options.anyMod === true || (i < 8 ? rm.memory : rm.register);
   return i >= 8 || form.digit < 0;
 }
 

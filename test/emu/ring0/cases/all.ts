@@ -11,5 +11,15 @@ import { segmentCases } from "./segments.ts";
 import { taskCases } from "./tasks.ts";
 import { transferCases } from "./transfers.ts";
 
-export const CASES: readonly Case[] = [...segmentCases, ...askCases, ...transferCases, ...interruptCases, ...returnCases, ...taskCases, ...pagingCases,
-  ...privilegeCases, ...debugCases, ...nestedCases];
+export const CASES: readonly Case[] = [
+  ...segmentCases,
+  ...askCases,
+  ...transferCases,
+  ...interruptCases,
+  ...returnCases,
+  ...taskCases,
+  ...pagingCases,
+  ...privilegeCases,
+  ...debugCases,
+  ...nestedCases,
+];

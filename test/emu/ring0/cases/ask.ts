@@ -36,7 +36,12 @@ const privileges: Case[] = [ACCESS.dataRW, ACCESS.codeXR, ACCESS.confXR, ACCESS.
   RINGS.flatMap((ring) =>
     RINGS.flatMap((rpl) =>
       RINGS.map((dpl) =>
-        one(`${access.toString(16)} cpl${ring} rpl${rpl} dpl${dpl}`, putFlat(FREE, access | (dpl << 5)), FREE + rpl, ring),
+        one(
+          `${access.toString(16)} cpl${ring} rpl${rpl} dpl${dpl}`,
+          putFlat(FREE, access | (dpl << 5)),
+          FREE + rpl,
+          ring,
+        ),
       ),
     ),
   ),
@@ -57,9 +62,17 @@ export const askCases: readonly Case[] = [
   arpl("raises", 0x1234_0008, 3),
   arpl("equal", 0x0b, 3),
   arpl("lower", 0x0b, 1),
-  { name: "arpl memory", setup: "mov dword [DATA], 0x80000010", code: "mov ecx, 2\n arpl [DATA], cx\n mov eax, [DATA]" },
+  {
+    name: "arpl memory",
+    setup: "mov dword [DATA], 0x80000010",
+    code: "mov ecx, 2\n arpl [DATA], cx\n mov eax, [DATA]",
+  },
   { name: "lar 16", code: "mov ecx, KCODE\n mov eax, -1\n lar ax, cx" },
   { name: "lsl 16", code: "mov ecx, KCODE\n mov eax, 0x12345678\n lsl ax, cx" },
   { name: "lar memory", setup: "mov word [DATA], KDATA", code: "lar eax, [DATA]" },
-  { name: "lsl memory across page", setup: "mov dword [DATA + 0xffc], KDATA << 24\n mov dword [DATA1], 0", code: "lsl eax, [DATA + 0xfff]" },
+  {
+    name: "lsl memory across page",
+    setup: "mov dword [DATA + 0xffc], KDATA << 24\n mov dword [DATA1], 0",
+    code: "lsl eax, [DATA + 0xfff]",
+  },
 ];

@@ -71,7 +71,10 @@ const control: Case[] = [
   cr("clts", "clts\n mov eax, cr0", { pokes: [[START_CR0, 0x8001_0039]] }),
   cr("sgdt", "sgdt [DATA]\n mov eax, [DATA]\n mov bx, [DATA + 4]"),
   cr("sidt 16", "o16 sidt [DATA]\n mov eax, [DATA]\n mov bx, [DATA + 4]"),
-  cr("lgdt 16", "mov word [DATA], 0x1ff\n mov dword [DATA + 2], GDT | 0xff000000\n o16 lgdt [DATA]\n sgdt [DATA]\n mov eax, [DATA]\n mov ebx, [DATA + 4]"),
+  cr(
+    "lgdt 16",
+    "mov word [DATA], 0x1ff\n mov dword [DATA + 2], GDT | 0xff000000\n o16 lgdt [DATA]\n sgdt [DATA]\n mov eax, [DATA]\n mov ebx, [DATA + 4]",
+  ),
   cr("lgdt register", "db 0x0f, 0x01, 0xd0"),
   cr("lidt register", "db 0x0f, 0x01, 0xd8"),
   cr("invlpg register", "db 0x0f, 0x01, 0xf8"),
@@ -107,7 +110,11 @@ const nm: Case[] = [0, 2, 4, 6, 8, 10, 12, 14].flatMap((bits) =>
 );
 const fpu: Case[] = [
   { name: "mf ne", setup: "fninit\n mov word [DATA], 0x37b\n fldcw [DATA]\n fldz\n fld1\n fdivrp", code: "fwait" },
-  { name: "mf not by fnstsw", setup: "fninit\n mov word [DATA], 0x37b\n fldcw [DATA]\n fldz\n fld1\n fdivrp", code: "fnstsw ax\n fnclex\n fwait" },
+  {
+    name: "mf not by fnstsw",
+    setup: "fninit\n mov word [DATA], 0x37b\n fldcw [DATA]\n fldz\n fld1\n fdivrp",
+    code: "fnstsw ax\n fnclex\n fwait",
+  },
   { name: "nm fxsave ts", pokes: [[START_CR0, 0x8001_0039]], code: "fxsave [DATA]" },
   { name: "fxsave unaligned", code: "fxsave [DATA + 8]" },
 ];
@@ -146,7 +153,14 @@ const tooLong: Case[] = [
 ];
 
 /** I/O permission bitmap: TSSA with the given limit and map base; bits set by pokes. */
-const io = (name: string, code: string, bits: readonly Poke[] = [], limit = 0x8f, base = 0x68, more: Partial<Case> = {}): Case => ({
+const io = (
+  name: string,
+  code: string,
+  bits: readonly Poke[] = [],
+  limit = 0x8f,
+  base = 0x68,
+  more: Partial<Case> = {},
+): Case => ({
   name: `io ${name}`,
   ring: 3,
   ...more,
@@ -176,10 +190,22 @@ const bitmap: Case[] = [
   io("base at limit", "in al, 0", [], 0x8f, 0x8f),
   io("base ffff", "in al, 0", [], 0x8f, 0xffff),
   io("base in the tss", "in al, 0x80", [], 0x8f, 0),
-  io("map page absent", `mov edx, 0xf000\n in al, dx`, [], 0x3fff, 0x68, { setup: "mov dword [PT0 + 4 * 0x118], 0\n mov eax, cr3\n mov cr3, eax" }),
+  io("map page absent", `mov edx, 0xf000\n in al, dx`, [], 0x3fff, 0x68, {
+    setup: "mov dword [PT0 + 4 * 0x118], 0\n mov eax, cr3\n mov cr3, eax",
+  }),
   io("iopl 3 needs no map", "in al, 0x80", [map(16, 1)], 0x67, 0x68, { flags: 0x3000 }),
   io("ring 1 denied", "in al, 0x80", [map(16, 1)], 0x8f, 0x68, { ring: 1 }),
   io("ring 0 needs no map", "in al, 0x80", [map(16, 1)], 0x67, 0x68, { ring: 0 }),
 ];
 
-export const privilegeCases: readonly Case[] = [...privileged, ...control, ...msr, ...tsc, ...nm, ...fpu, ...invalid, ...tooLong, ...bitmap];
+export const privilegeCases: readonly Case[] = [
+  ...privileged,
+  ...control,
+  ...msr,
+  ...tsc,
+  ...nm,
+  ...fpu,
+  ...invalid,
+  ...tooLong,
+  ...bitmap,
+];

@@ -32,12 +32,14 @@ const selectors: Case[] = [
   ...FROM.flatMap((ring) =>
     FROM.flatMap((rpl) =>
       FROM.flatMap((dpl) =>
-        [ACCESS.codeXR, ACCESS.confXR].map((access): Case => ({
-          name: `iret cpl${ring} rpl${rpl} ${access === ACCESS.confXR ? "conforming" : "code"} dpl${dpl}`,
-          pokes: putFlat(FREE, access | (dpl << 5)),
-          ring,
-          code: `push ${DATA_OF[rpl]}\n push STACK3 - 64\n push 2\n push ${FREE + rpl}\n push TARGET\n iretd`,
-        })),
+        [ACCESS.codeXR, ACCESS.confXR].map(
+          (access): Case => ({
+            name: `iret cpl${ring} rpl${rpl} ${access === ACCESS.confXR ? "conforming" : "code"} dpl${dpl}`,
+            pokes: putFlat(FREE, access | (dpl << 5)),
+            ring,
+            code: `push ${DATA_OF[rpl]}\n push STACK3 - 64\n push 2\n push ${FREE + rpl}\n push TARGET\n iretd`,
+          }),
+        ),
       ),
     ),
   ),
@@ -66,8 +68,16 @@ const stacks: Case[] = [
     setup: `mov eax, KDATA\n mov ds, ax\n mov eax, ${FREE + 1}\n mov es, ax\n mov eax, ${FREE2}\n mov fs, ax\n mov eax, UDATA\n mov gs, ax\n push UDATA\n push STACK3\n push 2\n push UCODE\n push TARGET`,
   }),
   { name: "iret 16 same", setup: "push word 2\n push word KCODE16\n push word 0xf00", code: "o16 iret" },
-  { name: "iret 16 outer", setup: "push word UDATA\n push word 0xc800\n push word 2\n push word UCODE16\n push word 0xf00", code: "o16 iret" },
-  { name: "iret 16 keeps high flags", setup: "push 0x240002\n popfd\n push word 0x8d7\n push word KCODE16\n push word 0xf00", code: "o16 iret" },
+  {
+    name: "iret 16 outer",
+    setup: "push word UDATA\n push word 0xc800\n push word 2\n push word UCODE16\n push word 0xf00",
+    code: "o16 iret",
+  },
+  {
+    name: "iret 16 keeps high flags",
+    setup: "push 0x240002\n popfd\n push word 0x8d7\n push word KCODE16\n push word 0xf00",
+    code: "o16 iret",
+  },
 ];
 
 const EVERY = 0x0024_4ed7;
@@ -110,11 +120,15 @@ const flags: Case[] = [0, 1, 2, 3].flatMap((iopl) =>
 const special: Case[] = [
   { name: "popf vif vip rf vm", code: "push 0x1b0002\n popfd\n pushfd\n pop eax" },
   { name: "pushf has no rf vm", code: "pushfd\n pop eax" },
-  { name: "iret rf", pokes: [], setup: "push 0x10002\n push KCODE\n push t", code: "iretd\n pushfd\n pop eax", },
+  { name: "iret rf", pokes: [], setup: "push 0x10002\n push KCODE\n push t", code: "iretd\n pushfd\n pop eax" },
   { name: "iret vif vip cpl0", setup: "push 0x180002\n push KCODE\n push TARGET", code: "iretd" },
   { name: "iret vif vip cpl3", ring: 3, code: "push 0x180002\n push UCODE\n push TARGET\n iretd" },
   { name: "iret vm cpl3", ring: 3, code: "push 0x20002\n push UCODE\n push TARGET\n iretd" },
-  { name: "iret nt clears in image", setup: "push 0x4002\n push KCODE\n push n", code: "iretd\nn: pushfd\n pop eax\n and dword [esp - 4], 0\n push 2\n popfd" },
+  {
+    name: "iret nt clears in image",
+    setup: "push 0x4002\n push KCODE\n push n",
+    code: "iretd\nn: pushfd\n pop eax\n and dword [esp - 4], 0\n push 2\n popfd",
+  },
 ];
 
 const sys = (cs: number, esp: string, eip: string) =>
@@ -133,7 +147,11 @@ const fast: Case[] = [
   { name: "sysexit cs 3", setup: sys(3, "0", "0"), code: "sysexit" },
   { name: "sysexit cpl3", ring: 3, setup: sys(8, "0", "0"), code: "sysexit" },
   { name: "sysexit cpl1", ring: 1, setup: sys(8, "0", "0"), code: "sysexit" },
-  { name: "sysenter msrs", setup: sys(0x1_000b, "0x12345678", "0x9abcdef0"), code: "mov ecx, 0x174\n rdmsr\n mov ebx, eax\n inc ecx\n rdmsr\n mov esi, eax\n inc ecx\n rdmsr" },
+  {
+    name: "sysenter msrs",
+    setup: sys(0x1_000b, "0x12345678", "0x9abcdef0"),
+    code: "mov ecx, 0x174\n rdmsr\n mov ebx, eax\n inc ecx\n rdmsr\n mov esi, eax\n inc ecx\n rdmsr",
+  },
 ];
 
 export const returnCases: readonly Case[] = [...selectors, ...stacks, ...flags, ...special, ...fast];

@@ -1,6 +1,21 @@
 // Loading segment registers: type, privilege, presence, limit of the tables; what the loaded segment then allows.
 import type { Case } from "../harness.ts";
-import { ACCESS, accessOf, DATA, FREE, FREE_LDT, LDT, LDT_LIMIT, type Poke, putFlat, putSegment, putVector, SEL_TSSD, SMALL32, START_LDT } from "../layout.ts";
+import {
+  ACCESS,
+  accessOf,
+  DATA,
+  FREE,
+  FREE_LDT,
+  LDT,
+  LDT_LIMIT,
+  type Poke,
+  putFlat,
+  putSegment,
+  putVector,
+  SEL_TSSD,
+  SMALL32,
+  START_LDT,
+} from "../layout.ts";
 
 /** Every kind of descriptor, by name: access byte without DPL, and D/G bits. */
 export const KINDS: readonly [string, number][] = Object.entries(ACCESS);
@@ -58,8 +73,13 @@ const tables: Case[] = [
   { name: "load ds behind gdt", ...at("ds", 0x200) },
   { name: "load ss behind gdt", ...at("ss", 0x203) },
   { name: "load ds last gdt", pokes: putFlat(0x1f8, ACCESS.dataRW), ...at("ds", 0x1f8) },
-  { name: "load ds ldt", pokes: putFlat(FREE_LDT, ACCESS.dataRW), ...at("ds", FREE_LDT), watch: [accessOf(FREE_LDT)] },
-  { name: "load ss ldt", pokes: putFlat(FREE_LDT, ACCESS.dataRW), ...at("ss", FREE_LDT) },
+  {
+    name: "load ds in the ldt",
+    pokes: putFlat(FREE_LDT, ACCESS.dataRW),
+    ...at("ds", FREE_LDT),
+    watch: [accessOf(FREE_LDT)],
+  },
+  { name: "load ss in the ldt", pokes: putFlat(FREE_LDT, ACCESS.dataRW), ...at("ss", FREE_LDT) },
   { name: "load ds ldt 0", pokes: putFlat(4, ACCESS.dataRW), ...at("ds", 4) },
   { name: "load ds behind ldt", ...at("ds", ((LDT_LIMIT + 1) & 0xfff8) | 4) },
   { name: "load ds no ldt", pokes: [...putFlat(FREE_LDT, ACCESS.dataRW), [START_LDT, 0]], ...at("ds", FREE_LDT) },
@@ -77,21 +97,26 @@ const tables: Case[] = [
   { name: "pop es null", setup: "push 1", code: "pop es" },
   { name: "pop ss bad", setup: "push 0x43", code: "pop ss" },
   { name: "pop fs 16", setup: "push 0xffff0043", code: "o16 pop fs" },
-  { name: "lds bad leaves register", setup: `mov dword [DATA], 1\n mov word [DATA + 4], 0x1f9`, code: "lds ebx, [DATA]" },
+  {
+    name: "lds bad leaves register",
+    setup: `mov dword [DATA], 1\n mov word [DATA + 4], 0x1f9`,
+    code: "lds ebx, [DATA]",
+  },
   { name: "lss good", setup: `mov dword [DATA], STACK - 64\n mov word [DATA + 4], KDATA`, code: "lss esp, [DATA]" },
   { name: "lss bad", setup: `mov dword [DATA], STACK - 64\n mov word [DATA + 4], UDATA`, code: "lss esp, [DATA]" },
   { name: "lgs good", setup: `mov dword [DATA], 77\n mov word [DATA + 4], UDATA`, code: "lgs edx, [DATA]" },
   { name: "push segment", setup: "push 0x12345678\n pop eax", code: "push ds\n push ss\n push cs" },
-  { name: "accessed bit kept clear by fault", pokes: putFlat(FREE, ACCESS.dataRW | 0x20), ring: 3, code: `mov eax, ${FREE + 3}\n mov ds, ax`, watch: [accessOf(FREE)] },
+  {
+    name: "accessed bit kept clear by fault",
+    pokes: putFlat(FREE, ACCESS.dataRW | 0x20),
+    ring: 3,
+    code: `mov eax, ${FREE + 3}\n mov ds, ax`,
+    watch: [accessOf(FREE)],
+  },
 ];
 
 /** Accesses through a segment of base DATA in FS (or GS for code): offset, bytes, write. */
-const bounded = (
-  name: string,
-  pokes: Poke[],
-  accesses: readonly [string, string][],
-  seg = "fs",
-): Case[] =>
+const bounded = (name: string, pokes: Poke[], accesses: readonly [string, string][], seg = "fs"): Case[] =>
   accesses.map(([what, code]) => ({
     name: `access ${name} ${what}`,
     pokes,
@@ -164,7 +189,12 @@ const accesses: Case[] = [
   { name: "access null es stos", setup: "xor eax, eax\n mov es, ax\n mov edi, DATA", code: "stosd" },
   { name: "access cs write", code: "mov [cs:DATA], eax" },
   { name: "access cs read", code: "mov eax, [cs:CODE]" },
-  { name: "access execute-only cs", pokes: putFlat(FREE, ACCESS.codeX), setup: `jmp ${FREE}:t`, code: "mov eax, [cs:CODE]" },
+  {
+    name: "access execute-only cs",
+    pokes: putFlat(FREE, ACCESS.codeX),
+    setup: `jmp ${FREE}:t`,
+    code: "mov eax, [cs:CODE]",
+  },
   {
     name: "access stack limit push",
     pokes: [...putSegment(FREE, 0x11_0000, 0x8fff, ACCESS.dataRW, SMALL32), ...BY_TASK],

@@ -38,7 +38,12 @@ const WATCH = [
   TSSA + T.cr3,
 ];
 
-const task = (name: string, more: Partial<Case>): Case => ({ name: `task ${name}`, code: "jmp SEL_TSSB:0", watch: WATCH, ...more });
+const task = (name: string, more: Partial<Case>): Case => ({
+  name: `task ${name}`,
+  code: "jmp SEL_TSSB:0",
+  watch: WATCH,
+  ...more,
+});
 const b = (field: keyof typeof T, value: number | string): Poke => [TSSB + T[field], value];
 const busyB = putSegment(SEL_TSSB, TSSB, 0x67, ACCESS.tssBusy, 0);
 /** The back link of the current task, so that IRET with NT goes to TSSB. */
@@ -76,7 +81,12 @@ const switches: Case[] = [
     b("fs", 0x43),
     b("gs", 0x13),
   ]),
-  ...everyWay("new ldt", [b("ldt", FREE2), ...putSegment(FREE2, 0x11_4000, 0x3f, ACCESS.ldt, 0), b("ds", 0x17), ...putFlat(0x14, ACCESS.dataRW | 0x60)]),
+  ...everyWay("new ldt", [
+    b("ldt", FREE2),
+    ...putSegment(FREE2, 0x11_4000, 0x3f, ACCESS.ldt, 0),
+    b("ds", 0x17),
+    ...putFlat(0x14, ACCESS.dataRW | 0x60),
+  ]),
   ...everyWay("ring 3", [b("cs", 0x3b), b("ss", 0x43), b("ds", 0x43), b("es", 0x43)]),
   ...everyWay("ring 1", [b("cs", 0x19), b("ss", 0x21), b("ds", 0x43), b("es", 0)]),
   ...everyWay("trap bit", [b("trap", 0x68_0001), ...putVector(1, 8, 0x10_1000 + 10, ACCESS.int)]),
@@ -90,8 +100,14 @@ const switches: Case[] = [
   task("call to itself", { code: "call SEL_TSSA:0" }),
   task("and back by iret", { pokes: [b("eip", "back")], code: "call SEL_TSSB:0\n int 0xff\nback: int 0xfe\n iretd" }),
   task("int and back", { pokes: [...gateB, b("eip", "back")], code: "int 0x40\n int 0xff\nback: iretd" }),
-  task("twice by int", { pokes: [...gateB, b("eip", "back")], code: "int 0x40\n int 0x40\n int 0xff\nback: iretd\n jmp back" }),
-  task("back by jmp leaves busy", { pokes: [b("eip", "back")], code: "call SEL_TSSB:0\n int 0xff\nback: jmp SEL_TSSA:0" }),
+  task("twice by int", {
+    pokes: [...gateB, b("eip", "back")],
+    code: "int 0x40\n int 0x40\n int 0xff\nback: iretd\n jmp back",
+  }),
+  task("back by jmp leaves busy", {
+    pokes: [b("eip", "back")],
+    code: "call SEL_TSSB:0\n int 0xff\nback: jmp SEL_TSSA:0",
+  }),
   task("back by jmp", { pokes: [b("eip", "back")], code: "jmp SEL_TSSB:0\n int 0xff\nback: jmp SEL_TSSA:0" }),
   task("nested three deep", {
     pokes: [b("eip", "second"), [TSSC + T.eip, "third"]],
@@ -112,20 +128,38 @@ const jumps: Case[] = [
   task("int busy", { pokes: [...gateB, ...busyB], code: "int 0x40" }),
   task("iret not busy", { pokes: [[TSSA, SEL_TSSB]], setup: NT, code: "iretd" }),
   task("iret null link", { pokes: [[TSSA, 0]], setup: NT, code: "iretd" }),
-  task("iret link in ldt", { pokes: [[TSSA, 0x14], ...putSegment(0x14, TSSB, 0x67, ACCESS.tssBusy, 0)], setup: NT, code: "iretd" }),
+  task("iret link in ldt", {
+    pokes: [[TSSA, 0x14], ...putSegment(0x14, TSSB, 0x67, ACCESS.tssBusy, 0)],
+    setup: NT,
+    code: "iretd",
+  }),
   task("iret link behind gdt", { pokes: [[TSSA, 0x200]], setup: NT, code: "iretd" }),
   task("iret link is code", { pokes: [[TSSA, 8]], setup: NT, code: "iretd" }),
-  task("iret absent", { pokes: [[TSSA, SEL_TSSB], ...putSegment(SEL_TSSB, TSSB, 0x67, ACCESS.tssBusy & 0x7f, 0)], setup: NT, code: "iretd" }),
+  task("iret absent", {
+    pokes: [[TSSA, SEL_TSSB], ...putSegment(SEL_TSSB, TSSB, 0x67, ACCESS.tssBusy & 0x7f, 0)],
+    setup: NT,
+    code: "iretd",
+  }),
   task("iret in ring 3", { ring: 3, flags: 0x4002, pokes: linked, code: "iretd" }),
   task("jmp absent", { pokes: putSegment(SEL_TSSB, TSSB, 0x67, ACCESS.tss & 0x7f, 0) }),
-  task("int absent", { pokes: [...gateB, ...putSegment(SEL_TSSB, TSSB, 0x67, ACCESS.tss & 0x7f, 0)], code: "int 0x40" }),
+  task("int absent", {
+    pokes: [...gateB, ...putSegment(SEL_TSSB, TSSB, 0x67, ACCESS.tss & 0x7f, 0)],
+    code: "int 0x40",
+  }),
   task("jmp short limit", { pokes: putSegment(SEL_TSSB, TSSB, 0x66, ACCESS.tss, 0) }),
   task("call short limit", { pokes: putSegment(SEL_TSSB, TSSB, 0x66, ACCESS.tss, 0), code: "call SEL_TSSB:0" }),
   task("int short limit", { pokes: [...gateB, ...putSegment(SEL_TSSB, TSSB, 0x66, ACCESS.tss, 0)], code: "int 0x40" }),
-  task("iret short limit", { pokes: [...linked, ...putSegment(SEL_TSSB, TSSB, 0x66, ACCESS.tssBusy, 0)], setup: NT, code: "iretd" }),
+  task("iret short limit", {
+    pokes: [...linked, ...putSegment(SEL_TSSB, TSSB, 0x66, ACCESS.tssBusy, 0)],
+    setup: NT,
+    code: "iretd",
+  }),
   task("granular limit", { pokes: putSegment(SEL_TSSB, TSSB, 0, ACCESS.tss, 0x80) }),
   task("in ldt", { pokes: putSegment(0x14, TSSB, 0x67, ACCESS.tss, 0), code: "jmp 0x14:0" }),
-  task("gate to ldt", { pokes: [...putGate(FREE, 0x14, 0, ACCESS.task), ...putSegment(0x14, TSSB, 0x67, ACCESS.tss, 0)], code: "jmp FREE:0" }),
+  task("gate to ldt", {
+    pokes: [...putGate(FREE, 0x14, 0, ACCESS.task), ...putSegment(0x14, TSSB, 0x67, ACCESS.tss, 0)],
+    code: "jmp FREE:0",
+  }),
   task("gate to null", { pokes: putGate(FREE, 0, 0, ACCESS.task), code: "jmp FREE:0" }),
   task("gate behind gdt", { pokes: putGate(FREE, 0x200, 0, ACCESS.task), code: "jmp FREE:0" }),
   task("gate absent", { pokes: putGate(FREE, SEL_TSSB, 0, ACCESS.task & 0x7f), code: "jmp FREE:0" }),
@@ -135,8 +169,16 @@ const jumps: Case[] = [
   ...([0, 3] as const).flatMap((ring) =>
     ([0, 3] as const).flatMap((rpl) =>
       ([0, 3] as const).flatMap((dpl) => [
-        task(`jmp cpl${ring} rpl${rpl} dpl${dpl}`, { ring, pokes: putSegment(SEL_TSSB, TSSB, 0x67, ACCESS.tss | (dpl << 5), 0), code: `jmp ${SEL_TSSB + rpl}:0` }),
-        task(`gate cpl${ring} rpl${rpl} dpl${dpl}`, { ring, pokes: putGate(FREE, SEL_TSSB, 0, ACCESS.task | (dpl << 5)), code: `call ${FREE + rpl}:0` }),
+        task(`jmp cpl${ring} rpl${rpl} dpl${dpl}`, {
+          ring,
+          pokes: putSegment(SEL_TSSB, TSSB, 0x67, ACCESS.tss | (dpl << 5), 0),
+          code: `jmp ${SEL_TSSB + rpl}:0`,
+        }),
+        task(`gate cpl${ring} rpl${rpl} dpl${dpl}`, {
+          ring,
+          pokes: putGate(FREE, SEL_TSSB, 0, ACCESS.task | (dpl << 5)),
+          code: `call ${FREE + rpl}:0`,
+        }),
       ]),
     ),
   ),
@@ -173,7 +215,11 @@ const contents: Case[] = [
   ...faulty("ss absent", [b("ss", FREE2), ...putFlat(FREE2, ACCESS.dataRW & 0x7f)]),
   ...faulty("ss rpl", [b("ss", 0x13)]),
   ...faulty("ss dpl", [b("ss", 0x40)]),
-  ...faulty("eip behind limit", [b("eip", 0x10_0000), b("cs", FREE2), ...putSegment(FREE2, 0, 0xff, ACCESS.codeXR, SMALL32)]),
+  ...faulty("eip behind limit", [
+    b("eip", 0x10_0000),
+    b("cs", FREE2),
+    ...putSegment(FREE2, 0, 0xff, ACCESS.codeXR, SMALL32),
+  ]),
   ...["ds", "es", "fs", "gs"].flatMap((seg) => [
     faultyJump(`${seg} behind gdt`, [b(seg as "ds", 0x200)]),
     faultyJump(`${seg} absent`, [b(seg as "ds", FREE2), ...putFlat(FREE2, ACCESS.dataRW & 0x7f)]),
@@ -184,7 +230,11 @@ const contents: Case[] = [
   faultyJump("ds rpl over dpl", [b("ds", 0x13)]),
   faultyJump("ldt changes before segments", [b("ldt", 0), b("ds", 0x14), ...putFlat(0x14, ACCESS.dataRW)]),
   faultyJump("several bad", [b("ds", 0x200), b("cs", 0x200), b("ss", 0x200), b("ldt", 0x200)]),
-  faultyJump("accessed bits", [b("ds", FREE2), ...putFlat(FREE2, ACCESS.dataRW), b("cs", FREE3), ...putFlat(FREE3, ACCESS.codeXR)], [accessOf(FREE2), accessOf(FREE3)]),
+  faultyJump(
+    "accessed bits",
+    [b("ds", FREE2), ...putFlat(FREE2, ACCESS.dataRW), b("cs", FREE3), ...putFlat(FREE3, ACCESS.codeXR)],
+    [accessOf(FREE2), accessOf(FREE3)],
+  ),
 ];
 
 /** Pages of the states. The old state is TSSA through a mapping that the case breaks. */
@@ -195,8 +245,14 @@ const aliasTss = (page: string): string => `mov esi, TSSB
   mov dword [PT1], ${page}`;
 const paged: Case[] = [
   task("new state absent", { pokes: putSegment(SEL_TSSB, 0x40_0c00, 0x67, ACCESS.tss, 0), setup: aliasTss("0") }),
-  task("new state read-only jmp", { pokes: putSegment(SEL_TSSB, 0x40_0c00, 0x67, ACCESS.tss, 0), setup: aliasTss("DATA + 0x65") }),
-  task("new state supervisor", { pokes: putSegment(SEL_TSSB, 0x40_0c00, 0x67, ACCESS.tss, 0), setup: aliasTss("DATA + 3") }),
+  task("new state read-only jmp", {
+    pokes: putSegment(SEL_TSSB, 0x40_0c00, 0x67, ACCESS.tss, 0),
+    setup: aliasTss("DATA + 0x65"),
+  }),
+  task("new state supervisor", {
+    pokes: putSegment(SEL_TSSB, 0x40_0c00, 0x67, ACCESS.tss, 0),
+    setup: aliasTss("DATA + 3"),
+  }),
   task("new state across absent page", { pokes: putSegment(SEL_TSSB, 0x40_1fc0, 0x67, ACCESS.tss, 0) }),
 ];
 
@@ -204,21 +260,55 @@ const exceptions: Case[] = [
   task("exception with code", { ring: 3, pokes: putVector(13, SEL_TSSB, 0, ACCESS.task), code: "hlt" }),
   task("exception without code", { pokes: putVector(6, SEL_TSSB, 0, ACCESS.task), code: "ud2" }),
   task("page fault", { pokes: putVector(14, SEL_TSSB, 0, ACCESS.task), code: "mov eax, [ALIAS + 0x3000]" }),
-  task("exception to ring 3 task", { pokes: [...putVector(13, SEL_TSSB, 0, ACCESS.task), b("cs", 0x3b), b("ss", 0x43), b("ds", 0x43), b("es", 0x43), b("esp", 0x11_d000)], code: "mov eax, 0x201\n mov ds, ax" }),
-  task("exception and bad stack page", { pokes: [...putVector(13, SEL_TSSB, 0, ACCESS.task), b("esp", 0x40_3000), ...putVector(8, SEL_TSSD, 0, ACCESS.task), ...putVector(14, SEL_TSSC, 0, ACCESS.task)], code: "mov eax, 0x201\n mov ds, ax" }),
-  task("exception and bad task", { pokes: [...putVector(13, SEL_TSSB, 0, ACCESS.task), b("ds", 0x200), ...putVector(8, SEL_TSSD, 0, ACCESS.task)], code: "mov eax, 0x201\n mov ds, ax" }),
-  task("exception restarts after task", { pokes: [...putVector(13, SEL_TSSB, 0, ACCESS.task), b("eip", "fix")], code: "mov ds, [ss:DATA]\n int 0xff\nfix: mov word [DATA], KDATA\n add esp, 4\n iretd", setup: "mov word [DATA], 0x201" }),
+  task("exception to ring 3 task", {
+    pokes: [
+      ...putVector(13, SEL_TSSB, 0, ACCESS.task),
+      b("cs", 0x3b),
+      b("ss", 0x43),
+      b("ds", 0x43),
+      b("es", 0x43),
+      b("esp", 0x11_d000),
+    ],
+    code: "mov eax, 0x201\n mov ds, ax",
+  }),
+  task("exception and bad stack page", {
+    pokes: [
+      ...putVector(13, SEL_TSSB, 0, ACCESS.task),
+      b("esp", 0x40_3000),
+      ...putVector(8, SEL_TSSD, 0, ACCESS.task),
+      ...putVector(14, SEL_TSSC, 0, ACCESS.task),
+    ],
+    code: "mov eax, 0x201\n mov ds, ax",
+  }),
+  task("exception and bad task", {
+    pokes: [...putVector(13, SEL_TSSB, 0, ACCESS.task), b("ds", 0x200), ...putVector(8, SEL_TSSD, 0, ACCESS.task)],
+    code: "mov eax, 0x201\n mov ds, ax",
+  }),
+  task("exception restarts after task", {
+    pokes: [...putVector(13, SEL_TSSB, 0, ACCESS.task), b("eip", "fix")],
+    code: "mov ds, [ss:DATA]\n int 0xff\nfix: mov word [DATA], KDATA\n add esp, 4\n iretd",
+    setup: "mov word [DATA], 0x201",
+  }),
 ];
 
 const ltr: Case[] = [
-  ...KINDS.map(([kind, access]) => ({ name: `ltr ${kind}`, pokes: putFlat(FREE, access), code: `mov eax, ${FREE}\n ltr ax`, watch: [accessOf(FREE)] })),
+  ...KINDS.map(([kind, access]) => ({
+    name: `ltr ${kind}`,
+    pokes: putFlat(FREE, access),
+    code: `mov eax, ${FREE}\n ltr ax`,
+    watch: [accessOf(FREE)],
+  })),
   { name: "ltr absent", pokes: putFlat(FREE, ACCESS.tss & 0x7f), code: `mov eax, ${FREE}\n ltr ax` },
   { name: "ltr null", code: "xor eax, eax\n ltr ax" },
-  { name: "ltr ldt", pokes: putFlat(0x14, ACCESS.tss), code: "mov eax, 0x14\n ltr ax" },
+  { name: "ltr in the ldt", pokes: putFlat(0x14, ACCESS.tss), code: "mov eax, 0x14\n ltr ax" },
   { name: "ltr behind gdt", code: "mov eax, 0x200\n ltr ax" },
   { name: "ltr rpl", code: "mov eax, SEL_TSSB + 3\n ltr ax", watch: [accessOf(SEL_TSSA), accessOf(SEL_TSSB)] },
   { name: "ltr short", pokes: putSegment(FREE, TSSB, 5, ACCESS.tss, 0), code: `mov eax, ${FREE}\n ltr ax` },
-  ...KINDS.map(([kind, access]) => ({ name: `lldt ${kind}`, pokes: putFlat(FREE, access), code: `mov eax, ${FREE}\n lldt ax` })),
+  ...KINDS.map(([kind, access]) => ({
+    name: `lldt ${kind}`,
+    pokes: putFlat(FREE, access),
+    code: `mov eax, ${FREE}\n lldt ax`,
+  })),
   { name: "lldt absent", pokes: putFlat(FREE, ACCESS.ldt & 0x7f), code: `mov eax, ${FREE}\n lldt ax` },
   { name: "lldt null", code: "xor eax, eax\n lldt ax" },
   { name: "lldt null rpl", code: "mov eax, 3\n lldt ax" },

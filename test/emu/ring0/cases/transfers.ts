@@ -56,13 +56,17 @@ const direct: Case[] = HOWS.flatMap((how) => [
   { name: `${how} null`, code: far(how, 0) },
   { name: `${how} null rpl3`, code: far(how, 3) },
   { name: `${how} behind gdt`, code: far(how, 0x200) },
-  { name: `${how} ldt`, pokes: putFlat(0x14, ACCESS.codeXR), code: far(how, 0x14) },
+  { name: `${how} in the ldt`, pokes: putFlat(0x14, ACCESS.codeXR), code: far(how, 0x14) },
   { name: `${how} behind ldt`, code: far(how, 0x44) },
   { name: `${how} at limit`, pokes: small, code: far(how, FREE, 0xf00) },
   { name: `${how} behind limit`, pokes: small, code: far(how, FREE, 0xf11) },
   { name: `${how} 16-bit segment`, code: far(how, KCODE16, 0xf00) },
   { name: `${how} 16-bit operand`, code: `o16 ${far(how, KCODE16, 0xf00)}` },
-  { name: `${how} by memory`, setup: `mov dword [DATA], TARGET\n mov word [DATA + 4], KCODE`, code: `${how} far [DATA]` },
+  {
+    name: `${how} by memory`,
+    setup: `mov dword [DATA], TARGET\n mov word [DATA + 4], KCODE`,
+    code: `${how} far [DATA]`,
+  },
   { name: `${how} by memory 16`, setup: `mov dword [DATA], KCODE16 << 16 | 0xf00`, code: `o16 ${how} far [DATA]` },
   { name: `${how} by register`, code: how === "jmp" ? "db 0xff, 0xe8" : "db 0xff, 0xd8" },
   { name: `${how} by memory absent`, setup: "mov dword [PT0 + 4 * (DATA >> 12)], 0", code: `${how} far [DATA]` },
@@ -83,10 +87,13 @@ const stackFaults: Case[] = [
 ];
 
 /** A call gate in FREE to a segment in FREE2 (flat, of the given access), or elsewhere. */
-const gated = (access: number, target: number, targetPokes: readonly Poke[] = [], offset = TARGET, count = 0): Poke[] => [
-  ...putGate(FREE, target, offset, access, count),
-  ...targetPokes,
-];
+const gated = (
+  access: number,
+  target: number,
+  targetPokes: readonly Poke[] = [],
+  offset = TARGET,
+  count = 0,
+): Poke[] => [...putGate(FREE, target, offset, access, count), ...targetPokes];
 
 const gatePrivileges: Case[] = HOWS.flatMap((how) =>
   FROM.flatMap((ring) =>
@@ -122,7 +129,10 @@ const gateKinds: Case[] = KINDS.map(([kind, access]) => ({
   code: far("call", FREE + 3, 0),
 }));
 
-const inward = (name: string, more: Partial<Case> & { gate?: number; count?: number; target?: number; offset?: number }): Case => ({
+const inward = (
+  name: string,
+  more: Partial<Case> & { gate?: number; count?: number; target?: number; offset?: number },
+): Case => ({
   name: `call gate ${name}`,
   ring: 3,
   code: far("call", FREE + 3, 0),
@@ -148,7 +158,10 @@ const inner: Case[] = [
   inward("behind limit", { target: FREE2, pokes: putSegment(FREE2, 0, 0x100, ACCESS.codeXR, SMALL32) }),
   inward("one parameter", { count: 1, code: PARAMETERS }),
   inward("three parameters", { count: 3, code: PARAMETERS }),
-  inward("31 parameters", { count: 31, code: `sub esp, 124\n mov dword [esp + 120], 0x5a5a\n mov dword [esp], 0x1234\n call FREE + 3:0` }),
+  inward("31 parameters", {
+    count: 31,
+    code: `sub esp, 124\n mov dword [esp + 120], 0x5a5a\n mov dword [esp], 0x1234\n call FREE + 3:0`,
+  }),
   inward("16 bit", { gate: ACCESS.call16, target: KCODE16, offset: 0xf00 }),
   inward("16 bit parameters", { gate: ACCESS.call16, target: KCODE16, offset: 0xf00, count: 3, code: PARAMETERS }),
   inward("ignores offset and size of the instruction", { code: "o16 call FREE + 3:0x1234" }),
@@ -159,15 +172,37 @@ const inner: Case[] = [
   inward1("tss ss user", { pokes: [[TSSA + T.ss0 + 8, 0x43]] }),
   inward1("tss ss code", { pokes: [[TSSA + T.ss0 + 8, CODE1]] }),
   inward1("tss ss read-only", { pokes: [[TSSA + T.ss0 + 8, FREE2 + 1], ...putFlat(FREE2, ACCESS.dataR | 0x20)] }),
-  inward1("tss ss absent", { pokes: [[TSSA + T.ss0 + 8, FREE2 + 1], ...putFlat(FREE2, (ACCESS.dataRW & 0x7f) | 0x20)] }),
+  inward1("tss ss absent", {
+    pokes: [[TSSA + T.ss0 + 8, FREE2 + 1], ...putFlat(FREE2, (ACCESS.dataRW & 0x7f) | 0x20)],
+  }),
   inward1("tss ss system", { pokes: [[TSSA + T.ss0 + 8, SEL_TSSA + 1]] }),
   inward1("tss ss behind gdt", { pokes: [[TSSA + T.ss0 + 8, 0x201]] }),
   inward1("tss ss ldt", { pokes: [[TSSA + T.ss0 + 8, 0x15], ...putFlat(0x14, ACCESS.dataRW | 0x20)] }),
-  inward1("tss ss 16-bit stack", { pokes: [[TSSA + T.ss0 + 8, FREE2 + 1], [TSSA + T.esp0 + 8, 0xabcd_9800], ...putSegment(FREE2, 0x11_0000, 0xffff, ACCESS.dataRW | 0x20, 0)] }),
-  inward1("tss stack limit", { pokes: [[TSSA + T.ss0 + 8, FREE2 + 1], [TSSA + T.esp0 + 8, 0xb00e], ...putSegment(FREE2, 0x11_0000, 0xb00c, ACCESS.dataRW | 0x20, SMALL32)] }),
-  inward1("tss stack at limit", { pokes: [[TSSA + T.ss0 + 8, FREE2 + 1], [TSSA + T.esp0 + 8, STACK1], ...putSegment(FREE2, 0, 0x11a, ACCESS.dataRW | 0x20, 0xc0)] }),
+  inward1("tss ss 16-bit stack", {
+    pokes: [
+      [TSSA + T.ss0 + 8, FREE2 + 1],
+      [TSSA + T.esp0 + 8, 0xabcd_9800],
+      ...putSegment(FREE2, 0x11_0000, 0xffff, ACCESS.dataRW | 0x20, 0),
+    ],
+  }),
+  inward1("tss stack limit", {
+    pokes: [
+      [TSSA + T.ss0 + 8, FREE2 + 1],
+      [TSSA + T.esp0 + 8, 0xb00e],
+      ...putSegment(FREE2, 0x11_0000, 0xb00c, ACCESS.dataRW | 0x20, SMALL32),
+    ],
+  }),
+  inward1("tss stack at limit", {
+    pokes: [
+      [TSSA + T.ss0 + 8, FREE2 + 1],
+      [TSSA + T.esp0 + 8, STACK1],
+      ...putSegment(FREE2, 0, 0x11a, ACCESS.dataRW | 0x20, 0xc0),
+    ],
+  }),
   inward1("tss stack page absent", { pokes: [[TSSA + T.esp0 + 8, 0x40_3000]] }),
-  inward1("tss stack page user read-only", { setup: "mov dword [PT1], DATA + 5\n mov dword [TSSA + 12], ALIAS + 0x800" }),
+  inward1("tss stack page user read-only", {
+    setup: "mov dword [PT1], DATA + 5\n mov dword [TSSA + 12], ALIAS + 0x800",
+  }),
   inward1("tss limit cuts ss0", { pokes: putSegment(SEL_TSSA, TSSA, 16, ACCESS.tss, 0) }),
   inward1("tss limit holds ss0", { pokes: putSegment(SEL_TSSA, TSSA, 17, ACCESS.tss, 0) }),
   inward("ring 0 stack bad in every way", { pokes: [[TSSA + T.ss0, 0]] }),
@@ -182,9 +217,23 @@ const inner: Case[] = [
   inward("to ring 1", { target: 0x18 }),
   inward("to ring 2", { target: 0x28 }),
   inward("from ring 1 to 0", { ring: 1 }),
-  inward("and back", { count: 2, target: FREE2, offset: 0, pokes: [...putFlat(FREE2, ACCESS.codeXR), [0x11_3000 + FREE, `${FREE2 << 16} + (back & 0xffff)`], [0x11_3000 + FREE + 4, `${(ACCESS.call | 0x60) << 8} + 2 + (back & 0xffff0000)`]], code: "push 1\n push 2\n call FREE + 3:0\n int 0xff\nback: int 0xfe\n retf 8" }),
+  inward("and back", {
+    count: 2,
+    target: FREE2,
+    offset: 0,
+    pokes: [
+      ...putFlat(FREE2, ACCESS.codeXR),
+      [0x11_3000 + FREE, `${FREE2 << 16} + (back & 0xffff)`],
+      [0x11_3000 + FREE + 4, `${(ACCESS.call | 0x60) << 8} + 2 + (back & 0xffff0000)`],
+    ],
+    code: "push 1\n push 2\n call FREE + 3:0\n int 0xff\nback: int 0xfe\n retf 8",
+  }),
   { name: "jmp gate 16 bit", pokes: gated(ACCESS.call16 | 0x60, KCODE16, [], 0xf00), code: far("jmp", FREE, 0) },
-  { name: "jmp gate behind limit", pokes: [...gated(ACCESS.call | 0x60, FREE2), ...putSegment(FREE2, 0, 0x100, ACCESS.codeXR, SMALL32)], code: far("jmp", FREE, 0) },
+  {
+    name: "jmp gate behind limit",
+    pokes: [...gated(ACCESS.call | 0x60, FREE2), ...putSegment(FREE2, 0, 0x100, ACCESS.codeXR, SMALL32)],
+    code: far("jmp", FREE, 0),
+  },
   { name: "jmp gate absent", pokes: gated((ACCESS.call & 0x7f) | 0x60, KCODE), code: far("jmp", FREE, 0) },
 ];
 
@@ -207,12 +256,14 @@ const returns: Case[] = [
   ...([0, 1, 3] as const).flatMap((ring) =>
     ([0, 1, 3] as const).flatMap((rpl) =>
       ([0, 1, 3] as const).flatMap((dpl) =>
-        [ACCESS.codeXR, ACCESS.confXR].map((access): Case => ({
-          name: `retf cpl${ring} rpl${rpl} ${access === ACCESS.confXR ? "conforming" : "code"} dpl${dpl}`,
-          pokes: putFlat(FREE, access | (dpl << 5)),
-          ring,
-          code: `push ${[0x10, 0x21, 0x32, 0x43][rpl]}\n push STACK3 - 64\n push ${FREE + rpl}\n push TARGET\n retf`,
-        })),
+        [ACCESS.codeXR, ACCESS.confXR].map(
+          (access): Case => ({
+            name: `retf cpl${ring} rpl${rpl} ${access === ACCESS.confXR ? "conforming" : "code"} dpl${dpl}`,
+            pokes: putFlat(FREE, access | (dpl << 5)),
+            ring,
+            code: `push ${[0x10, 0x21, 0x32, 0x43][rpl]}\n push STACK3 - 64\n push ${FREE + rpl}\n push TARGET\n retf`,
+          }),
+        ),
       ),
     ),
   ),
@@ -224,11 +275,15 @@ const returns: Case[] = [
   retf("outer ss dpl0", ["KDATA + 3", "STACK3", "UCODE", "TARGET"]),
   retf("outer ss rpl0", ["UDATA - 3", "STACK3", "UCODE", "TARGET"]),
   retf("outer ss code", ["UCODE", "STACK3", "UCODE", "TARGET"]),
-  retf("outer ss absent", [FREE + 3, "STACK3", "UCODE", "TARGET"], { pokes: putFlat(FREE, (ACCESS.dataRW & 0x7f) | 0x60) }),
+  retf("outer ss absent", [FREE + 3, "STACK3", "UCODE", "TARGET"], {
+    pokes: putFlat(FREE, (ACCESS.dataRW & 0x7f) | 0x60),
+  }),
   retf("outer ss read-only", [FREE + 3, "STACK3", "UCODE", "TARGET"], { pokes: putFlat(FREE, ACCESS.dataR | 0x60) }),
   retf("outer ss behind gdt", [0x203, "STACK3", "UCODE", "TARGET"]),
   retf("outer ss 16-bit", ["USTACK16", 0x1234_c000, "UCODE", "TARGET"]),
-  retf("outer behind limit", ["UDATA", "STACK3", FREE + 3, 0xf11], { pokes: putSegment(FREE, CODE, 0xf10, ACCESS.codeXR | 0x60, SMALL32) }),
+  retf("outer behind limit", ["UDATA", "STACK3", FREE + 3, 0xf11], {
+    pokes: putSegment(FREE, CODE, 0xf10, ACCESS.codeXR | 0x60, SMALL32),
+  }),
   retf("outer ss and cs bad", [0, "STACK3", 0x203, "TARGET"]),
   { name: "retf 16 same", setup: "push KCODE16 << 16 | 0xf00", code: "o16 retf" },
   { name: "retf 16 outer", setup: "push UDATA << 16 | 0xc800\n push UCODE16 << 16 | 0xf00", code: "o16 retf" },
@@ -244,7 +299,12 @@ const returns: Case[] = [
     setup: `mov eax, KDATA\n mov ds, ax\n mov eax, ${FREE + 1}\n mov es, ax\n mov eax, ${FREE2}\n mov fs, ax\n mov eax, CODE1\n mov gs, ax\n push DATASEG1\n push STACK1\n push CODE1\n push TARGET`,
     code: "retf",
   },
-  { name: "retf stack behind limit", pokes: putSegment(FREE, 0x11_0000, 0x8fff, ACCESS.dataRW, SMALL32), setup: `mov eax, ${FREE}\n mov ss, ax\n mov esp, 0x8ffc\n mov dword [0x118ffc], TARGET`, code: "retf" },
+  {
+    name: "retf stack behind limit",
+    pokes: putSegment(FREE, 0x11_0000, 0x8fff, ACCESS.dataRW, SMALL32),
+    setup: `mov eax, ${FREE}\n mov ss, ax\n mov esp, 0x8ffc\n mov dword [0x118ffc], TARGET`,
+    code: "retf",
+  },
   {
     name: "retf stack absent",
     pokes: putVectorLabel(14, KCODE, "pf", ACCESS.int),

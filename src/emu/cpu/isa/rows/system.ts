@@ -113,6 +113,8 @@ const x87 = (opcode: number) => (m: Sem) => {
 const SEG = { sync: true, cls: "seg" } as const;
 const PRIV = { sync: true, cls: "priv" } as const;
 const PRIV_Z = { ...PRIV, w: "Z" } as const;
+/** MOV of control and debug registers takes its operand for a register whatever ModRM.mod says. */
+const ANY_MOD = { ...PRIV, anyMod: true } as const;
 
 export const systemTable: readonly Row[] = [
   row("mov", "8c", "Uv Sw", (m) => storeWord(m, m.call("selector", field("index"))), { cls: "seg" }),
@@ -176,17 +178,17 @@ export const systemTable: readonly Row[] = [
     "0f 20",
     "Rd Cd",
     existing((m) => m.set(0, m.call("readCr", field("index")))),
-    PRIV,
+    ANY_MOD,
   ),
   row(
     "mov",
     "0f 22",
     "Cd Rd",
     existing((m) => m.call("writeCr", field("index"), m.get(1))),
-    PRIV,
+    ANY_MOD,
   ),
-  row("mov", "0f 21", "Rd Dd", (m) => m.set(0, m.call("readDr", field("index"))), PRIV),
-  row("mov", "0f 23", "Dd Rd", (m) => m.call("writeDr", field("index"), m.get(1)), PRIV),
+  row("mov", "0f 21", "Rd Dd", (m) => m.set(0, m.call("readDr", field("index"))), ANY_MOD),
+  row("mov", "0f 23", "Dd Rd", (m) => m.call("writeDr", field("index"), m.get(1)), ANY_MOD),
   row(
     "wrmsr",
     "0f 30",
