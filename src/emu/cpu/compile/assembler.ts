@@ -222,6 +222,16 @@ export class Assembler {
     for (const to of labels) this.out.u(this.depth - 1 - to.depth);
   }
 
+  /** memory.copy: to, from, bytes on the stack. */
+  copy(): void {
+    for (const b of [0xfc, 0x0a, 0, 0]) this.out.byte(b);
+  }
+
+  /** memory.fill: to, byte, bytes on the stack. */
+  fill(): void {
+    for (const b of [0xfc, 0x0b, 0]) this.out.byte(b);
+  }
+
   call(fn: number): void {
     this.out.byte(0x10);
     this.out.u(fn);

@@ -14,6 +14,7 @@ import {
   FR,
   JUMP_BITS,
   JUMP_ENTRY_SHIFT,
+  JUMP_FACTOR,
   JUMPS_SUPER,
   JUMPS_USER,
   KIND_UNKNOWN,
@@ -27,7 +28,7 @@ import {
   WIDE,
 } from "./layout.ts";
 import { Lowering } from "./lower.ts";
-import type { Plan, RegionBlock } from "./region.ts";
+import type { CodeBlock, Plan, RegionBlock } from "./region.ts";
 import { storesStatus, X87_NARROW, X87_WIDE, X87Code } from "./x87.ts";
 
 /** Type of a region's function: entry in, way out back. */
@@ -75,8 +76,10 @@ class RegionEmitter {
   private writes = 0;
   private usesFlags = false;
   private readonly x87: X87Code | null;
+  private readonly isProgram: (code: CodeBlock) => boolean;
 
-  constructor(plan: Plan, index: number, user: boolean) {
+  constructor(plan: Plan, index: number, user: boolean, isProgram: (code: CodeBlock) => boolean) {
+    this.isProgram = isProgram;
     this.plan = plan;
     this.index = index;
     this.user = user;
@@ -97,6 +100,8 @@ class RegionEmitter {
       x87: this.x87,
       out: this.out,
       site: () => this.site(),
+      budget: plan.total,
+      isProgram: () => this.isProgram(plan.blocks[this.block].code),
       goto: (offset) => this.goto(offset),
       gotoComputed: () => {
         this.flags.note();
@@ -393,12 +398,10 @@ class RegionEmitter {
     const slot = SITE;
     // As jumpSlot() does.
     asm.get(TO);
-    asm.get(TO);
-    asm.const(JUMP_BITS);
+    asm.const(JUMP_FACTOR);
+    asm.op("mul");
+    asm.const(32 - JUMP_BITS);
     asm.op("shr");
-    asm.op("xor");
-    asm.const((1 << JUMP_BITS) - 1);
-    asm.op("and");
     asm.const(JUMP_ENTRY_SHIFT);
     asm.op("shl");
     asm.tee(slot);
@@ -450,6 +453,6 @@ function flagsSeen({ meanings, compiled }: RegionBlock): boolean[] {
 }
 
 /** Emit the function of a region that will stand at `index` in the table. */
-export function emitRegion(plan: Plan, index: number, user: boolean): Emitted {
-  return new RegionEmitter(plan, index, user).emit();
+export function emitRegion(plan: Plan, index: number, user: boolean, isProgram: (code: CodeBlock) => boolean): Emitted {
+  return new RegionEmitter(plan, index, user, isProgram).emit();
 }

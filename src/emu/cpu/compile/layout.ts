@@ -1,27 +1,31 @@
 // What compiled code and TypeScript agree on: places in linear memory, words of the state block, locals of a region's
 // function, and the lazy form of the flags inside regions.
 
-/** State words: kind of the lazy flags (0 outside regions), and the last region entered since the mix was looked at. */
+/** State words: kind of the lazy flags (0 outside regions), the last region entered since the mix was looked at. */
 export const STATE_FLAG_KIND = 60;
 export const STATE_RAN = 61;
+/** Iterations of repeated string instructions that their blocks' counters do not show. */
+export const STATE_ITERATIONS = 62;
 
 /** Jump caches, one for each privilege: entries of four words (EIP, host address, table index, entry), found by EIP. */
 export const JUMPS_USER = 0x2_0000;
-export const JUMPS_SUPER = 0x3_0000;
-export const JUMP_BITS = 12;
+export const JUMPS_SUPER = 0x4_0000;
+export const JUMP_BITS = 13;
+/** EIPs are spread by the high bits of a product. */
+export const JUMP_FACTOR = 0x9e37_79b1 | 0;
 export const JUMP_ENTRY_SHIFT = 4;
 
 /** Per region: a link word, then how often each of its blocks was entered. */
-export const COUNTERS = 0x4_0000;
+export const COUNTERS = 0x6_0000;
 export const COUNTER_SHIFT = 8;
 /** Regions there may be; table index 0 is no region. */
-export const MAX_REGIONS = 3000;
+export const MAX_REGIONS = 2500;
 /** Blocks in a region. */
 export const MAX_REGION_BLOCKS = (1 << (COUNTER_SHIFT - 2)) - 1;
 
 /** Offset of an EIP's entry in its jump cache. */
 export function jumpSlot(eip: number): number {
-  return ((eip ^ (eip >>> JUMP_BITS)) & ((1 << JUMP_BITS) - 1)) << JUMP_ENTRY_SHIFT;
+  return (Math.imul(eip, JUMP_FACTOR) >>> (32 - JUMP_BITS)) << JUMP_ENTRY_SHIFT;
 }
 
 /** Locals: the entry (a parameter), the eight registers, and what follows. */

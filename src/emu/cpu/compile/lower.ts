@@ -27,6 +27,7 @@ import {
   WIDE,
 } from "./layout.ts";
 import { concernsFlags, type Meaning } from "./meaning.ts";
+import { repeatString } from "./strings.ts";
 import { X87_NARROW, X87_WIDE, type X87Code, x87Operand } from "./x87.ts";
 
 /** What surrounds an instruction. */
@@ -40,6 +41,10 @@ export interface Surroundings {
   readonly out: Label;
   /** A site that leaves before the present instruction. */
   site(): number;
+  /** Instructions that must be left in the budget for the region to go on. */
+  readonly budget: number;
+  /** Is the present block a program's, not the kernel's? */
+  isProgram(): boolean;
   /** Go to an offset from the region's base. */
   goto(offset: number): void;
   /** Go to the linear address in local TO. */
@@ -150,6 +155,7 @@ export class Lowering {
     this.flagsLive = flagsLive;
     this.constants.clear();
     if (meaning.x87) this.x87Instruction();
+    else if (meaning.repeat) repeatString(this.around, op, meaning.repeat);
     else this.body(meaning.stmts);
   }
 

@@ -3,6 +3,7 @@
 import { KEYS_PER_FORM, type Op, specOf } from "../isa/decode.ts";
 import type { Expr, RegRef, Stmt } from "../isa/ir.ts";
 import { Sem, type Spec } from "../isa/sem.ts";
+import { ECX } from "../state.ts";
 import { x87Operand } from "./x87.ts";
 
 /** Helpers that regions do themselves. */
@@ -50,6 +51,8 @@ export interface Meaning {
   calls: boolean;
   /** The opcode of an x87 instruction, else 0. */
   x87: number;
+  /** REP MOVS and REP STOS: done whole, or not at all. */
+  repeat: "" | "movs" | "stos";
 }
 
 const known = new Map<number, Meaning>();
@@ -89,8 +92,15 @@ function analyse(op: Op): Meaning {
     computed: false,
     calls: false,
     x87: 0,
+    repeat: "",
   };
-  if (op.form.string && spec.rep !== 0) meaning.supported = false;
+  if (op.form.string && spec.rep !== 0) {
+    const name = op.form.names[0].slice(0, 4);
+    if ((name === "movs" || name === "stos") && !spec.addr16 && !spec.segmented) meaning.repeat = name;
+    else meaning.supported = false;
+    meaning.reads |= 1 << ECX;
+    meaning.writes |= 1 << ECX;
+  }
   const possible = meaning.supported;
   for (const s of m.stmts) visit(s, meaning, true);
   const last = m.stmts.at(-1);
@@ -239,6 +249,7 @@ export function concernsFlags(stmts: readonly Stmt[]): boolean {
     computed: false,
     calls: false,
     x87: 0,
+    repeat: "",
   };
   for (const s of stmts) visit(s, m, false);
   return m.readsFlags || m.touchesFlags;

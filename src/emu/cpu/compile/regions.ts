@@ -17,6 +17,7 @@ import {
   KIND_AUX,
   MAX_REGIONS,
   STATE_FLAG_KIND,
+  STATE_ITERATIONS,
   STATE_RAN,
 } from "./layout.ts";
 import { enterModule, regionModule } from "./module.ts";
@@ -25,6 +26,7 @@ import type { CodeBlock, Plan } from "./region.ts";
 /** Most modules alive, and most bytes of WebAssembly in them. */
 const MAX_MODULES = 1500;
 const MAX_BYTES = 48 << 20;
+const STRING_ITERATION = MIX_CLASSES.indexOf("string_iter");
 /** End of the list of regions that have run. */
 const NO_REGION = -1;
 
@@ -109,7 +111,7 @@ export class Regions {
   compile(plans: readonly Plan<HeldBlock>[], user: boolean): void {
     const indices: number[] = [];
     for (const _ of plans) indices.push(this.takeSlot());
-    const emitted = plans.map((plan, n) => emitRegion(plan, indices[n], user));
+    const emitted = plans.map((plan, n) => emitRegion(plan, indices[n], user, (code) => this.isProgram(code)));
     const bytes = regionModule(
       emitted.map((e) => e.body),
       indices,
@@ -268,6 +270,8 @@ export class Regions {
       i32[link] = 0;
     }
     i32[STATE_RAN] = NO_REGION;
+    this.extra[STRING_ITERATION] += i32[STATE_ITERATIONS] >>> 0;
+    i32[STATE_ITERATIONS] = 0;
     for (let i = 0; i < counts.length; i++) counts[i] += this.extra[i];
     this.extra.fill(0);
   }
