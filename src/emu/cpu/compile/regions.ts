@@ -83,6 +83,8 @@ export class Regions {
   private readonly dead: number[] = [];
   private readonly modules = new Set<LiveModule>();
   private bytes = 0;
+  /** Most modules alive, and most bytes of WebAssembly in them. */
+  limit = { modules: MAX_MODULES, bytes: MAX_BYTES };
   private readonly classes = new MixClasses();
   /** Counts per class of instructions that ran in parts of blocks, to be added to the mix; may be negative in between. */
   readonly extra = new Float64Array(MIX_CLASSES.length);
@@ -133,7 +135,8 @@ export class Regions {
         b.code.entry = (b.offset & ~0xfff) | i;
       });
     });
-    while (this.modules.size > MAX_MODULES || (this.bytes > MAX_BYTES && this.modules.size > 1)) this.evict();
+    const { limit } = this;
+    while (this.modules.size > limit.modules || (this.bytes > limit.bytes && this.modules.size > 1)) this.evict();
   }
 
   private evict(): void {
