@@ -49,6 +49,8 @@ export function hashText(text: string): number {
 
 const COUNTS = [0, 1, 31, 32, 33, 7, 8, 9, 15, 16, 17, 24, 30, 0xff, 0x80, 0x21];
 const IMMEDIATES = [0, 1, -1, 2, 0x7f, -128, 31, 32, 33, 7, 8, 15, 16, 0x7fff_ffff, -0x8000_0000, 0x8000, 0xffff];
+/** AL where the decimal adjustments change their mind. */
+const DECIMALS = [0x99, 0x9a, 5, 6, 9, 0x0a, 0x0f, 0x9f, 0xa0, 0, 0x90, 0x95, 0xff, 0x60, 0x66, 0x15];
 /** Null, this world's, privileged, beyond the table. */
 const SEGMENT_SELECTORS = [0x2b, 0, 0x23, 0x6b, 0x73, 0x8b, 0x2b, 3, 0x18, 0x2a, 0x10, 0x6b, 0x20, 0x87, 0x63c, 0x2b];
 const CODE_SELECTORS = [0x23, 0x23, 0x23, 0, 0x2b, 0x23, 0x8b, 0x23, 0x20, 0x23, 0x22, 0x6b, 0x23, 0x3fb, 0x23, 0x18];
@@ -409,6 +411,7 @@ export function vectorOf(group: Group, v: number): Vector {
     regs[1] = ((regs[1] & 0xffff_ff00) | COUNTS[(v + (hashText(group.key) & 0xff)) % COUNTS.length]) >>> 0;
   }
   if (/^(loop|jecxz)/.test(form.names[0])) regs[1] = [0, 1, 2, 0x1_0000, 0x1_0001, 0xffff, 0xffff_ffff, 0x7fff][v & 7];
+  if (/^(daa|das|aa[asmd])$/.test(form.names[0])) regs[0] = ((regs[0] & 0xffff_ff00) | DECIMALS[v & 15]) >>> 0;
   if (/^i?div$/.test(form.names[0])) dividend(regs, form, encoder.fixed, v, random);
   // Bytes have 16-bit partners: mov sreg, lar and lsl take selectors from any register.
   if (/^(lar|lsl|verr|verw|arpl)$/.test(form.names[0]) || form.operands[0]?.at === "sreg") {

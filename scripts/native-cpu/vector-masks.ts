@@ -6,8 +6,8 @@ import { FX_BYTES, type Vector, WINDOW } from "./vector-cases.ts";
 import { isX87 } from "./vector-groups.ts";
 import type { Outcome } from "./vector-world.ts";
 
-/** Flags that are compared at all: CF PF AF ZF SF DF OF NT ID. */
-const COMPARED = 0x20_4cd5;
+/** Flags that are compared at all: CF PF AF ZF SF IF DF OF IOPL NT ID. */
+const COMPARED = 0x20_7ed5;
 const RF = 0x1_0000;
 const FLAG_BITS: Readonly<Record<string, number>> = { O: 0x800, S: 0x80, Z: 0x40, A: 0x10, P: 4, C: 1 };
 const ES_BIT = 0x80;

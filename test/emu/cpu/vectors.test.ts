@@ -3,6 +3,8 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { expect, test } from "vitest";
+import { caughtBy } from "../../../scripts/native-cpu/mutants.ts";
+import { MUTATIONS } from "../../../scripts/native-cpu/mutations.ts";
 import { VECTORS, vectorOf } from "../../../scripts/native-cpu/vector-cases.ts";
 import { fromText } from "../../../scripts/native-cpu/vector-fixture.ts";
 import { allGroups } from "../../../scripts/native-cpu/vector-groups.ts";
@@ -54,4 +56,12 @@ test("the engines agree with the processor", () => {
     }
   });
   expect(wrong.slice(0, SHOWN)).toEqual([]);
+});
+
+test("seeded errors are caught", () => {
+  const world = new VectorWorld();
+  const seeded = process.env.KMLAB_SLOW ? MUTATIONS : MUTATIONS.filter((_, n) => n % 6 === 0);
+  const escaped = seeded.filter((m) => caughtBy(m, recorded, world) === null).map((m) => m.name);
+  expect(MUTATIONS.length).toBeGreaterThanOrEqual(50);
+  expect(escaped).toEqual([]);
 });

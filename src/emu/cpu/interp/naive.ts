@@ -39,7 +39,13 @@ const x87 = (cpu: Cpu, opcode: number, modrm: number, la: number, size: number):
   fpuExact(cpu, opcode, modrm, la, size === 16 ? 16 : 32);
   return 0;
 };
-const helperTable: Readonly<Record<string, Helper | ((...args: number[]) => number)>> = { ...helpers, x87 };
+type Helpers = Readonly<Record<string, Helper | ((...args: number[]) => number)>>;
+
+/** What instructions mean: their IR and the helpers that it calls. */
+export interface Meaning {
+  irOf(op: Op): readonly Stmt[];
+  readonly helpers: Helpers;
+}
 
 /** IR by form id and specialisation. */
 const cache = new Map<number, readonly Stmt[]>();
@@ -55,6 +61,9 @@ function irOf(op: Op): readonly Stmt[] {
   }
   return stmts;
 }
+
+/** The instruction table's. */
+export const tableMeaning: Meaning = { irOf, helpers: { ...helpers, x87 } };
 
 function sext(size: Size, v: number): number {
   return size === 32 ? v | 0 : (v << (32 - size)) >> (32 - size);
@@ -76,7 +85,10 @@ class Evaluation {
   private readonly tmps: number[] = [];
   private readonly cells: number[] = [];
 
-  constructor(cpu: Cpu, op: Op, start: number) {
+  private readonly helpers: Helpers;
+
+  constructor(cpu: Cpu, op: Op, start: number, helpers: Helpers) {
+    this.helpers = helpers;
     this.cpu = cpu;
     this.op = op;
     this.spec = specOf(op.key);
@@ -323,7 +335,7 @@ class Evaluation {
         cpu.eip = this.value(s.to);
         throw jumped;
       case "call":
-        tmps[s.id] = (helperTable[s.fn] as Helper)(cpu, ...s.args.map((a) => this.value(a)));
+        tmps[s.id] = (this.helpers[s.fn] as Helper)(cpu, ...s.args.map((a) => this.value(a)));
         break;
       case "vload":
         this.loadVector(s);
@@ -448,8 +460,9 @@ function fetch(cpu: Cpu): Op {
  * Execute one instruction (one iteration of a repeated one) at CS:EIP; raises its faults, with EIP then at its start.
  * The count of retired instructions, interrupts, debug traps and breakpoints are left to the caller.
  * @param before called between the fetch and the first effect
+ * @param meaning another one, to see whether tests notice
  */
-export function executeNaive(cpu: Cpu, before?: (op: Op) => void): Op {
+export function executeNaive(cpu: Cpu, before?: (op: Op) => void, meaning: Meaning = tableMeaning): Op {
   const start = cpu.eip;
   try {
     const op = fetch(cpu);
@@ -461,7 +474,7 @@ export function executeNaive(cpu: Cpu, before?: (op: Op) => void): Op {
     if (op.form.sync) cpu.eip = end;
     if (!(repeated && count === 0)) {
       try {
-        new Evaluation(cpu, op, start).run(irOf(op));
+        new Evaluation(cpu, op, start, meaning.helpers).run(meaning.irOf(op));
         if (!op.form.sync) cpu.eip = end;
       } catch (error) {
         if (error !== jumped) throw error;
@@ -485,9 +498,9 @@ export function executeNaive(cpu: Cpu, before?: (op: Op) => void): Op {
  * Execute one instruction and count it, or deliver the exception it raises.
  * @returns the vector of the exception delivered, or -1
  */
-export function stepNaive(cpu: Cpu): number {
+export function stepNaive(cpu: Cpu, meaning: Meaning = tableMeaning): number {
   try {
-    executeNaive(cpu);
+    executeNaive(cpu, undefined, meaning);
     cpu.icount++;
     return -1;
   } catch (error) {
