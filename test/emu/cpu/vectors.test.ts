@@ -13,7 +13,7 @@ import { VectorWorld } from "../../../scripts/native-cpu/vector-world.ts";
 import type { Cpu } from "../../../src/emu/cpu/cpu.ts";
 
 /** Without KMLAB_SLOW: one vector in so many, another one in each group; of those, one in so many by the oracle and by single steps. */
-const STRIDE = process.env.KMLAB_SLOW ? 1 : 11;
+const STRIDE = process.env.KMLAB_SLOW ? 1 : 16;
 const OTHERS = 4;
 const SHOWN = 10;
 
