@@ -22,6 +22,8 @@ import {
   TYPE_CALL16,
   TYPE_CALL32,
   TYPE_TASK_GATE,
+  TYPE_TSS16_AVAILABLE,
+  TYPE_TSS16_BUSY,
   TYPE_TSS32_AVAILABLE,
   TYPE_TSS32_BUSY,
   typeOf,
@@ -64,7 +66,12 @@ function transfer(cpu: Cpu, how: Transfer, selector: number, offset: number, ops
 }
 
 function isTss(type: number): boolean {
-  return type === TYPE_TSS32_AVAILABLE || type === TYPE_TSS32_BUSY;
+  return (
+    type === TYPE_TSS32_AVAILABLE ||
+    type === TYPE_TSS32_BUSY ||
+    type === TYPE_TSS16_AVAILABLE ||
+    type === TYPE_TSS16_BUSY
+  );
 }
 
 /** Direct transfer to a code segment of the same privilege (or a conforming one of an inner level). */

@@ -1,5 +1,5 @@
-// Hardware task switching through 32-bit TSSs, and the I/O permission bitmap. Source: Intel SDM vol. 3, "Task management",
-// in the order of its list of steps; 16-bit TSSs are refused as an invalid type.
+// Hardware task switching, and the I/O permission bitmap. Source: Intel SDM vol. 3, "Task management", in the order of its
+// list of steps.
 import { type Cpu, CS, DS, ES, ESP, FS, GS, SS } from "./cpu.ts";
 import { clearLocalBreakpoints, DR6_BT } from "./debug.ts";
 import { GP, guestFault, NP, raise, TS } from "./fault.ts";
@@ -16,7 +16,6 @@ import {
   translateForWrite,
   writeSlow8,
   writeSlow16,
-  writeSlow32,
 } from "./mmu.ts";
 import {
   ATTR_CODE,
@@ -35,29 +34,23 @@ import {
   selectorError,
   setNullSegment,
   setSegment,
+  TYPE_TSS16_AVAILABLE,
+  TYPE_TSS16_BUSY,
   TYPE_TSS32_AVAILABLE,
   TYPE_TSS32_BUSY,
   typeOf,
 } from "./segments.ts";
 import { checkStackRoom, pushAt, stackMask } from "./stack.ts";
+import { readTask, saveTask, TSS_EFLAGS, TSS_IOMAP, TSS_LIMIT, TSS_LINK, TSS16, TSS32, type TssFormat } from "./tss.ts";
 
 /** What asked for a task switch; "gate" is an interrupt or exception through the IDT. */
 export type TaskSource = "call" | "jmp" | "iret" | "gate";
 
-// Offsets in a 32-bit TSS.
-export const TSS_LINK = 0;
-export const TSS_ESP0 = 4;
-export const TSS_SS0 = 8;
-export const TSS_CR3 = 28;
-export const TSS_EIP = 32;
-export const TSS_EFLAGS = 36;
-export const TSS_GPR = 40;
-export const TSS_SEG = 72;
-export const TSS_LDT = 96;
-export const TSS_TRAP = 100;
-export const TSS_IOMAP = 102;
-/** Smallest limit of a 32-bit TSS. */
-export const TSS_LIMIT = 103;
+/** The format of a TSS by its descriptor's type; null for other types, and for a TSS that is not as busy as asked. */
+function formatOf(type: number, busy: boolean): TssFormat | null {
+  if (type === (busy ? TYPE_TSS32_BUSY : TYPE_TSS32_AVAILABLE)) return TSS32;
+  return type === (busy ? TYPE_TSS16_BUSY : TYPE_TSS16_AVAILABLE) ? TSS16 : null;
+}
 
 /**
  * Switch tasks. eip is what the old task resumes at. Before the commit point a fault is raised with nothing changed; after
@@ -79,53 +72,38 @@ export function taskSwitch(
   const at = mustFindDescriptor(cpu, sel, vector);
   const high = readSlow32(cpu, at + 4, false);
   const attr = attrOf(high);
-  if (typeOf(attr) !== (source === "iret" ? TYPE_TSS32_BUSY : TYPE_TSS32_AVAILABLE)) {
-    raise(cpu, vector, selectorError(cpu, sel));
-  }
+  const format = formatOf(typeOf(attr), source === "iret");
+  if (format === null) raise(cpu, vector, selectorError(cpu, sel));
   if (!(attr & ATTR_P)) raise(cpu, NP, selectorError(cpu, sel));
   const low = readSlow32(cpu, at, false);
   const tss = baseOf(low, high);
   const limit = limitOf(low, high);
-  if (limit < TSS_LIMIT) raise(cpu, TS, selectorError(cpu, sel));
+  if (limit < format.limit) raise(cpu, TS, selectorError(cpu, sel));
 
   // Step 5: everything the switch touches must be there: old TSS, new TSS, both descriptors.
   const oldTss = cpu.trBase;
-  const oldType = typeOf(cpu.trAttr);
-  if (cpu.trAttr === 0 || oldType !== TYPE_TSS32_BUSY || cpu.trLimit < TSS_LDT - 1) {
-    raise(cpu, TS, selectorError(cpu, cpu.trSel));
-  }
+  const old = formatOf(typeOf(cpu.trAttr), true);
+  if (old === null || cpu.trLimit < old.ldt - 1) raise(cpu, TS, selectorError(cpu, cpu.trSel));
   const nests = source === "call" || source === "gate";
   const oldAt = nests ? 0 : mustFindDescriptor(cpu, cpu.trSel, TS);
-  translateForWrite(cpu, (oldTss + TSS_EIP) | 0, TSS_LDT - TSS_EIP, false);
-  checkRead(cpu, tss, TSS_LIMIT + 1, false);
+  translateForWrite(cpu, (oldTss + old.eip) | 0, old.ldt - old.eip, false);
+  checkRead(cpu, tss, format.limit + 1, false);
   // Virtual-8086 mode is not emulated: a TSS that asks for it is as invalid as a short one.
-  if (readSlow32(cpu, (tss + TSS_EFLAGS) | 0, false) & VM) raise(cpu, TS, selectorError(cpu, sel));
+  if (format === TSS32 && readSlow32(cpu, (tss + TSS_EFLAGS) | 0, false) & VM) raise(cpu, TS, selectorError(cpu, sel));
   if (nests) translateForWrite(cpu, tss, 2, false);
   if (source !== "iret") translateForWrite(cpu, at + 5, 1, false);
   if (!nests) translateForWrite(cpu, oldAt + 5, 1, false);
 
   // Steps 6-9: save the old task.
   if (!nests) writeSlow8(cpu, oldAt + 5, readSlow8(cpu, oldAt + 5, false) & ~2, false);
-  writeSlow32(cpu, (oldTss + TSS_EIP) | 0, cpu.eip, false);
-  writeSlow32(cpu, (oldTss + TSS_EFLAGS) | 0, source === "iret" ? flags & ~NT : flags, false);
-  for (let i = 0; i < 8; i++) writeSlow32(cpu, (oldTss + TSS_GPR + 4 * i) | 0, cpu.r[i], false);
-  for (let i = 0; i < 6; i++) writeSlow16(cpu, (oldTss + TSS_SEG + 4 * i) | 0, cpu.sel[i], false);
+  saveTask(cpu, old, oldTss, source === "iret" ? flags & ~NT : flags);
 
   // Read the new task (after the save: a task may return to itself).
-  const word = (offset: number) => readSlow32(cpu, (tss + offset) | 0, false);
-  const newCr3 = word(TSS_CR3);
-  const newEip = word(TSS_EIP);
-  let newFlags = word(TSS_EFLAGS);
-  const gpr = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => word(TSS_GPR + 4 * i));
-  const segments = [0, 1, 2, 3, 4, 5].map((i) => word(TSS_SEG + 4 * i) & 0xffff);
-  const newLdt = word(TSS_LDT) & 0xffff;
-  const trap = word(TSS_TRAP) & 1;
+  const task = readTask(cpu, format, tss);
+  const { segments } = task;
 
   // Steps 10-12: link, NT, busy, TR, CR0.TS. This is the commit point.
-  if (nests) {
-    writeSlow16(cpu, (tss + TSS_LINK) | 0, cpu.trSel, false);
-    newFlags |= NT;
-  }
+  if (nests) writeSlow16(cpu, (tss + TSS_LINK) | 0, cpu.trSel, false);
   if (source !== "iret") writeSlow8(cpu, at + 5, ((high >>> 8) & 0xff) | 2, false);
   cpu.trSel = sel;
   cpu.trBase = tss;
@@ -134,21 +112,21 @@ export function taskSwitch(
   cpu.cr0 |= CR0_TS;
 
   // Step 13: load the new state, selectors first as unusable segments.
-  if (cpu.cr0 & CR0_PG) {
-    cpu.cr3 = newCr3 & ~0xfe7;
+  if (cpu.cr0 & CR0_PG && task.cr3 !== -1) {
+    cpu.cr3 = task.cr3;
     flushTlb(cpu);
   }
-  cpu.eip = newEip;
-  cpu.setEflags(newFlags);
-  for (let i = 0; i < 8; i++) cpu.r[i] = gpr[i];
+  cpu.eip = task.eip;
+  cpu.setEflags(nests ? task.eflags | NT : task.eflags);
+  for (let i = 0; i < 8; i++) cpu.r[i] = task.gpr[i];
   for (let i = 0; i < 6; i++) setNullSegment(cpu, i, segments[i]);
   cpu.cpl = segments[CS] & 3;
   clearLocalBreakpoints(cpu);
-  if (trap) cpu.pendingDebug |= DR6_BT;
+  if (task.trap) cpu.pendingDebug |= DR6_BT;
   try {
-    loadTaskSegments(cpu, segments, newLdt);
-    if (code >= 0) pushErrorCode(cpu, code);
-    if (newEip >>> 0 > cpu.limit[CS]) raise(cpu, GP, cpu.ext);
+    loadTaskSegments(cpu, segments, task.ldt);
+    if (code >= 0) pushErrorCode(cpu, code, format.bytes);
+    if (task.eip >>> 0 > cpu.limit[CS]) raise(cpu, GP, cpu.ext);
   } catch (error) {
     if (error !== guestFault || cpu.ext === 1) throw error;
     deliverException(cpu, cpu.faultVector, cpu.faultCode);
@@ -177,9 +155,9 @@ function loadTaskSegments(cpu: Cpu, segments: readonly number[], ldt: number): v
 }
 
 /** The error code of an exception goes on the new task's stack. */
-function pushErrorCode(cpu: Cpu, code: number): void {
-  checkStackRoom(cpu, cpu.r[ESP], 4);
-  cpu.r[ESP] = pushAt(cpu, cpu.base[SS], stackMask(cpu.attr[SS]), cpu.r[ESP], 4, code, cpu.cpl === 3);
+function pushErrorCode(cpu: Cpu, code: number, bytes: 4 | 2): void {
+  checkStackRoom(cpu, cpu.r[ESP], bytes);
+  cpu.r[ESP] = pushAt(cpu, cpu.base[SS], stackMask(cpu.attr[SS]), cpu.r[ESP], bytes, code, cpu.cpl === 3);
 }
 
 /** An interrupt or exception met a task gate in the IDT. */

@@ -353,8 +353,13 @@ export const DEPARTURES: readonly Departure[] = [
     },
   },
   {
-    why: "QEMU keeps the upper half of the old ESP; a 32-bit TSS gives all of ESP: CALL and INT in vol. 2",
+    why: "QEMU keeps the upper half of the old ESP; a TSS gives all of ESP, zero-extended from a 16-bit one: CALL and INT in vol. 2",
     cases: {
+      "task16 ring 3": { esp: "9fdc" },
+      "task16 stack of ring 0": { esp: "9fdc" },
+      "task16 stack of ring 1 limit cuts": { esp: "9fd8" },
+      "task16 stack for a call gate": { esp: "9fd4" },
+      "task16 ports without a map": { esp: "9fd8" },
       "call gate tss ss 16-bit stack": { w3: "abcd97f0" },
       "int stack 16-bit": { w3: "abcdafec" },
       "int stack 16-bit from 0": { w3: "abcdffec" },
@@ -538,6 +543,9 @@ export const DEPARTURES: readonly Departure[] = [
   {
     why: "QEMU saves the EIP of the old task and no RF; faults behind the commit point belong to the new task, before its first instruction: vol. 3, 7.3",
     cases: {
+      "task16 ds behind gdt": { watch4: "f000000" },
+      "task16 ss null": { watch4: "f000000" },
+      "task16 cs null": { watch4: "f000000" },
       "task jmp: all registers": { w1: "121f00" },
       "task call: all registers": { w1: "121f00" },
       "task iret: all registers": { w1: "121f00" },

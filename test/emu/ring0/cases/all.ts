@@ -9,6 +9,7 @@ import { privilegeCases } from "./privilege.ts";
 import { returnCases } from "./returns.ts";
 import { segmentCases } from "./segments.ts";
 import { taskCases } from "./tasks.ts";
+import { task16Cases } from "./tasks16.ts";
 import { transferCases } from "./transfers.ts";
 
 export const CASES: readonly Case[] = [
@@ -18,6 +19,7 @@ export const CASES: readonly Case[] = [
   ...interruptCases,
   ...returnCases,
   ...taskCases,
+  ...task16Cases,
   ...pagingCases,
   ...privilegeCases,
   ...debugCases,
