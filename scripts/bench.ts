@@ -9,8 +9,9 @@ import { MemoryIo } from "../src/emu/host.ts";
 import { openHostDir } from "../src/emu/kernel/fs/hostdir-node.ts";
 import { openImage } from "../src/emu/rootfs/image-node.ts";
 import { ensureRoot } from "../src/emu/rootfs/roots-node.ts";
-import { captureProgram, type RunOptions, runProgram } from "../src/emu/run.ts";
-import { crc32, fibonacci, getpidLoop, sieve } from "./bench/guest-programs.ts";
+import { type RunOptions, runProgram } from "../src/emu/run.ts";
+import { callCosts, seconds } from "./bench/calls.ts";
+import { crc32, fibonacci, sieve } from "./bench/guest-programs.ts";
 import { replayRate } from "./bench/model.ts";
 
 interface Row {
@@ -36,14 +37,6 @@ function guest(name: string, bytes: Uint8Array, more: Partial<RunOptions> = {}):
     binds: [{ host: openHostDir(scratch, false), guest: "/mnt", writable: false }],
     ...more,
   };
-}
-
-/** Seconds of this process's time that `work` took. */
-function seconds(work: () => void): number {
-  const before = process.cpuUsage();
-  work();
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1e6;
 }
 
 /** Seconds a program takes natively, or undefined where i386 programs do not run. */
@@ -79,31 +72,20 @@ for (const [name, bytes] of [
   });
 }
 
-const CALLS = 400_000;
-const EMPTY = 1;
-for (const [what, way, more, atLeast] of [
-  ["direct", "vsyscall", { ring: 0 }, 1e6],
-  ["sysenter", "vsyscall", { entry: "sysenter" }, 0.4e6],
-  ["int80", "vsyscall", { entry: "int80" }, 0.4e6],
-] as const) {
-  const few = guest("few", getpidLoop(EMPTY, way), more);
-  const many = guest("many", getpidLoop(CALLS, way), more);
-  const cost = (run: (options: RunOptions) => unknown) =>
-    best(3, () => seconds(() => run(many))) - best(3, () => seconds(() => run(few)));
-  const plain = cost(runProgram);
-  const captured = cost(captureProgram);
+const LEAST = { direct: 1, sysenter: 0.4, int80: 0.4 } as const;
+for (const { way, captured, plain } of await callCosts(3)) {
   rows.push({
-    what: `getpid a second, ${what}, captured`,
-    value: CALLS / captured / 1e6,
+    what: `getpid a second, ${way}, captured`,
+    value: 1e-6 / captured,
     unit: "M/s",
-    atLeast: atLeast / 1e6,
-    compared: `${(CALLS / plain / 1e6).toFixed(2)} M/s without capture`,
+    atLeast: LEAST[way],
+    compared: `${(1e-6 / plain).toFixed(2)} M/s without capture`,
   });
   rows.push({
-    what: `capture's own cost a call, ${what}`,
-    value: ((captured - plain) / CALLS) * 1e9,
+    what: `capture's own cost a call, ${way}`,
+    value: (captured - plain) * 1e9,
     unit: "ns",
-    compared: `${((plain / CALLS) * 1e9).toFixed(0)} ns for the call`,
+    compared: `${(plain * 1e9).toFixed(0)} ns for the call`,
   });
 }
 
