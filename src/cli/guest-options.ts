@@ -1,5 +1,6 @@
 // The options that `run` and `capture` share: which machine, which kernel, which root.
 import type { Options } from "yargs";
+import { CPU_NAMES, DEFAULT_MODEL } from "../emu/cpu/models.ts";
 import { DEFAULT_TIER, TIERS } from "../emu/cpu/state.ts";
 
 /** A yargs option with the one-letter alias as text. */
@@ -29,6 +30,12 @@ export const GUEST_OPTIONS = {
   package: { type: "string", array: true, alias: "p", describe: "add a Debian package to the default root" },
   bind: { type: "string", array: true, describe: "HOST:GUEST[:rw], a host directory in the guest" },
   memory: { type: "number", default: 256, describe: "guest memory in MiB" },
+  cpu: {
+    type: "string",
+    choices: CPU_NAMES,
+    default: DEFAULT_MODEL.name,
+    describe: "the processor: what CPUID admits, and so which instructions there are",
+  },
   tier: {
     type: "string",
     choices: TIERS,

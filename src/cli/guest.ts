@@ -21,6 +21,7 @@ export interface GuestArguments {
   package?: string[];
   bind?: string[];
   memory: number;
+  cpu: string;
   tier: string;
   cold: boolean;
   seed: number;
@@ -71,6 +72,7 @@ export async function guestRun(args: GuestArguments): Promise<RunOptions> {
     kernel: args.kernel as RunOptions["kernel"],
     entry: args.entry as RunOptions["entry"],
     memoryMiB: args.memory,
+    cpu: args.cpu,
     tier: args.tier as RunOptions["tier"],
     cold: args.cold,
     seed: args.seed,

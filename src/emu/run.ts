@@ -3,6 +3,7 @@ import type { Trace } from "../traces/trace.ts";
 import { attachCapture } from "./capture/attach.ts";
 import { NullRecorder } from "./capture/recorder.ts";
 import { TraceRecorder } from "./capture/trace-recorder.ts";
+import { cpuModel } from "./cpu/models.ts";
 import type { Tier } from "./cpu/state.ts";
 import type { HostIo } from "./host.ts";
 import type { BindMount } from "./kernel/fs/vfs.ts";
@@ -33,6 +34,8 @@ export interface RunOptions {
   kernel?: KernelOptions["kernel"];
   entry?: KernelOptions["entry"];
   memoryMiB?: number;
+  /** Name of a processor model (CPU_NAMES); default pentium2. */
+  cpu?: string;
   /** What executes instructions; nothing that a run gives depends on it. */
   tier?: Tier;
   seed?: number;
@@ -91,7 +94,12 @@ function prepare(options: RunOptions, recorder: NullRecorder | TraceRecorder): K
   const ring = options.ring ?? 3;
   const memoryMiB = options.memoryMiB ?? 256;
   const hz = options.hz ?? 100;
-  const machine = new Machine({ ramBytes: memoryMiB * 0x10_0000, hz, tier: options.tier });
+  const machine = new Machine({
+    ramBytes: memoryMiB * 0x10_0000,
+    hz,
+    cpuModel: options.cpu === undefined ? undefined : cpuModel(options.cpu),
+    tier: options.tier,
+  });
   const kernel = new Kernel(
     {
       kernel: options.kernel ?? (ring === 0 ? "kml-4.0" : "linux"),

@@ -2,7 +2,6 @@
 import { EDGE } from "../../traces/schema/enums.ts";
 import type { Recorder } from "../capture/recorder.ts";
 import type { Cpu } from "../cpu/cpu.ts";
-import { Fpu } from "../cpu/fpu/state.ts";
 import type { HostIo } from "../host.ts";
 import { type Clock, NS_PER_UNIT } from "../machine/clock.ts";
 import type { Machine } from "../machine/machine.ts";
@@ -188,13 +187,6 @@ export class Kernel {
     this.loadedMm = mm;
     this.pageTables.load(this.cpu, mm?.pgd);
     this.entry.loadCr3(this.cpu.cr3);
-  }
-
-  /** A copy of the FPU's state, into `into` if given. */
-  saveFpu(into?: Fpu): Fpu {
-    const copy = into ?? new Fpu();
-    copy.copyFrom(this.cpu.fpu);
-    return copy;
   }
 
   /** Processor time of a process, ended threads included, in clock units. */

@@ -4,6 +4,7 @@
 import { type Cpu, GS } from "../cpu/cpu.ts";
 import { attrOf } from "../cpu/segments.ts";
 import { EINTR, SysError } from "./errno.ts";
+import { loadFpu, saveFpu } from "./fpu.ts";
 import type { Kernel } from "./kernel.ts";
 import { type KernelContext, type Task, TIF_NEED_RESCHED } from "./task.ts";
 import { Retry, type Wait, type Waiter, type WaitQueue, type WakeCause, type WakeReason } from "./wait.ts";
@@ -319,7 +320,7 @@ export function saveContext(k: Kernel, c: KernelContext): void {
   c.base.set(cpu.base.subarray(0, 6));
   c.limit.set(cpu.limit.subarray(0, 6));
   c.attr.set(cpu.attr.subarray(0, 6));
-  c.fpu = k.saveFpu(c.fpu);
+  saveFpu(cpu, c);
 }
 
 /** Puts saved registers on the CPU; page tables and TSS are the caller's. */
@@ -335,8 +336,7 @@ export function loadContext(k: Kernel, c: KernelContext): void {
   cpu.limit.set(c.limit);
   cpu.attr.set(c.attr);
   for (let seg = 0; seg < 6; seg++) cpu.segmentSet(seg);
-  if (c.fpu) cpu.fpu.copyFrom(c.fpu);
-  else cpu.fpu.init();
+  loadFpu(cpu, c);
 }
 
 /** Loads GS anew if it names one of the task's thread-local descriptors: entry code leaves GS to the switch (load_gs). */

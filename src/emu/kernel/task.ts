@@ -249,6 +249,8 @@ export interface KernelContext {
   readonly attr: Int32Array;
   /** Undefined: as FNINIT leaves it. */
   fpu: Fpu | undefined;
+  /** XMM registers and MXCSR (Simd.save); undefined: as a program finds them. */
+  simd: Int32Array | undefined;
 }
 
 export function newKernelContext(): KernelContext {
@@ -263,6 +265,7 @@ export function newKernelContext(): KernelContext {
     limit: new Uint32Array(6),
     attr: new Int32Array(6),
     fpu: undefined,
+    simd: undefined,
   };
 }
 

@@ -1,5 +1,6 @@
 // A kernel small enough to try the file system's calls on: a clock, frames, user memory, and tasks that run one body.
 import { type EventFields, NullRecorder, type Recorder } from "../../../src/emu/capture/recorder.ts";
+import { DEFAULT_MODEL } from "../../../src/emu/cpu/models.ts";
 import { MemoryIo } from "../../../src/emu/host.ts";
 import { SysError } from "../../../src/emu/kernel/errno.ts";
 import type { FileOps } from "../../../src/emu/kernel/fs/file.ts";
@@ -190,7 +191,7 @@ export class Box {
       clock,
       frames,
       tasks,
-      cpu: { invalidateFrame() {} },
+      cpu: { invalidateFrame() {}, model: DEFAULT_MODEL },
       options: { hz: 100, seed: 1, tty: options.tty ?? false, aslr: false, cold: true, host: this.io },
       recorder: options.record ? this.recording() : new NullRecorder(),
       random: new Random(1),

@@ -1,6 +1,8 @@
 // What a boot loader and early kernel code would have left: text, GDT, IDT and TSSs in their frames, and the processor
 // in protected mode with paging on.
 import { type Cpu, CS, DS, ES, FS, GS, SS } from "../../cpu/cpu.ts";
+import { CR4_OSXMMEXCPT } from "../../cpu/mmu.ts";
+import { NEEDS_SSE } from "../../cpu/state.ts";
 import type { Machine } from "../../machine/machine.ts";
 import type { Memory } from "../../machine/memory.ts";
 import { AREA, KERNEL_BASE, PHYS, SELECTOR, TABLE_OFFSET, TSS, VECTOR } from "./layout.ts";
@@ -151,7 +153,7 @@ function setUpCpu(cpu: Cpu, text: KernelText): void {
   cpu.sysenterEip = text.symbols["ia32_sysenter_target"] | 0;
   cpu.cr3 = PHYS.PGD;
   cpu.cr0 = CR0;
-  cpu.cr4 = CR4;
+  cpu.cr4 = cpu.features & NEEDS_SSE ? CR4 | CR4_OSXMMEXCPT : CR4;
   kernelSegments(cpu);
   cpu.setEflags(2);
 }

@@ -2,6 +2,7 @@
 // where the CPU's kcalls and probes arrive.
 import { EAX, ESP } from "../../cpu/cpu.ts";
 import { TIMER_IRQ } from "../../machine/machine.ts";
+import { saveFpu } from "../fpu.ts";
 import { BOOT_TIME_MS, type Kernel } from "../kernel.ts";
 import { SYSCALLS } from "../syscalls.ts";
 import { type Task, TIF_NEED_RESCHED } from "../task.ts";
@@ -167,7 +168,7 @@ export class Entry {
     // GS is not saved at entry: it is still the parent's, and FPU state goes along.
     const { context } = child;
     for (const part of ["sel", "base", "limit", "attr"] as const) context[part][5] = k.cpu[part][5];
-    context.fpu = k.saveFpu(undefined);
+    saveFpu(k.cpu, context);
   }
 
   /** Registers of a program that begins: execve, and the first program. */

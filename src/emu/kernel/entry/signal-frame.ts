@@ -4,7 +4,9 @@ import { GuestFault } from "../../cpu/fault.ts";
 import { fnsave, frstor, fxsave } from "../../cpu/fpu/save.ts";
 import { CR0_TS } from "../../cpu/mmu.ts";
 import { loadSegment } from "../../cpu/segments.ts";
+import { NEEDS_SSE } from "../../cpu/state.ts";
 import { EFAULT, SysError } from "../errno.ts";
+import { clearFpu } from "../fpu.ts";
 import type { Kernel } from "../kernel.ts";
 import { bit, type Delivery, encodeSigInfo, SA_NODEFER, SA_ONSTACK, SA_RESTORER, SA_SIGINFO } from "../signal.ts";
 import type { AltStack, SigSet, Task } from "../task.ts";
@@ -59,7 +61,7 @@ const RT = {
   BYTES: 268,
 } as const;
 /** struct _fpstate_32: the FSAVE image with status and magic, then the FXSAVE image. */
-const FP = { STATUS: 108, FXSAVE: 112, BYTES: 624 } as const;
+const FP = { STATUS: 108, FXSAVE: 112, MXCSR: 136, XMM: 272, BYTES: 624 } as const;
 
 /** EFLAGS that a sigreturn restores. */
 const FIX_EFLAGS = EFLAGS.AC | EFLAGS.RF | EFLAGS.DF | EFLAGS.TF | 0x8d5; // OF and the arithmetic flags
@@ -131,6 +133,25 @@ function saveFpu(cpu: Cpu, at: number): void {
   cpu.cr0 &= ~CR0_TS;
   fxsave(cpu, (at + FP.FXSAVE) | 0);
   fnsave(cpu, at | 0, 32);
+  clearFpu(cpu);
+}
+
+/**
+ * The FPU's state from a frame: the x87's from its FSAVE image, MXCSR and the XMM registers from its FXSAVE image, as the
+ * kernel folds them on i386; bits that MXCSR does not have are dropped.
+ */
+function restoreFpu(k: Kernel, t: Task, at: number): void {
+  const { cpu } = k;
+  cpu.cr0 &= ~CR0_TS;
+  frstor(cpu, at | 0, 32);
+  if (!(cpu.features & NEEDS_SSE)) return;
+  const words = new Int32Array(33);
+  const xmm = copyIn(k, t, at + FP.XMM, 128);
+  const view = new DataView(xmm.buffer, xmm.byteOffset);
+  for (let i = 0; i < 32; i++) words[i] = view.getInt32(4 * i, true);
+  const mxcsr = copyIn(k, t, at + FP.MXCSR, 4);
+  words[32] = new DataView(mxcsr.buffer, mxcsr.byteOffset).getInt32(0, true) & cpu.simd.mxcsrMask;
+  cpu.simd.load(words);
 }
 
 function maskBytes(mask: SigSet): Uint8Array {
@@ -201,8 +222,9 @@ export function setUpFrame(c: FrameContext, t: Task, regs: PtRegs, d: Delivery, 
   put(FRAME.RETURN, returnTo);
   put(FRAME.SIG, info.signo);
   copyOut(k, t, frame, bytes);
+  const { status } = k.cpu.fpu;
   saveFpu(k.cpu, fpstate);
-  copyOut(k, t, fpstate + FP.STATUS, Uint8Array.of(k.cpu.fpu.status, k.cpu.fpu.status >> 8, 0, 0));
+  copyOut(k, t, fpstate + FP.STATUS, Uint8Array.of(status, status >> 8, 0, 0));
 
   regs.set(PT.OLDESP, frame);
   regs.set(PT.EIP, action.handler);
@@ -236,7 +258,7 @@ function reloadGs(cpu: Cpu, selector: number): void {
 /** Puts the registers of a sigcontext back. @returns EAX */
 function restoreContext(k: Kernel, t: Task, regs: PtRegs, words: Uint32Array): number {
   const fpstate = words[SC.FPSTATE];
-  if (fpstate !== 0) touch(k, t, fpstate, FP.FXSAVE, false);
+  if (fpstate !== 0) touch(k, t, fpstate, k.cpu.features & NEEDS_SSE ? FP.BYTES : FP.FXSAVE, false);
   const word = (i: number) => words[i] | 0;
   reloadGs(k.cpu, words[SC.GS] & 0xffff);
   const selectors: [number, number][] = [
@@ -263,8 +285,7 @@ function restoreContext(k: Kernel, t: Task, regs: PtRegs, words: Uint32Array): n
   // No system call to restart.
   regs.set(PT.ORIG_EAX, -1);
   if (fpstate !== 0) {
-    k.cpu.cr0 &= ~CR0_TS;
-    frstor(k.cpu, fpstate | 0, 32);
+    restoreFpu(k, t, fpstate);
   }
   return word(SC.EAX);
 }

@@ -1,7 +1,9 @@
 // What the kernel does about exceptions: page faults of programs and of its own entry code, signals for the others.
 import { CAUSE } from "../../../traces/schema/enums.ts";
+import { MF, XM } from "../../cpu/fault.ts";
 import { CR0_TS } from "../../cpu/mmu.ts";
 import { groupExit } from "../exit.ts";
+import { floatExceptionCode } from "../fpu.ts";
 import type { Kernel, SysResult } from "../kernel.ts";
 import { handle_mm_fault } from "../mm/fault.ts";
 import { SI_KERNEL, SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV, SIGTRAP } from "../signal.ts";
@@ -20,7 +22,7 @@ const ILL_ILLOPN = 2;
 const TRAP_TRACE = 2;
 const BUS_ADRALN = 1;
 
-/** Signal and si_code of the exceptions that have one. */
+/** Signal and si_code of the exceptions that have one; what floating-point exceptions say is in the registers. */
 const SIGNALS: Readonly<Record<number, readonly [signo: number, code: number]>> = {
   0: [SIGFPE, FPE_INTDIV],
   1: [SIGTRAP, TRAP_TRACE],
@@ -33,11 +35,12 @@ const SIGNALS: Readonly<Record<number, readonly [signo: number, code: number]>> 
   11: [SIGBUS, SI_KERNEL],
   12: [SIGBUS, SI_KERNEL],
   13: [SIGSEGV, SI_KERNEL],
-  16: [SIGFPE, SI_KERNEL],
+  16: [SIGFPE, 0],
   17: [SIGBUS, BUS_ADRALN],
+  19: [SIGFPE, 0],
 };
 /** Exceptions whose siginfo names the instruction. */
-const WITH_ADDRESS = new Set([0, 6]);
+const WITH_ADDRESS = new Set([0, 6, MF, XM]);
 
 /** What the last exception of a task said: the signal frame shows it. */
 export interface Trap {
@@ -113,7 +116,11 @@ export class Traps {
     const { k } = this;
     const entry = SIGNALS[vector];
     if (entry === undefined) return;
-    const [signo, code] = entry;
+    const float = vector === MF || vector === XM;
+    const [signo] = entry;
+    const code = float ? floatExceptionCode(k.cpu, vector) : entry[1];
+    // Spurious: the program tries again (math_error).
+    if (float && code === 0) return;
     this.last.set(t, { vector, errorCode, cr2: this.lastTrap(t).cr2 });
     const info: SigInfo = { signo, code, errno: 0, trapno: vector, errorCode };
     if (WITH_ADDRESS.has(vector) || vector === 1) info.addr = regs.get(PT.EIP);

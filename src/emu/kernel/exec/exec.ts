@@ -1,6 +1,7 @@
 // execve and execveat: from a name and two lists of strings to a program about to run its first instruction (fs/exec.c).
 import { E2BIG, EAGAIN, EINVAL, ELIBBAD, ELOOP, ENOENT, ENOEXEC, SysError } from "../errno.ts";
 import { exitMm } from "../exit.ts";
+import { clearFpu } from "../fpu.ts";
 import type { File } from "../fs/file.ts";
 import { openExec } from "../fs/open.ts";
 import type { Kernel, Sys, SysResult } from "../kernel.ts";
@@ -266,7 +267,7 @@ function begin(k: Kernel, t: Task, b: Bprm, entry: number, sp: number): void {
   k.recorder.mm(t.mm!.id, t.seq);
   k.recorder.exec(t.id, t.seq, t.mm!.id, t.exe, t.ku ? 0 : 3);
   k.recorder.comm(t.id, t.comm);
-  k.cpu.fpu.init();
+  clearFpu(k.cpu);
   k.entry.startThread(t, entry, sp);
   k.firstExecDone = true;
 }

@@ -7,7 +7,7 @@ import { body, hex, saveAll, switchStack, switchStackError, switchStackInterrupt
 /** Exceptions for which the processor pushes an error code, without #DF. */
 export const WITH_ERROR_CODE: readonly number[] = [10, 11, 12, 13, 14, 17];
 /** Exceptions with a gate, without NMI (2), #DF (8) and the reserved 15. */
-export const EXCEPTIONS: readonly number[] = [0, 1, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 16, 17, 18];
+export const EXCEPTIONS: readonly number[] = [0, 1, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 16, 17, 18, 19];
 
 /** The kernel's unwinding of a 16-bit kernel stack: 3 instructions. */
 const unwindEspfix = (v: EntryVariant): string =>
