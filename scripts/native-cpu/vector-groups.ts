@@ -53,11 +53,6 @@ export function isFp(form: Form): boolean {
   return form.options.cls === "x87" || form.options.cls === "simd";
 }
 
-/** FISTTP: SSE3's, where the x87 had reserved encodings. */
-function isFisttp(opcode: number, op: number): boolean {
-  return op === 1 && (opcode === 0xdb || opcode === 0xdd || opcode === 0xdf);
-}
-
 function hex(bytes: readonly number[]): string {
   return bytes.map((b) => b.toString(16).padStart(2, "0")).join("");
 }
@@ -97,11 +92,9 @@ function keyOf(form: Form, shape: Shape, prefix: string, code: string): string {
 
 function x87Groups(form: Form): Group[] {
   const groups: Group[] = [];
-  const opcode = form.opcode[0];
   const add = (shape: Shape, prefix: string, modrm: number, code: string) =>
     groups.push({ key: keyOf(form, shape, prefix, code), form, shape, prefix, modrm, fp: true });
   for (let op = 0; op < 8; op++) {
-    if (isFisttp(opcode, op)) continue;
     for (const prefix of prefixesOf(form, "mem")) add("mem", prefix, op, `${hex(form.opcode)}/${op}`);
   }
   for (let modrm = 0xc0; modrm < 0x100; modrm++) add("reg", "", modrm, hex([...form.opcode, modrm]));
@@ -134,9 +127,6 @@ export function excludedRows(): Excluded[] {
   for (const form of instructionSet.forms) {
     const why = whyNot(form);
     if (why !== null) rows.push({ name: form.names[0], code: code(form), why });
-  }
-  for (const opcode of [0xdb, 0xdd, 0xdf]) {
-    rows.push({ name: "fisttp", code: `${opcode.toString(16)} /1`, why: "not in the table: SSE3's" });
   }
   return rows;
 }

@@ -7,7 +7,14 @@ import { classify, quiet, SNAN, setIndefinite } from "./float80.ts";
 import { arithmetic, compareWith, finish, pushMemory } from "./operate.ts";
 import { DE, IE, ZE } from "./round.ts";
 import type { Fpu } from "./state.ts";
-import { storeDecimal, storeDouble, storeExtendedAndPop, storeInteger, storeSingle } from "./stores.ts";
+import {
+  storeDecimal,
+  storeDouble,
+  storeExtendedAndPop,
+  storeInteger,
+  storeSingle,
+  storeTruncatedAndPop,
+} from "./stores.ts";
 
 export function memoryForm(cpu: Cpu, fpu: Fpu, opcode: number, op: number, la: number): void {
   switch (opcode) {
@@ -27,6 +34,7 @@ export function memoryForm(cpu: Cpu, fpu: Fpu, opcode: number, op: number, la: n
       return;
     case 0xdd:
       if (op === 0) loadReal(fpu, loadDouble(cpu, la, fpu.memory));
+      else if (op === 1) storeTruncatedAndPop(cpu, fpu, la, 64);
       else if (op === 2 || op === 3) storeDouble(cpu, fpu, la, op === 3);
       else raise(cpu, UD);
       return;
@@ -84,6 +92,9 @@ function memoryDb(cpu: Cpu, fpu: Fpu, op: number, la: number): void {
       loadInt32(cpu, la, fpu.memory);
       pushMemory(fpu);
       return;
+    case 1:
+      storeTruncatedAndPop(cpu, fpu, la, 32);
+      return;
     case 2:
     case 3:
       storeInteger(cpu, fpu, la, 32, op === 3);
@@ -105,6 +116,9 @@ function memoryDf(cpu: Cpu, fpu: Fpu, op: number, la: number): void {
     case 0:
       loadInt16(cpu, la, fpu.memory);
       pushMemory(fpu);
+      return;
+    case 1:
+      storeTruncatedAndPop(cpu, fpu, la, 16);
       return;
     case 2:
     case 3:

@@ -1,9 +1,11 @@
 // FST, FSTP, FIST, FISTP, FBSTP: ST(0) rounded to a format of memory, written, popped.
 import type { Cpu } from "../cpu.ts";
+import { raise, UD } from "../fault.ts";
+import { NEEDS_SSE3 } from "../state.ts";
 import { checkStore, store16, store32, store64, storeExtended } from "./access.ts";
 import { BCD_INDEFINITE, storeBcd, toBcd } from "./bcd.ts";
 import { setIndefinite } from "./float80.ts";
-import { IE, PE, storeRefused, toDouble, toInteger, toSingle } from "./round.ts";
+import { IE, PE, RC_ZERO, storeRefused, toDouble, toInteger, toSingle } from "./round.ts";
 import type { Fpu } from "./state.ts";
 
 /** A conversion for a store has been made: may it be written? Notes the flags when not; the memory's faults come first. */
@@ -67,6 +69,18 @@ export function storeInteger(cpu: Cpu, fpu: Fpu, la: number, bits: 16 | 32 | 64,
   if (!mayStore(cpu, fpu, la, bits >> 3)) return;
   storeIntegerWords(cpu, la, bits, fpu.env.hi, fpu.env.lo);
   stored(fpu, pop);
+}
+
+/** FISTTP (SSE3): rounded to zero whatever the control word says, popped; C1 is 0. */
+export function storeTruncatedAndPop(cpu: Cpu, fpu: Fpu, la: number, bits: 16 | 32 | 64): void {
+  if (!(cpu.features & NEEDS_SSE3)) raise(cpu, UD);
+  const { rc } = fpu.env;
+  fpu.env.rc = RC_ZERO;
+  try {
+    storeInteger(cpu, fpu, la, bits, true);
+  } finally {
+    fpu.env.rc = rc;
+  }
 }
 
 export function storeExtendedAndPop(cpu: Cpu, fpu: Fpu, la: number): void {

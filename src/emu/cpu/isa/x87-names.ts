@@ -19,11 +19,11 @@ export const X87_MEMORY: readonly (readonly (X87Memory | null)[])[] = [
   m("fadd:4 fmul:4 fcom:4 fcomp:4 fsub:4 fsubr:4 fdiv:4 fdivr:4"),
   m("fld:4 - fst:4 fstp:4 fldenv:0 fldcw:2 fnstenv:0 fnstcw:2"),
   m("fiadd:4 fimul:4 ficom:4 ficomp:4 fisub:4 fisubr:4 fidiv:4 fidivr:4"),
-  m("fild:4 - fist:4 fistp:4 - fld:10 - fstp:10"),
+  m("fild:4 fisttp:4 fist:4 fistp:4 - fld:10 - fstp:10"),
   m("fadd:8 fmul:8 fcom:8 fcomp:8 fsub:8 fsubr:8 fdiv:8 fdivr:8"),
-  m("fld:8 - fst:8 fstp:8 frstor:0 - fnsave:0 fnstsw:2"),
+  m("fld:8 fisttp:8 fst:8 fstp:8 frstor:0 - fnsave:0 fnstsw:2"),
   m("fiadd:2 fimul:2 ficom:2 ficomp:2 fisub:2 fisubr:2 fidiv:2 fidivr:2"),
-  m("fild:2 - fist:2 fistp:2 fbld:10 fild:8 fbstp:10 fistp:8"),
+  m("fild:2 fisttp:2 fist:2 fistp:2 fbld:10 fild:8 fbstp:10 fistp:8"),
 ];
 
 /** Register forms: "0" = ST(0), ST(i); "i" = ST(i), ST(0); "1" = ST(i) alone; "" = none. */

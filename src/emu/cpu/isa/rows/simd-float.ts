@@ -75,12 +75,12 @@ const toGeneral = (width: 4 | 8, truncate: boolean) => (m: Sem) => {
 };
 
 /**
- * CVTPI2PS, CVTPI2PD: an MMX register or memory to lanes. A memory operand leaves the x87 alone (the manual says it of
- * CVTPI2PD only; processors do it for both).
+ * CVTPI2PS, CVTPI2PD: an MMX register or memory to lanes. A memory operand of CVTPI2PD leaves the x87 alone (so the manual;
+ * AMD's processors leave it alone in both).
  */
-const fromMmx = (op: string, bytes: VectorBytes) => (m: Sem) => {
+const fromMmx = (op: string, bytes: VectorBytes, always: boolean) => (m: Sem) => {
   m.call("checkSse");
-  const x87 = !m.isMemory(1);
+  const x87 = always || !m.isMemory(1);
   if (x87) m.call("checkMmx");
   const s = sourceMmx(m, 1);
   // The x87's state is left behind also when #XM follows (measured).
@@ -103,8 +103,8 @@ const cvt = (name: string, code: string, operands: string, sem: (m: Sem) => void
   row(name, code, operands, sem, simd(needs, op));
 
 export const simdFloatTable: readonly Row[] = [
-  cvt("cvtpi2ps", "np 0f 2a", "Vo Qq", fromMmx("cvt.i32.f32", 8), NEEDS_SSE, "cvt.i32.f32"),
-  cvt("cvtpi2pd", "66 0f 2a", "Vo Qq", fromMmx("cvt.i32.f64", 16), NEEDS_SSE2, "cvt.i32.f64"),
+  cvt("cvtpi2ps", "np 0f 2a", "Vo Qq", fromMmx("cvt.i32.f32", 8, true), NEEDS_SSE, "cvt.i32.f32"),
+  cvt("cvtpi2pd", "66 0f 2a", "Vo Qq", fromMmx("cvt.i32.f64", 16, false), NEEDS_SSE2, "cvt.i32.f64"),
   cvt("cvtsi2ss", "f3 0f 2a", "Vo Ed", fromGeneral("cvt.i32.f32", 4), NEEDS_SSE, "cvt.i32.f32"),
   cvt("cvtsi2sd", "f2 0f 2a", "Vo Ed", fromGeneral("cvt.i32.f64", 8), NEEDS_SSE2, "cvt.i32.f64"),
   cvt("cvttps2pi", "np 0f 2c", "Pq Wq", toMmx("cvtt.f32.i32", 8), NEEDS_SSE, "cvtt.f32.i32"),

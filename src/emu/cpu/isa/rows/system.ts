@@ -93,7 +93,7 @@ function checkX87Operand(m: Sem, opcode: number): void {
   X87_MEMORY[opcode - 0xd8].forEach((operand, n) => {
     if (operand === null) return;
     const image = (m.size === 32 ? 28 : 14) + (/frstor|fnsave/.test(operand.name) ? 80 : 0);
-    const write = /^(fi?stp?|fbstp|fnst(cw|sw|env)|fnsave)$/.test(operand.name);
+    const write = /^(fi?stp?|fisttp|fbstp|fnst(cw|sw|env)|fnsave)$/.test(operand.name);
     m.if(eq(and(field("imm2"), constant(0x38)), constant(n << 3)), () => linear(m, operand.bytes || image, write));
   });
 }
