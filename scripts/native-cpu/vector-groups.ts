@@ -126,7 +126,11 @@ export function excludedRows(): Excluded[] {
   const code = (form: Form) => hex(form.opcode) + (form.digit >= 0 ? ` /${form.digit}` : "");
   for (const form of instructionSet.forms) {
     const why = whyNot(form);
-    if (why !== null) rows.push({ name: form.names[0], code: code(form), why });
+    // One line for both operand sizes.
+    if (why !== null && rows.at(-1)?.code !== code(form)) rows.push({ name: form.names[0], code: code(form), why });
   }
+  rows.push({ name: "bswap", code: "66 0fc8", why: "of 16 bits: undefined" });
+  rows.push({ name: "mov", code: "f0 0f20, f0 0f22", why: "AMD reads LOCK MOV CR0 as MOV CR8" });
+  rows.push({ name: "verw", code: "f0 0f00 /5", why: "AMD ignores the LOCK" });
   return rows;
 }

@@ -51,6 +51,11 @@ export const MASKS: readonly Mask[] = [
   },
   { id: "LAR's limit bits", vendor: "both", reason: "bits 16 to 19 of what LAR gives are undefined" },
   {
+    id: "RCP and RSQRT",
+    vendor: "both",
+    reason: "approximations of a stated relative error: each processor has its own table; the other lanes are compared",
+  },
+  {
     id: "MASKMOV that faults",
     vendor: "both",
     reason:
