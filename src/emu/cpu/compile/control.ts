@@ -29,7 +29,7 @@ import {
 } from "./layout.ts";
 import { Lowering } from "./lower.ts";
 import type { CodeBlock, Plan, RegionBlock } from "./region.ts";
-import { storesStatus, X87_NARROW, X87_WIDE, X87Code } from "./x87.ts";
+import { storesStatus, X87_NARROW, X87_WIDE, X87Code, type X87Pending } from "./x87.ts";
 
 /** Type of a region's function: entry in, way out back. */
 export const TYPE_REGION = 0;
@@ -43,6 +43,8 @@ export interface Site {
   readonly op: number;
   /** Kind of the lazy flags there. */
   readonly kind: number;
+  /** What of the x87 memory does not show yet there. */
+  readonly x87: X87Pending | null;
 }
 
 export interface Emitted {
@@ -86,7 +88,7 @@ class RegionEmitter {
     this.findRegisters();
     const hasX87 = plan.blocks.some((b) => b.meanings.slice(0, b.compiled).some((m) => m.x87 !== 0));
     this.x87 = hasX87 ? new X87Code(this.asm, this.flags, TMP) : null;
-    for (const n of plan.blocks.keys()) this.sites.push({ block: n, op: 0, kind: KIND_UNKNOWN });
+    for (const n of plan.blocks.keys()) this.sites.push({ block: n, op: 0, kind: KIND_UNKNOWN, x87: null });
   }
 
   emit(): Emitted {
@@ -308,6 +310,7 @@ class RegionEmitter {
     const live = flagsSeen(block);
     for (let i = 0; i < compiled; i++) {
       this.op = i;
+      if (code.ops[i].form.branch) this.x87?.flush();
       this.lowering.instruction(code.ops[i], meanings[i], block.offset, live[i]);
     }
     if (compiled < code.ops.length) {
@@ -315,6 +318,7 @@ class RegionEmitter {
       asm.const(this.site());
       asm.br(this.out);
     } else if (!(code.ops[compiled - 1].form.branch && meanings[compiled - 1].always)) {
+      this.x87?.flush();
       this.goto(block.offset + code.length);
     }
   }
@@ -324,7 +328,7 @@ class RegionEmitter {
     let site = this.leaving.get(key);
     if (site === undefined) {
       site = this.sites.length;
-      this.sites.push({ block: this.block, op: this.op, kind: this.flags.kind });
+      this.sites.push({ block: this.block, op: this.op, kind: this.flags.kind, x87: this.x87?.pending() ?? null });
       this.leaving.set(key, site);
     }
     return site;

@@ -22,6 +22,7 @@ import {
 } from "./layout.ts";
 import { enterModule, regionModule } from "./module.ts";
 import type { CodeBlock, Plan } from "./region.ts";
+import { settleX87 } from "./x87.ts";
 
 /** Most modules alive, and most bytes of WebAssembly in them. */
 const MAX_MODULES = 1500;
@@ -208,9 +209,10 @@ export class Regions {
     let how = LEFT_JUMPING;
     if (site !== SITE_JUMP) {
       const last = this.live[way >>> 16] as Region;
-      const { block, op: i, kind: known } = last.sites[site];
+      const { block, op: i, kind: known, x87 } = last.sites[site];
       const { code, offset } = last.plan.blocks[block];
       if (known >= 0) kind = known;
+      if (x87 !== null) settleX87(S, S[STATE_EIP], x87);
       if (site < last.plan.blocks.length) {
         S[STATE_EIP] += offset;
         how = LEFT_AT_START;

@@ -10,12 +10,11 @@ import {
   FPU_MODE,
   FPU_PE,
   FPU_SW,
-  FPU_TOP,
   MODE_FULL,
   MODE_MASKED,
   MODE_NEAREST,
 } from "../fpu/layout.ts";
-import { CompiledStack } from "../fpu/quick/compile.ts";
+import { CompiledStack, type Pending, settle } from "../fpu/quick/compile.ts";
 import { quickForm } from "../fpu/quick/forms.ts";
 import { caller, routines } from "../fpu/quick/kernel.ts";
 import { C1 } from "../fpu/state.ts";
@@ -75,23 +74,39 @@ export function x87Routines(): ReturnType<typeof makeRoutines> {
 }
 
 /** Status word as FNSTSW stores it. */
-const status = (): Code =>
+const status = (top: Code): Code =>
   i32.or(
-    i32.or(i32.load(none, FPU_SW), i32.shl(i32.load(none, FPU_TOP), i32.const(7))),
+    i32.or(i32.load(none, FPU_SW), i32.shl(top, i32.const(7))),
     i32.or(
       i32.shl(i32.load(none, FPU_C1), i32.const(Math.log2(C1))),
       i32.shl(i64.ne(i64.load(none, FPU_PE), i64.const(0n)), i32.const(PE_BIT)),
     ),
   );
 
+/** What memory does not show yet where a region is left inside a block. */
+export interface X87Pending {
+  readonly stack: Pending | null;
+  /** The last x87 instruction: offset from the region's base, and opcode. */
+  readonly place: number;
+  readonly fop: number;
+}
+
+/** Bring the state block up to date: the region at linear address `base` has been left with this pending. */
+export function settleX87(state: Int32Array, base: number, pending: X87Pending): void {
+  if (pending.stack !== null) settle(state, pending.stack);
+  state[FPU_FIP >> 2] = base + pending.place;
+  state[FPU_FCS_FOP >> 2] = state[STATE_SEL + CS] | (pending.fop << 16);
+}
+
 /** The x87 instructions of one region. */
 export class X87Code {
   private readonly asm: Assembler;
   private readonly flags: Flags;
   private readonly stack: CompiledStack;
-  /** The selectors have been noted in this block. */
-  private codeNoted = false;
+  /** The operand's selector has been noted in this block. */
   private dataNoted = false;
+  /** Place and opcode of the block's last x87 instruction so far. */
+  private last: { place: number; fop: number } | null = null;
   private leaveIf: (condition: Code) => Code = () => [];
 
   /** @param first number of the first of its locals */
@@ -109,8 +124,25 @@ export class X87Code {
   /** At the start of a block. */
   begin(): void {
     this.stack.begin();
-    this.codeNoted = false;
     this.dataNoted = false;
+    this.last = null;
+  }
+
+  /** What is pending before the next instruction. */
+  pending(): X87Pending | null {
+    return this.last === null ? null : { stack: this.stack.pending(), ...this.last };
+  }
+
+  /** The block ends, or what follows knows nothing of the x87: write what is pending. */
+  flush(): void {
+    if (this.last === null) return;
+    const { place, fop } = this.last;
+    this.put([
+      this.stack.flush(),
+      i32.store(none, i32.add(localAt(BASE).get, i32.const(place)), FPU_FIP),
+      i32.store(none, i32.or(i32.load(none, 4 * (STATE_SEL + CS)), i32.const(fop << 16)), FPU_FCS_FOP),
+    ]);
+    this.last = null;
   }
 
   /**
@@ -129,7 +161,8 @@ export class X87Code {
     }
     const code = this.stack.instruction(opcode, modrm, localAt(HOST).get);
     if (code === null) throw new Error("x87 instruction without quick code in a region");
-    this.put(seq(code, this.located(opcode, modrm, eip)));
+    this.put(modrm < 0xc0 ? seq(code, this.operandNoted()) : code);
+    this.last = { place: eip, fop: ((opcode & 7) << 8) | modrm };
     if (quickForm(opcode, modrm)?.setsFlags) {
       this.put([localAt(FR).set(i32.load(none, 4 * STATE_RESULT)), localAt(FB).set(i32.load(none, 4 * STATE_AUX))]);
       this.flags.become(KIND_AUX);
@@ -140,32 +173,29 @@ export class X87Code {
     for (const b of flatten(code)) this.asm.out.byte(b);
   }
 
-  /** Note where the last instruction lies, as fpuExec does. */
-  private located(opcode: number, modrm: number, eip: number): Code {
-    const parts: Code[] = [
-      i32.store(none, i32.add(localAt(BASE).get, i32.const(eip)), FPU_FIP),
-      i32.store16(none, i32.const(((opcode & 7) << 8) | modrm), FPU_FCS_FOP + 2),
-    ];
-    if (!this.codeNoted) parts.push(i32.store16(none, i32.load(none, 4 * (STATE_SEL + CS)), FPU_FCS_FOP));
-    this.codeNoted = true;
-    if (modrm < 0xc0) {
-      parts.push(i32.store(none, localAt(LA).get, FPU_FDP));
-      if (!this.dataNoted) parts.push(i32.store(none, i32.load(none, 4 * (STATE_SEL + DS)), FPU_FDS));
-      this.dataNoted = true;
-    }
+  /** Note the memory operand, as fpuExec does. */
+  private operandNoted(): Code {
+    const parts: Code[] = [i32.store(none, localAt(LA).get, FPU_FDP)];
+    if (!this.dataNoted) parts.push(i32.store(none, i32.load(none, 4 * (STATE_SEL + DS)), FPU_FDS));
+    this.dataNoted = true;
     return parts;
   }
 
   private control(opcode: number, modrm: number): Code | null {
     if (storesStatus(opcode, modrm)) {
       const eax = localAt(REG + EAX);
-      return [this.stack.mode(MODE_MASKED), eax.set(i32.or(i32.and(eax.get, i32.const(0xffff_0000)), status()))];
+      const low = status(this.stack.topNow());
+      return [
+        this.stack.start(),
+        this.stack.mode(MODE_MASKED),
+        eax.set(i32.or(i32.and(eax.get, i32.const(0xffff_0000)), low)),
+      ];
     }
     const op = (modrm >>> 3) & 7;
     if (modrm >= 0xc0 || controlOperand(opcode, op) === null) return null;
     const available = this.stack.mode(MODE_MASKED);
     const host = localAt(HOST).get;
-    if (opcode === 0xdd) return [available, i32.store16(host, status())];
+    if (opcode === 0xdd) return [this.stack.start(), available, i32.store16(host, status(this.stack.topNow()))];
     if (op === 7) return [available, i32.store16(host, i32.load(none, FPU_CW))];
     // FLDCW that leaves all exceptions masked.
     const word = i32.load16u(host);

@@ -19,7 +19,7 @@ import {
   stateOf,
 } from "../isa/bench-machine.ts";
 
-const PROGRAMS = process.env["KMLAB_SLOW"] ? 20_000 : 500;
+const PROGRAMS = process.env["KMLAB_SLOW"] ? 3_000 : 500;
 /** Most instructions of a program: the first that a region leaves to the interpreter takes the rest with it. */
 const LENGTH = 16;
 const LIMIT = 400;
@@ -78,6 +78,7 @@ function load(cpu: Cpu, code: Uint8Array, seed: number): void {
   place(cpu, DATA, data(random));
   cpu.r[EBX] = DATA + 16;
   const { fpu } = cpu;
+  fpu.init();
   fpu.top = random.below(8);
   for (let i = 0; i < 8; i++) {
     const exp = random.below(20) === 0 ? 0 : 0x3fff + random.below(64) - 32;

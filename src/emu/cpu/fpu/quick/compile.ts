@@ -1,5 +1,6 @@
 // Quick x87 instructions for a compiler: within a basic block the registers are held in locals, addressed from the TOP at
-// the block's start; memory is always up to date as well, so that a block can be left anywhere.
+// the block's start. Values are written to memory at once as well; TOP and the tags of popped registers are known while
+// the code is made, and only written where the block ends: who leaves before is told what is pending.
 import { type Code, I32, I64, i32, i64, type Local, seq, type ValueType } from "../../wasm/code.ts";
 import { FPU_MODE, FPU_REGS, FPU_TOP, SLOT_SE, TAG_EMPTY } from "../layout.ts";
 import { type QuickStack, quickForm, type Register, saysEmpty, type Value } from "./forms.ts";
@@ -25,6 +26,23 @@ interface Known {
   empty: boolean | undefined;
 }
 
+/** What memory does not show yet, where a block is left early: constants of the place. */
+export interface Pending {
+  /** How far TOP has moved since the block's start. */
+  readonly moved: number;
+  /** Bit n: the register n behind the TOP at the block's start has become empty. */
+  readonly emptied: number;
+}
+
+/** Bring the words of layout.ts up to date. */
+export function settle(words: Int32Array, { moved, emptied }: Pending): void {
+  const top = words[FPU_TOP >> 2];
+  for (let n = 0; n < 8; n++) {
+    if ((emptied >>> n) & 1) words[(FPU_REGS + ((top + 16 * n) & 0x70) + SLOT_SE) >> 2] |= TAG_EMPTY;
+  }
+  words[FPU_TOP >> 2] = (top + 16 * moved) & 0x70;
+}
+
 /** The registers during a basic block. One for a function; begin() at every block. */
 export class CompiledStack implements QuickStack {
   readonly sig: Local;
@@ -38,6 +56,8 @@ export class CompiledStack implements QuickStack {
   private modes = 0;
   /** How far TOP has moved since. */
   private moved = 0;
+  /** Registers popped and not written since. */
+  private emptied = 0;
   private i = 0;
 
   constructor(place: Place) {
@@ -59,6 +79,7 @@ export class CompiledStack implements QuickStack {
     this.topLoaded = false;
     this.modes = 0;
     this.moved = 0;
+    this.emptied = 0;
     for (const r of this.registers) {
       r.current = false;
       r.empty = undefined;
@@ -70,9 +91,36 @@ export class CompiledStack implements QuickStack {
     const form = quickForm(opcode, modrm);
     if (form === null) return null;
     this.i = modrm & 7;
-    const start = this.topLoaded ? [] : this.top.set(i32.load(none, FPU_TOP));
+    return seq(this.start(), form.code(this, host));
+  }
+
+  /** The local that holds TOP: before the block's first use of it. */
+  start(): Code {
+    if (this.topLoaded) return [];
     this.topLoaded = true;
-    return seq(start, form.code(this, host));
+    return this.top.set(i32.load(none, FPU_TOP));
+  }
+
+  /** 16 times TOP here, behind start(). */
+  topNow(): Code {
+    return this.slot(this.moved);
+  }
+
+  /** What is pending; null when nothing is. */
+  pending(): Pending | null {
+    return this.moved === 0 && this.emptied === 0 ? null : { moved: this.moved, emptied: this.emptied };
+  }
+
+  /** Statements that write what is pending, at the end of the block. Only begin() may follow. */
+  flush(): Code {
+    const tags: Code[] = [];
+    for (let n = 0; n < 8; n++) {
+      if ((this.emptied >>> n) & 1)
+        tags.push(i32.store8(this.slot(n), i32.const(TAG_EMPTY >> 16), FPU_REGS + SLOT_SE + 2));
+    }
+    const code = seq(...tags, this.moved ? i32.store(none, this.slot(this.moved), FPU_TOP) : []);
+    this.begin();
+    return code;
   }
 
   refuseIf(condition: Code): Code {
@@ -143,6 +191,7 @@ export class CompiledStack implements QuickStack {
     const slot = this.slot(this.distance(register));
     r.current = true;
     r.empty = false;
+    this.emptied &= ~(1 << this.distance(register));
     return seq(
       r.sig.set(value.sig),
       r.se.set(value.se),
@@ -164,7 +213,7 @@ export class CompiledStack implements QuickStack {
 
   private move(by: number): Code {
     this.moved = (this.moved + by) & 7;
-    return i32.store(none, this.slot(this.moved), FPU_TOP);
+    return [];
   }
 
   push(): Code {
@@ -175,7 +224,7 @@ export class CompiledStack implements QuickStack {
     const r = this.known(0);
     r.current = false;
     r.empty = true;
-    const tag = i32.store8(this.slot(this.moved), i32.const(TAG_EMPTY >> 16), FPU_REGS + SLOT_SE + 2);
-    return seq(tag, this.move(1));
+    this.emptied |= 1 << this.distance(0);
+    return this.move(1);
   }
 }
