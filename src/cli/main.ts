@@ -7,6 +7,8 @@ import { separateGuest } from "./guest-words.ts";
 /** Verbs whose words after the first non-option belong to the guest program. */
 const GUEST_VERBS = ["run", "capture"] as const;
 
+const HELP: ReadonlySet<string> = new Set(["-h", "--help", "help"]);
+
 /** Loads a verb's module only when it is asked for, so that `kmlab --help` and `kmlab run` start quickly. */
 const VERBS: Record<string, { describe: string; load: () => Promise<{ command: object }> }> = {
   run: { describe: "run a program in the emulated kernel", load: () => import("./run.ts") },
@@ -46,7 +48,8 @@ async function main(words: string[]): Promise<void> {
     .recommendCommands()
     .demandCommand(1, "name a verb; see kmlab --help")
     .parserConfiguration({ "populate--": true, "parse-positional-numbers": false })
-    .wrap(Math.min(110, process.stdout.columns ?? 110))
+    // yargs lays its help out before every command, asked for or not; unwrapped that costs little.
+    .wrap(words.some((word) => HELP.has(word)) ? Math.min(110, process.stdout.columns ?? 110) : null)
     .alias("h", "help")
     .fail((message, error) => {
       throw error ?? new InputError(message);
