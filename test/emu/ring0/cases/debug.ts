@@ -128,6 +128,9 @@ const data: Case[] = [
     code: "mov esi, DATA\n mov edi, ALIAS + 0x3000\n movsd",
     pokes: putVector(14, KCODE, endOf(14), ACCESS.int),
   }),
+  watch("dword across pages", arm("ALIAS + 0x1000", dr7(0, 1)), "mov [ALIAS + 0xffe], ebx"),
+  watch("word across pages", arm("ALIAS + 0x1000", dr7(0, 1)), "mov [ALIAS + 0xfff], bx"),
+  watch("dword across pages in front", arm("ALIAS + 0xfff", dr7(0, 3)), "mov ebx, [ALIAS + 0xffe]"),
   watch("not enabled", arm("DATA", 0x0001_0400), "mov byte [DATA], 1"),
 ];
 

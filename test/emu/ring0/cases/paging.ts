@@ -258,6 +258,11 @@ const implicit: Case[] = [
     watch: [],
   }),
   page("lldt from absent page", { pokes: [pte(0)], code: `lldt [${ALIAS}]`, watch: [] }),
+  page("sgdt across pages", {
+    code: `sgdt [${ALIAS + 0xffe}]\n mov eax, [${ALIAS + 0xffe}]\n mov bx, [${ALIAS + 0x1002}]`,
+  }),
+  page("sgdt across into absent", { code: `sgdt [${ALIAS + 0x1ffe}]`, watch: [DATA + 0x1ffc] }),
+  page("sgdt across into absent by four", { code: `sgdt [${ALIAS + 0x1ffc}]`, watch: [DATA + 0x1ffc] }),
   page("lgdt from absent page", { pokes: [pte(0)], code: `lgdt [${ALIAS}]`, watch: [] }),
   page("ldt absent", {
     setup:

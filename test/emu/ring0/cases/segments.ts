@@ -15,6 +15,7 @@ import {
   SEL_TSSD,
   SMALL32,
   START_LDT,
+  WORK,
 } from "../layout.ts";
 
 /** Every kind of descriptor, by name: access byte without DPL, and D/G bits. */
@@ -226,4 +227,28 @@ const accesses: Case[] = [
   },
 ];
 
-export const segmentCases: readonly Case[] = [...kinds, ...privileges, ...code, ...tables, ...accesses];
+/** Stacks too small for what a transfer on the same level pushes or takes. */
+const smallStack = (name: string, access: number, esp: number, code: string): Case => ({
+  name: `small stack ${name}`,
+  pokes: [...putSegment(FREE, WORK, 0x8fff, access, SMALL32), ...BY_TASK],
+  setup: `mov eax, ${FREE}\n mov ss, ax\n mov esp, ${esp}`,
+  code,
+});
+const smallStacks: Case[] = [
+  smallStack("far call", ACCESS.dataRW, 4, "call KCODE:TARGET"),
+  smallStack("far call at the limit", ACCESS.dataRW, 0x9000, "call KCODE:TARGET"),
+  smallStack("int", ACCESS.dataRW, 8, "int 0x40"),
+  smallStack("exception", ACCESS.dataRW, 8, "ud2"),
+  smallStack("exception with code", ACCESS.dataRW, 8, "mov eax, 0x200\n mov ds, ax"),
+  smallStack("near call", ACCESS.dataRW, 2, "call $ + 5"),
+  smallStack("pushad", ACCESS.dataRW, 16, "pushad"),
+  smallStack("enter", ACCESS.dataRW, 2, "enter 8, 0"),
+  smallStack("far call expand-down", ACCESS.downRW, 0x9004, "call KCODE:TARGET"),
+  smallStack("retf expand-down", ACCESS.downRW, 0x8ffc, "retf"),
+  smallStack("iret expand-down", ACCESS.downRW, 0x8ffc, "iretd"),
+  smallStack("pop expand-down", ACCESS.downRW, 0x8ffc, "pop eax"),
+  smallStack("popad", ACCESS.dataRW, 0x8ff0, "popad"),
+  smallStack("leave", ACCESS.dataRW, 0x8ff0, "mov ebp, 0x9000\n leave"),
+];
+
+export const segmentCases: readonly Case[] = [...kinds, ...privileges, ...code, ...tables, ...accesses, ...smallStacks];
