@@ -26,6 +26,11 @@ const MAX_BLOCK = 64;
 const CACHE_BITS = 16;
 const CACHE_SIZE = 1 << CACHE_BITS;
 
+/** Most instructions kept decoded; then all code is dropped, so that a program of endless code finds an end here. */
+const MAX_HELD = 1 << 20;
+/** What a block counts as besides its instructions. */
+const BLOCK_COST = 4;
+
 /** Where the cache keeps the block at a host address: the high bits of a product, which all address bits reach. */
 function slotOf(host: number, mode: number): number {
   return Math.imul(host ^ (mode << 26), 0x9e37_79b1) >>> (32 - CACHE_BITS);
@@ -39,17 +44,33 @@ export class BlockCache {
   private readonly handlers: (HandlerSet | null)[] = [null, null];
   private readonly cache: (Block | null)[] = new Array(CACHE_SIZE).fill(null);
   private readonly blocks = new Map<number, Block>();
+  private readonly forget: (block: Block) => void;
+  /** Instructions kept decoded, and what their blocks count as; and the most of it, lower in tests. */
+  private held = 0;
+  most = MAX_HELD;
 
   /** @param dropped called with every block that has been dropped because its bytes change */
   constructor(cpu: Cpu, dropped: (block: Block) => void) {
     this.cpu = cpu;
     this.u8 = cpu.memory.u8;
-    this.frames = new CodeFrames(cpu.memory, (block) => {
+    this.forget = (block) => {
       if (block.count === DROPPED) return;
       this.blocks.delete(block.host * MODES + block.mode);
+      this.held -= block.ops.length + BLOCK_COST;
       drop(block);
       dropped(block);
-    });
+    };
+    this.frames = new CodeFrames(cpu.memory, this.forget);
+  }
+
+  /** Blocks that can be found, and what they hold. */
+  get size(): { blocks: number; held: number; listed: number } {
+    return { blocks: this.blocks.size, held: this.held, listed: this.frames.listed };
+  }
+
+  private keep(block: Block): void {
+    this.held += block.ops.length + BLOCK_COST;
+    this.frames.register(block);
   }
 
   /** The block at CS:EIP; raises the fetch's faults. */
@@ -78,10 +99,11 @@ export class BlockCache {
     const key = host * MODES + mode;
     let block = this.blocks.get(key);
     if (block !== undefined && block.host2 >= 0 && block.host2 !== this.hostOfNext(la, user)) {
-      drop(block);
+      this.forget(block);
       block = undefined;
     }
     if (block === undefined) {
+      if (this.held > this.most) this.frames.invalidateAll();
       block = this.build(host, la, mode);
       if (host >= RAM_BASE) this.blocks.set(key, block);
     }
@@ -105,7 +127,7 @@ export class BlockCache {
     const block = new Block([], probed.count, probed.length, END_PROBED, host, probed.host2, mode);
     block.probe = probe;
     block.probed = probed;
-    this.frames.register(block);
+    this.keep(block);
     return block;
   }
 
@@ -146,7 +168,7 @@ export class BlockCache {
       if (solo || op.form.branch || single || host2 >= 0) break;
     }
     const block = new Block(ops, ops.length, off, end, host, host2, mode);
-    this.frames.register(block);
+    this.keep(block);
     return block;
   }
 

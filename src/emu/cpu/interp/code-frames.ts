@@ -1,6 +1,6 @@
 // Which physical frames hold decoded code, and where: a write that hits a block drops it, one beside it does not.
 import { type Memory, PAGE_SIZE, RAM_BASE } from "../../machine/memory.ts";
-import type { Block } from "./block.ts";
+import { type Block, DROPPED } from "./block.ts";
 
 /** Shift and words of the map of code bytes in a frame: one bit per 32 bytes. */
 const GRANULE_SHIFT = 5;
@@ -12,6 +12,8 @@ const FIRST_PATIENCE = 64;
 class CodeFrame {
   blocks: Block[] = [];
   readonly map = new Int32Array(GRANULE_WORDS);
+  /** Length of the list at which dropped blocks are taken out of it: those that lie in two frames stay in one's. */
+  pruneAt = 64;
   /** Writes that hit no code since the frame's code was last dropped. */
   writes = 0;
   patience = FIRST_PATIENCE;
@@ -54,6 +56,10 @@ export class CodeFrames {
       code = new CodeFrame();
       this.byFrame.set(frame, code);
     }
+    if (code.blocks.length >= code.pruneAt) {
+      code.blocks = code.blocks.filter((b) => b.count !== DROPPED);
+      code.pruneAt = 2 * code.blocks.length + 64;
+    }
     code.blocks.push(block);
     code.mark(host & 0xfff, (host & 0xfff) + Math.max(length, 1));
   }
@@ -67,6 +73,19 @@ export class CodeFrames {
     code.blocks = [];
     code.map.fill(0);
     code.writes = 0;
+  }
+
+  /** Drop all code. */
+  invalidateAll(): void {
+    for (const pfn of this.byFrame.keys()) this.invalidate(pfn);
+    this.byFrame.clear();
+  }
+
+  /** Blocks listed in the frames, dropped ones that linger included. */
+  get listed(): number {
+    let n = 0;
+    for (const code of this.byFrame.values()) n += code.blocks.length;
+    return n;
   }
 
   /** A store of up to 4 bytes is about to reach the frame. */

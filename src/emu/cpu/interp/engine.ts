@@ -30,6 +30,8 @@ import { BLOCK_DROPPED } from "./handlers.ts";
 const HOT = 400;
 /** Runs after which a region is compiled from it on, and such blocks that are compiled at once. */
 const REGION_HOT = 2000;
+/** Most blocks whose runs wait to be added up; they hold on to their code, dropped or not. */
+const MAX_RAN = 1 << 13;
 /** More runs than any block has. */
 const NEVER = Number.POSITIVE_INFINITY;
 /** In place of an operation's number: the block's function is running. */
@@ -196,6 +198,7 @@ class Tier0 implements Engine {
           if (left <= 0) return;
           i = -1;
           block = this.code.find(mode);
+          if (this.ran.length >= MAX_RAN) this.settle();
           if (from !== null) {
             link(from, fromTaken, (base ^ fromBase) >>> 12 === 0, block, base, memory.epoch);
             from = null;
@@ -316,7 +319,7 @@ class Tier0 implements Engine {
     this.repeating = block;
     const unfinished = op.f(op) === 1;
     this.release();
-    this.extra[op.form.cls] += cpu.icount - before;
+    if (this.isProgram(block)) this.extra[op.form.cls] += cpu.icount - before;
     S[STATE_LEFT]--;
     if (unfinished) S[STATE_EFLAGS] |= RF;
     else S[STATE_EIP] = base + block.length;
@@ -339,7 +342,7 @@ class Tier0 implements Engine {
       S[STATE_EIP] = base;
       S[STATE_EFLAGS] |= RF;
     }
-    if (op.form.string) this.extra[op.form.cls] += cpu.icount - before;
+    if (op.form.string && this.isProgram(block)) this.extra[op.form.cls] += cpu.icount - before;
     S[STATE_LEFT]--;
   }
 
@@ -361,6 +364,7 @@ class Tier0 implements Engine {
       if (cpu.dr[7] & 0xff && hasCodeBreakpoints(cpu)) checkCodeBreakpoint(cpu, (cpu.base[CS] + base) | 0);
       S[STATE_EFLAGS] &= ~RF;
       block = this.code.find(this.mode | MODE_SINGLE);
+      if (this.ran.length >= MAX_RAN) this.settle();
       if (block.end === END_PROBED) {
         cpu.host.probe(block.probe);
         block = block.probed as Block;
@@ -434,7 +438,7 @@ class Tier0 implements Engine {
       if (block.end < END_SYNC) {
         S[STATE_LEFT] = left - op.idx;
         this.countPart(block, i);
-      } else this.extra[op.form.cls] += left - S[STATE_LEFT];
+      } else if (this.isProgram(block)) this.extra[op.form.cls] += left - S[STATE_LEFT];
     }
     deliverException(cpu, cpu.faultVector, cpu.faultCode);
   }
@@ -497,14 +501,20 @@ class Tier0 implements Engine {
     if (block === this.repeating) this.hold();
   }
 
-  flushMix(counts: Float64Array): void {
+  /** Add the runs of blocks to the counts and forget the blocks, which may be dropped ones. */
+  private settle(): void {
+    const { extra } = this;
     for (const block of this.ran) {
-      if (this.isProgram(block)) for (const op of block.ops) counts[this.classes.of(op)] += block.runs;
+      if (this.isProgram(block)) for (const op of block.ops) extra[this.classes.of(op)] += block.runs;
       block.heat += block.runs;
       block.runs = 0;
       if (block.fn === null && block.heat > this.hot && block.end < END_SYNC) this.compile(block);
     }
     this.ran = [];
+  }
+
+  flushMix(counts: Float64Array): void {
+    this.settle();
     for (let i = 0; i < counts.length; i++) counts[i] += this.extra[i];
     this.extra.fill(0);
     this.regions?.flushMix(counts);
