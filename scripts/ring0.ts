@@ -1,11 +1,12 @@
 // npm run ring0: runs the ring-0 cases in kmlab and in qemu-system-i386 and shows where they differ; with --record, keeps
 // what QEMU printed as the fixture of test/emu/ring0. Arguments that are no options choose cases by parts of their names.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { gzipSync } from "node:zlib";
+import { InputError } from "../src/errors.ts";
 import { CASES } from "../test/emu/ring0/cases/all.ts";
 import { butForRf, expected } from "../test/emu/ring0/expected.ts";
 import { buildImage } from "../test/emu/ring0/harness.ts";
@@ -33,6 +34,9 @@ function runQemu(): Log {
       input: "",
       maxBuffer: 1 << 26,
     });
+    if (run.error && "code" in run.error && run.error.code === "ENOENT") {
+      throw new InputError("qemu-system-i386 is not there; install qemu-system-x86");
+    }
     if (run.error && run.signal !== "SIGKILL") throw run.error;
     if (run.stderr !== "" && run.stdout === "") throw new Error(`qemu-system-i386: ${run.stderr}`);
     return { text: run.stdout, stop: run.signal === "SIGKILL" ? "hang" : "shutdown" };
@@ -40,6 +44,7 @@ function runQemu(): Log {
 }
 
 try {
+  mkdirSync("build", { recursive: true });
   if (has("--image")) writeFileSync("build/ring0.img", buildImage(cases, 0));
   const ours = runKmlab(cases);
   const theirs = runQemu();
@@ -56,6 +61,10 @@ try {
   if (has("--record") && parts.length === 0) {
     writeFileSync("test/fixtures/ring0/qemu.log.gz", gzipSync(writeLog(cases, theirs), { level: 9 }));
   }
+} catch (error) {
+  if (!(error instanceof InputError)) throw error;
+  process.stderr.write(`ring0: ${error.message}\n`);
+  process.exitCode = 2;
 } finally {
   rmSync(scratch, { recursive: true });
 }
