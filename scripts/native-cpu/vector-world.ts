@@ -1,11 +1,11 @@
 // The ring-3 world of vector-runner.c inside the emulator: the same addresses and segments, and handlers that halt, so
 // that a fault shows its vector, error code and frame.
-import { Cpu, type CpuHost, CS, DS, ES, FS, GS, SS } from "../../src/emu/cpu/cpu.ts";
+import { Cpu, type CpuHost, CS, DS, type Engine, ES, FS, GS, SS } from "../../src/emu/cpu/cpu.ts";
 import { fxrstor, fxsave } from "../../src/emu/cpu/fpu/save.ts";
 import { CR0_ET, CR0_NE, CR0_PE, CR0_PG, CR0_WP, CR4_OSFXSR, CR4_OSXMMEXCPT } from "../../src/emu/cpu/mmu.ts";
 import { cpuModel } from "../../src/emu/cpu/models.ts";
 import { setSegment } from "../../src/emu/cpu/segments.ts";
-import { STATE_MXCSR, STATE_XMM } from "../../src/emu/cpu/state.ts";
+import { STATE_MXCSR, STATE_XMM, type Tier } from "../../src/emu/cpu/state.ts";
 import { Memory, RAM_BASE } from "../../src/emu/machine/memory.ts";
 import {
   DATA,
@@ -84,8 +84,10 @@ export class VectorWorld {
   /** The XMM registers. */
   private readonly xmm: Uint8Array;
 
-  constructor() {
-    this.cpu = new Cpu(this.memory, silentHost, cpuModel("core2"));
+  /** @param tier what executes; for "compile" every block becomes a region before its first run */
+  constructor(tier: Tier = "interpret") {
+    this.cpu = new Cpu(this.memory, silentHost, cpuModel("core2"), tier);
+    if (tier === "compile") (this.cpu.engine as Engine & { regionHot: number }).regionHot = 0;
     this.xmm = new Uint8Array(this.cpu.state.buffer, this.cpu.state.byteOffset + 4 * STATE_XMM, XMM_BYTES);
     const put = (pa: number, value: number) => this.memory.writePhys32(pa, value);
     const table = (la: number, pa: number) => put(DIRECTORY + (la >>> 22) * 4, pa | 7);

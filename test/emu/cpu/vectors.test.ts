@@ -10,12 +10,17 @@ import { fromText } from "../../../scripts/native-cpu/vector-fixture.ts";
 import { allGroups } from "../../../scripts/native-cpu/vector-groups.ts";
 import { agrees, byInterpreter, byOracle } from "../../../scripts/native-cpu/vector-run.ts";
 import { VectorWorld } from "../../../scripts/native-cpu/vector-world.ts";
+import { STATE_RAN } from "../../../src/emu/cpu/compile/layout.ts";
 import type { Cpu } from "../../../src/emu/cpu/cpu.ts";
 
 /** Without KMLAB_SLOW: one vector in so many, another one in each group; of those, one in so many by the oracle and by single steps. */
 const STRIDE = process.env.KMLAB_SLOW ? 1 : 16;
 const OTHERS = 4;
+const REGION_STRIDE = process.env.KMLAB_SLOW ? 1 : 13;
+/** In STATE_RAN: no region has run. */
+const NO_REGION = -1;
 const SHOWN = 10;
+const TIMEOUT_MS = 900_000;
 
 const packed = readFileSync(new URL("../../fixtures/cpu/vectors.txt.gz", import.meta.url));
 const recorded = fromText(gunzipSync(packed).toString());
@@ -40,28 +45,60 @@ function bySteps(cpu: Cpu): void {
   cpu.run(cpu.icount + 1);
 }
 
-test("the engines agree with the processor", () => {
-  const world = new VectorWorld();
-  const wrong: string[] = [];
-  groups.forEach((group, n) => {
-    const hashes = recorded.get(group.key);
-    if (hashes === undefined) return;
-    for (let v = n % STRIDE; v < VECTORS; v += STRIDE) {
-      const vector = vectorOf(group, v);
-      if (!agrees(world, vector, hashes[v], byInterpreter)) wrong.push(`${group.key} #${v}`);
-      if ((n + v) % OTHERS !== 0) continue;
-      if (!agrees(world, vector, hashes[v], byOracle)) wrong.push(`oracle: ${group.key} #${v}`);
-      if (group.fp || loadsSs(group.key)) continue;
-      if (!agrees(world, vector, hashes[v], bySteps)) wrong.push(`by TF: ${group.key} #${v}`);
-    }
-  });
-  expect(wrong.slice(0, SHOWN)).toEqual([]);
-});
+test(
+  "the engines agree with the processor",
+  () => {
+    const world = new VectorWorld();
+    const wrong: string[] = [];
+    groups.forEach((group, n) => {
+      const hashes = recorded.get(group.key);
+      if (hashes === undefined) return;
+      for (let v = n % STRIDE; v < VECTORS; v += STRIDE) {
+        const vector = vectorOf(group, v);
+        if (!agrees(world, vector, hashes[v], byInterpreter)) wrong.push(`${group.key} #${v}`);
+        if ((n + v) % OTHERS !== 0) continue;
+        if (!agrees(world, vector, hashes[v], byOracle)) wrong.push(`oracle: ${group.key} #${v}`);
+        if (group.fp || loadsSs(group.key)) continue;
+        if (!agrees(world, vector, hashes[v], bySteps)) wrong.push(`by TF: ${group.key} #${v}`);
+      }
+    });
+    expect(wrong.slice(0, SHOWN)).toEqual([]);
+  },
+  TIMEOUT_MS,
+);
 
-test("seeded errors are caught", () => {
-  const world = new VectorWorld();
-  const seeded = process.env.KMLAB_SLOW ? MUTATIONS : MUTATIONS.filter((_, n) => n % 6 === 0);
-  const escaped = seeded.filter((m) => caughtBy(m, recorded, world) === null).map((m) => m.name);
-  expect(MUTATIONS.length).toBeGreaterThanOrEqual(50);
-  expect(escaped).toEqual([]);
-});
+test(
+  "compiled regions agree with the processor",
+  () => {
+    let world = new VectorWorld("compile");
+    const wrong: string[] = [];
+    let inRegions = 0;
+    let made = 0;
+    for (let n = 0; n < groups.length; n += REGION_STRIDE) {
+      const v = n % VECTORS;
+      // Regions are few, and each vector makes one.
+      if (++made % 1000 === 0) world = new VectorWorld("compile");
+      const { state } = world.cpu;
+      state[STATE_RAN] = NO_REGION;
+      const hash = recorded.get(groups[n].key)?.[v] ?? 0;
+      if (!agrees(world, vectorOf(groups[n], v), hash, byInterpreter)) wrong.push(`${groups[n].key} #${v}`);
+      if (state[STATE_RAN] !== NO_REGION) inRegions++;
+    }
+    expect(wrong.slice(0, SHOWN)).toEqual([]);
+    // The others end in the interpreter: they fault, or regions leave them to it.
+    expect(inRegions).toBeGreaterThan((0.3 * groups.length) / REGION_STRIDE);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "seeded errors are caught",
+  () => {
+    const world = new VectorWorld();
+    const seeded = process.env.KMLAB_SLOW ? MUTATIONS : MUTATIONS.filter((_, n) => n % 6 === 0);
+    const escaped = seeded.filter((m) => caughtBy(m, recorded, world) === null).map((m) => m.name);
+    expect(MUTATIONS.length).toBeGreaterThanOrEqual(50);
+    expect(escaped).toEqual([]);
+  },
+  TIMEOUT_MS,
+);
