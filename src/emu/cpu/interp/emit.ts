@@ -5,6 +5,7 @@ import { BYTE_INDEX, specOf } from "../isa/decode.ts";
 import type { Form } from "../isa/forms.ts";
 import type { Addr, Expr, RegRef, Size, Stmt } from "../isa/ir.ts";
 import { Sem } from "../isa/sem.ts";
+import { CR0_EM, CR0_TS, CR4_OSFXSR } from "../mmu.ts";
 import {
   ECX,
   STATE_AUX,
@@ -56,6 +57,7 @@ export const BINDINGS = [
   "fault",
   "bulkMove",
   "bulkFill",
+  "K",
   "X",
   "V",
   "vl2",
@@ -417,6 +419,10 @@ class Emitter {
         out.push(`${EIP}=${this.v(s.to)};return ${s.direct ? 1 : 2};`);
         break;
       case "call": {
+        if (s.fn === "checkSse") {
+          out.push(`if(cpu.cr0&${CR0_EM | CR0_TS}||!(cpu.cr4&${CR4_OSFXSR}))K.checkSse(cpu);`);
+          break;
+        }
         const args = s.args.map((a) => `,${this.v(a)}`).join("");
         const exact = NEEDS_EXACT.has(s.fn) && !this.form.sync;
         if (exact) out.push("enter(o);");

@@ -11,12 +11,23 @@ type Factory = (...bindings: unknown[]) => Handler;
 /** Compiled factories by form id and specialisation; the same for every Cpu. */
 const factories = new Map<number, Factory>();
 
+/** Source in which vector operations are constants outside the function, so that calls find them at once. */
+function withOperations(source: string): string {
+  const named = new Map<string, string>();
+  const body = source.replace(/V\["([^"]+)"\]/g, (_, op: string) => {
+    const name = `v_${op.replace(/\W/g, "_")}`;
+    named.set(op, name);
+    return name;
+  });
+  return [...named].map(([op, name]) => `const ${name}=V["${op}"];`).join("") + body;
+}
+
 function factoryOf(form: Form, key: number): Factory {
   const id = form.id * KEYS_PER_FORM + key;
   let factory = factories.get(id);
   if (factory === undefined) {
     const name = `${form.names[0].replace(/\W/g, "_")}_${form.size}_${key.toString(16)}`;
-    const source = `"use strict";return function ${name}(o){\n${handlerSource(form, key)}\n}`;
+    const source = `"use strict";${withOperations(`return function ${name}(o){\n${handlerSource(form, key)}\n}`)}`;
     factory = new Function(...BINDINGS, source) as Factory;
     factories.set(id, factory);
   }
@@ -46,7 +57,7 @@ export const BLOCK_DROPPED = 3;
 export type BlockFunction = () => number | undefined;
 
 /** Statements that can fault without going through enter(), which notes the operation. */
-const FAULTS_DIRECTLY = /\b(?:H\.|V\[|fault\(|l[rw]\()/;
+const FAULTS_DIRECTLY = /\b(?:H\.|K\.|V\[|fault\(|l[rw]\()/;
 /** Statements that can reach the block's own code. */
 const STORES = /\b(?:ws\d|cm\d|vs\d|H\.)/;
 
@@ -90,7 +101,7 @@ export class HandlerSet {
     const names = ops.map((_, n) => `o${n}`);
     const body = ops.map(inlined).join("\n");
     const before = ops.some((op) => op.form.segment) ? "const e=cpu.segmentEpoch;" : "";
-    const source = `"use strict";return function block(){${before}\n${body}\n}`;
+    const source = `"use strict";${withOperations(`return function block(){${before}\n${body}\n}`)}`;
     const make = new Function(...BINDINGS, "B", ...names, source) as (...values: unknown[]) => BlockFunction;
     return make(...this.bindings, block, ...ops);
   }

@@ -290,6 +290,8 @@ export function makeRuntime(cpu: Cpu, user: boolean): unknown[] {
     fault: (vector: number, code: number): never => raise(cpu, vector, code),
     bulkMove,
     bulkFill,
+    // Helpers that store nothing: a block need not look whether it was dropped.
+    K: helpers,
     X: cpu.simd,
     V: vectorOperations,
     vl2,

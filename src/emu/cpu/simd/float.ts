@@ -2,6 +2,8 @@
 // Proofs: a sum, difference, product, quotient or root of two singles, computed as double and rounded to single, is the
 // correctly rounded one (53 >= 2 * 24 + 2); a double operation is rounded to nearest by definition; whether it was exact is
 // seen from the error terms of Knuth's sum and Dekker's product, which are exact within the bounds checked here.
+
+import { STATE_MXCSR } from "../state.ts";
 import { DOUBLE, exactAdd, exactDivide, exactMultiply, exactRoot, PE, SINGLE } from "./exact.ts";
 import type { VectorOperation } from "./integer.ts";
 import { MXCSR_RC_SHIFT, RESULT_BYTES, type Simd } from "./state.ts";
@@ -231,16 +233,75 @@ function horizontal(width: 4 | 8, lane: Lane): VectorOperation {
   };
 }
 
+/** A normal result of plain operands, rounded to nearest, with PE known: the host's own result is all there is to it. */
+function isQuick(x: Simd, p: number, q: number, r: number): boolean {
+  const m = Math.abs(r);
+  return (
+    m > DOUBLE_LEAST &&
+    m < 2 ** 1023 &&
+    (x.i32[STATE_MXCSR] & (RC_BITS | INEXACT_KNOWN)) === INEXACT_KNOWN &&
+    plainDouble(p) &&
+    plainDouble(q)
+  );
+}
+
+// Scalar doubles, written out one by one: shared code would call its operation, which costs more than the operation.
+
+const addScalarLanes = lanes(8, addDouble(1));
+const subScalarLanes = lanes(8, addDouble(-1));
+const mulScalarLanes = lanes(8, multiplyDouble);
+const divScalarLanes = lanes(8, divideDouble);
+
+function addScalar(x: Simd, d: number, s: number, n: number): void {
+  const { f64 } = x;
+  const to = d >> 3;
+  const p = f64[to];
+  const q = f64[s >> 3];
+  const r = p + q;
+  if (n === 8 && isQuick(x, p, q, r)) f64[to] = r;
+  else addScalarLanes(x, d, s, n, 0);
+}
+
+function subScalar(x: Simd, d: number, s: number, n: number): void {
+  const { f64 } = x;
+  const to = d >> 3;
+  const p = f64[to];
+  const q = f64[s >> 3];
+  const r = p - q;
+  if (n === 8 && isQuick(x, p, q, r)) f64[to] = r;
+  else subScalarLanes(x, d, s, n, 0);
+}
+
+function mulScalar(x: Simd, d: number, s: number, n: number): void {
+  const { f64 } = x;
+  const to = d >> 3;
+  const p = f64[to];
+  const q = f64[s >> 3];
+  const r = p * q;
+  if (n === 8 && isQuick(x, p, q, r)) f64[to] = r;
+  else mulScalarLanes(x, d, s, n, 0);
+}
+
+function divScalar(x: Simd, d: number, s: number, n: number): void {
+  const { f64 } = x;
+  const to = d >> 3;
+  const p = f64[to];
+  const q = f64[s >> 3];
+  const r = p / q;
+  if (n === 8 && isQuick(x, p, q, r)) f64[to] = r;
+  else divScalarLanes(x, d, s, n, 0);
+}
+
 /** Arithmetic by name. */
 export const floatOperations: Readonly<Record<string, VectorOperation>> = {
   "add.f32": lanes(4, addSingle(1)),
-  "add.f64": lanes(8, addDouble(1)),
+  "add.f64": addScalar,
   "sub.f32": lanes(4, addSingle(-1)),
-  "sub.f64": lanes(8, addDouble(-1)),
+  "sub.f64": subScalar,
   "mul.f32": lanes(4, multiplySingle),
-  "mul.f64": lanes(8, multiplyDouble),
+  "mul.f64": mulScalar,
   "div.f32": lanes(4, divideSingle),
-  "div.f64": lanes(8, divideDouble),
+  "div.f64": divScalar,
   "sqrt.f32": lanes(4, rootSingle),
   "sqrt.f64": lanes(8, rootDouble),
   "addsub.f32": alternating(4, addSingle(-1), addSingle(1)),
