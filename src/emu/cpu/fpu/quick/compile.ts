@@ -1,9 +1,10 @@
 // Quick x87 instructions for a compiler: within a basic block the registers are held in locals, addressed from the TOP at
 // the block's start. Values are written to memory at once as well; TOP and the tags of popped registers are known while
 // the code is made, and only written where the block ends: who leaves before is told what is pending.
-import { type Code, I32, I64, i32, i64, type Local, seq, type ValueType } from "../../wasm/code.ts";
+import { type Code, I32, I64, i32, i64, type Local, seq, type ValueType, when } from "../../wasm/code.ts";
 import { FPU_MODE, FPU_REGS, FPU_TOP, SLOT_SE, TAG_EMPTY } from "../layout.ts";
 import { type QuickStack, quickForm, type Register, saysEmpty, type Value } from "./forms.ts";
+import { BIAS } from "./round.ts";
 
 /** What the code is put into. */
 export interface Place {
@@ -125,6 +126,27 @@ export class CompiledStack implements QuickStack {
 
   refuseIf(condition: Code): Code {
     return this.place.leaveIf(condition);
+  }
+
+  /** Normal numbers without a call. */
+  load64(host: Code): Code {
+    const { sig, se } = this;
+    const exp = i32.and(se.get, i32.const(0x7ff));
+    return seq(
+      sig.set(i64.load(host)),
+      // Sign and exponent.
+      se.set(i32.wrap(i64.shru(sig.get, i64.const(52n)))),
+      when(
+        i32.ltu(i32.sub(exp, i32.const(1)), i32.const(0x7fe)),
+        seq(
+          sig.set(i64.or(i64.shl(sig.get, i64.const(11n)), i64.const(1n << 63n))),
+          se.set(
+            i32.add(i32.add(exp, i32.const(BIAS - 1023)), i32.shl(i32.and(se.get, i32.const(0x800)), i32.const(4))),
+          ),
+        ),
+        seq(this.call("ld64", sig.get), se.take, sig.take),
+      ),
+    );
   }
 
   refuseEmpty(register: Register): Code {

@@ -26,6 +26,8 @@ export interface QuickStack {
   readonly sig: Local;
   readonly se: Local;
   call(routine: Routine, ...args: readonly Code[]): Code;
+  /** ld64 of a host address into sig and se. */
+  load64(host: Code): Code;
   /** Refuse the instruction when the i32 condition is not 0. */
   refuseIf(condition: Code): Code;
   /** Refuse unless FPU_MODE has these bits. */
@@ -106,7 +108,7 @@ function compareToFlags(s: QuickStack, n: number): Code {
 /** The operand of a memory form into sig and se. */
 function operand(s: QuickStack, opcode: number, host: Code): Code {
   if (opcode === 0xd8) return answered(s, s.call("ld32", i64.load32s(host)));
-  if (opcode === 0xdc) return answered(s, s.call("ld64", i64.load(host)));
+  if (opcode === 0xdc) return seq(s.load64(host), s.refuseIf(i32.lts(s.se.get, none)));
   return answered(s, s.call("ild", opcode === 0xda ? i64.load32s(host) : i64.load16s(host)));
 }
 

@@ -64,6 +64,9 @@ class MemoryStack implements QuickStack {
   refuseIf(condition: Code): Code {
     return when(condition, returning(none));
   }
+  load64(host: Code): Code {
+    return seq(this.call("ld64", i64.load(host)), this.se.take, this.sig.take);
+  }
   refuseEmpty(register: Register): Code {
     return this.refuseIf(saysEmpty(this.value(register).se));
   }
