@@ -277,6 +277,15 @@ export function registersOf(cpu: Cpu): string {
   return `${[...cpu.r].map(hex).join(" ")} eip ${hex(cpu.eip)} fl ${hex(cpu.getEflags())} cpl ${cpu.cpl}`;
 }
 
+/**
+ * Has a run changed its page tables, but for accessed and dirty bits? Without INVLPG the manual leaves it open whether the
+ * old or the new ones are used, and engines that keep code decoded walk them more often.
+ */
+export function changedTables(image: Uint8Array, { memory }: Outcome): boolean {
+  for (let at = DIRECTORY; at < TABLE + 4096; at++) if ((image[at] ^ memory[at]) & (at & 3 ? 0xff : 0x9f)) return true;
+  return false;
+}
+
 /** The first thing in which two runs differ, or "". */
 export function difference(a: Outcome, b: Outcome): string {
   const lists = ["log", "mix"] as const;
