@@ -72,6 +72,10 @@ export function reset(cpu: Cpu): void {
   }
   cpu.cr0 = 0x8001_0011 | 0;
   cpu.cr3 = DIRECTORY;
+  // CR4.OSFXSR and CR4.OSXMMEXCPT.
+  cpu.cr4 = 0x600;
+  cpu.fpu.init();
+  cpu.simd.init();
   cpu.gdtBase = GDT;
   cpu.gdtLimit = 0x7f;
   cpu.idtBase = IDT;
@@ -124,7 +128,10 @@ export class Random {
 export function stateOf(cpu: Cpu): string {
   const regs = [...cpu.r].map((v) => (v >>> 0).toString(16)).join(" ");
   const seg = [...cpu.sel].map((v, i) => `${v.toString(16)}:${cpu.base[i].toString(16)}`).join(" ");
-  return `${regs} eip ${(cpu.eip >>> 0).toString(16)} fl ${cpu.getEflags().toString(16)} seg ${seg} n ${cpu.icount}`;
+  const { simd, fpu } = cpu;
+  const xmm = [...simd.save()].map((v) => (v >>> 0).toString(16)).join(" ");
+  const mmx = fpu.regs.map((x) => `${x.exp.toString(16)}:${x.hi.toString(16)}:${x.lo.toString(16)}`).join(" ");
+  return `xmm ${xmm} mmx ${mmx} top ${fpu.top} used ${fpu.used} ${regs} eip ${(cpu.eip >>> 0).toString(16)} fl ${cpu.getEflags().toString(16)} seg ${seg} n ${cpu.icount}`;
 }
 
 /** First physical address at which two memories differ, or -1. */
