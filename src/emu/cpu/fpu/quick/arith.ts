@@ -36,10 +36,10 @@ const ONE = i64.const(1n);
 const exactly = (sig: Code, se: Code): Code => seq(noteExact, answer(sig, se));
 const zeroOf = (sign: Code): Code => exactly(zero64, i32.or(sign, i32.const(TAG_ZERO)));
 
-/** add(a, b): the sum; for a difference the caller changes b's sign. No branches but for rare cases. */
+/** add(a, b): the sum; for a difference the caller changes b's sign. */
 export function addCode(): FunctionCode {
   const { f, sigA, seA, sigB, seB } = ofPair("add");
-  const [lo, mask, x, wide, carry, hi] = Array.from({ length: 6 }, () => f.local(I64));
+  const [lo, mask, x, wide, hi] = Array.from({ length: 5 }, () => f.local(I64));
   const [distance, mask32, xse, exp] = Array.from({ length: 4 }, () => f.local(I32));
   const zeros = seq(
     when(i32.eqz(isSmooth(i32.or(seA.get, seB.get))), refuse),
@@ -88,17 +88,20 @@ export function addCode(): FunctionCode {
       ),
     ),
   );
-  const add = seq(
-    mask.set(i64.sub(zero64, i64.extendu(i32.shru(i32.and(i32.xor(seA.get, seB.get), SIGN), i32.const(15))))),
-    // Two's complement of sigB:lo when the signs differ.
-    lo.set(i64.sub(i64.xor(lo.get, mask.get), mask.get)),
-    sigB.set(i64.add(i64.xor(sigB.get, mask.get), i64.and(mask.get, i64.extendu(i64.eqz(lo.get))))),
+  const sum = seq(
     hi.set(i64.add(sigA.get, sigB.get)),
-    // The carry counts in a sum only; the significand moves one place down to make room for it.
-    carry.set(i64.extendu(i32.and(i64.ltu(hi.get, sigA.get), i32.wrap(i64.add(mask.get, ONE))))),
-    lo.set(i64.or(i64.or(i64.shru(lo.get, ONE), i64.and(lo.get, ONE)), i64.shl(hi.get, i64.const(63n)))),
-    hi.set(i64.or(i64.shru(hi.get, ONE), i64.shl(carry.get, i64.const(63n)))),
-    exp.set(i32.add(i32.and(seA.get, EXPONENT), i32.const(1))),
+    when(
+      i64.ltu(hi.get, sigA.get),
+      seq(
+        lo.set(i64.or(i64.or(i64.shru(lo.get, ONE), i64.and(lo.get, ONE)), i64.shl(hi.get, i64.const(63n)))),
+        hi.set(i64.or(i64.shru(hi.get, ONE), i64.const(1n << 63n))),
+        exp.set(i32.add(exp.get, i32.const(1))),
+      ),
+    ),
+  );
+  const difference = seq(
+    hi.set(i64.sub(i64.sub(sigA.get, sigB.get), i64.extendu(i64.ne(lo.get, zero64)))),
+    lo.set(i64.sub(zero64, lo.get)),
     when(
       i64.eqz(hi.get),
       seq(
@@ -117,7 +120,8 @@ export function addCode(): FunctionCode {
     when(i32.eqz(isPlain(i32.or(seA.get, seB.get))), zeros),
     order,
     align,
-    add,
+    exp.set(i32.and(seA.get, EXPONENT)),
+    when(i32.and(i32.xor(seA.get, seB.get), SIGN), difference, sum),
     rounded(f, hi, lo, exp, i32.and(seA.get, SIGN)),
   );
   return f;
