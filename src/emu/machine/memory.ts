@@ -20,6 +20,8 @@ export const CAPTURE_RING_BYTES = 0x0010_0000;
 export const HOLE_READ = 0x0130_0000;
 /** Where a write to a physical address behind the RAM goes. */
 export const HOLE_WRITE = 0x0130_1000;
+/** Host address of what compiled code keeps beside the processor's state (cpu/compile/layout.ts). */
+export const COMPILED = 0x0140_0000;
 /** Host address of physical address 0. */
 export const RAM_BASE = 0x0200_0000;
 

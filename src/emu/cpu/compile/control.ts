@@ -78,10 +78,13 @@ class RegionEmitter {
   private writes = 0;
   private usesFlags = false;
   private readonly x87: X87Code | null;
+  /** Instructions are counted per class. */
+  private readonly counting: boolean;
   private readonly isProgram: (code: CodeBlock) => boolean;
 
-  constructor(plan: Plan, index: number, user: boolean, isProgram: (code: CodeBlock) => boolean) {
-    this.isProgram = isProgram;
+  constructor(plan: Plan, index: number, user: boolean, counted: ((code: CodeBlock) => boolean) | null) {
+    this.counting = counted !== null;
+    this.isProgram = counted ?? (() => false);
     this.plan = plan;
     this.index = index;
     this.user = user;
@@ -207,6 +210,7 @@ class RegionEmitter {
     asm.load(32, 4 * STATE_EIP);
     asm.set(TO);
     this.rebase();
+    if (!this.counting) return;
     // Into the list of regions that have run, once.
     asm.const(0);
     asm.load(32, this.counters);
@@ -300,13 +304,7 @@ class RegionEmitter {
     asm.const(code.count);
     asm.op("sub");
     asm.set(LEFT);
-    const counter = this.counters + 4 * (n + 1);
-    asm.const(0);
-    asm.const(0);
-    asm.load(32, counter);
-    asm.const(1);
-    asm.op("add");
-    asm.store(32, counter);
+    if (this.counting) this.count(n);
     const live = flagsSeen(block);
     for (let i = 0; i < compiled; i++) {
       this.op = i;
@@ -321,6 +319,17 @@ class RegionEmitter {
       this.x87?.flush();
       this.goto(block.offset + code.length);
     }
+  }
+
+  private count(n: number): void {
+    const { asm } = this;
+    const counter = this.counters + 4 * (n + 1);
+    asm.const(0);
+    asm.const(0);
+    asm.load(32, counter);
+    asm.const(1);
+    asm.op("add");
+    asm.store(32, counter);
   }
 
   private site(): number {
@@ -456,7 +465,15 @@ function flagsSeen({ meanings, compiled }: RegionBlock): boolean[] {
   return seen;
 }
 
-/** Emit the function of a region that will stand at `index` in the table. */
-export function emitRegion(plan: Plan, index: number, user: boolean, isProgram: (code: CodeBlock) => boolean): Emitted {
-  return new RegionEmitter(plan, index, user, isProgram).emit();
+/**
+ * Emit the function of a region that will stand at `index` in the table.
+ * @param counted whether a block's instructions count in the mix; null when nobody looks at the mix
+ */
+export function emitRegion(
+  plan: Plan,
+  index: number,
+  user: boolean,
+  counted: ((code: CodeBlock) => boolean) | null,
+): Emitted {
+  return new RegionEmitter(plan, index, user, counted).emit();
 }

@@ -1,5 +1,6 @@
 // What compiled code and TypeScript agree on: places in linear memory, words of the state block, locals of a region's
 // function, and the lazy form of the flags inside regions.
+import { COMPILED } from "../../machine/memory.ts";
 
 /** State words: kind of the lazy flags (0 outside regions), the last region entered since the mix was looked at. */
 export const STATE_FLAG_KIND = 60;
@@ -8,16 +9,16 @@ export const STATE_RAN = 61;
 export const STATE_ITERATIONS = 62;
 
 /** Jump caches, one for each privilege: entries of four words (EIP, host address, table index, entry), found by EIP. */
-export const JUMPS_USER = 0x2_0000;
-export const JUMPS_SUPER = 0x4_0000;
-export const JUMP_BITS = 13;
+export const JUMPS_USER = COMPILED;
+export const JUMPS_SUPER = COMPILED + 0x10_0000;
+export const JUMP_BITS = 16;
 /** EIPs are spread by the high bits of a product. */
 export const JUMP_FACTOR = 0x9e37_79b1 | 0;
 export const JUMP_ENTRY_SHIFT = 4;
 
 /** Per region: a link word, then how often each of its blocks was entered. */
-export const COUNTERS = 0x6_0000;
-export const COUNTER_SHIFT = 8;
+export const COUNTERS = COMPILED + 0x20_0000;
+export const COUNTER_SHIFT = 9;
 /** Regions there may be; table index 0 is no region. */
 export const MAX_REGIONS = 2500;
 /** Blocks in a region. */

@@ -5,9 +5,9 @@ import { MAX_REGION_BLOCKS } from "./layout.ts";
 import { isSupported, type Meaning, meaningOf } from "./meaning.ts";
 
 /** Most instructions in a region: compiling costs about so many microseconds. */
-const MAX_INSTRUCTIONS = 400;
+const MAX_INSTRUCTIONS = 500;
 /** Most blocks: large dispatch tables compile badly. */
-const MAX_BLOCKS = Math.min(48, MAX_REGION_BLOCKS);
+const MAX_BLOCKS = Math.min(64, MAX_REGION_BLOCKS);
 
 /** A decoded block inside one page, as the interpreter keeps it. */
 export interface CodeBlock {

@@ -86,6 +86,8 @@ export class Regions {
   private bytes = 0;
   /** Most modules alive, and most bytes of WebAssembly in them. */
   limit = { modules: MAX_MODULES, bytes: MAX_BYTES };
+  /** Somebody has looked at the mix: regions count what they run. */
+  private counting = false;
   private readonly classes = new MixClasses();
   /** Counts per class of instructions that ran in parts of blocks, to be added to the mix; may be negative in between. */
   readonly extra = new Float64Array(MIX_CLASSES.length);
@@ -114,7 +116,9 @@ export class Regions {
   compile(plans: readonly Plan<HeldBlock>[], user: boolean): void {
     const indices: number[] = [];
     for (const _ of plans) indices.push(this.takeSlot());
-    const emitted = plans.map((plan, n) => emitRegion(plan, indices[n], user, (code) => this.isProgram(code)));
+    const emitted = plans.map((plan, n) =>
+      emitRegion(plan, indices[n], user, this.counting ? (code) => this.isProgram(code) : null),
+    );
     const bytes = regionModule(
       emitted.map((e) => e.body),
       indices,
@@ -264,8 +268,23 @@ export class Regions {
     return shares;
   }
 
+  /** What ran before the first look is not known: the regions so far do not count. */
+  private beginCounting(): void {
+    this.counting = true;
+    for (const region of this.live) if (region !== null) this.drop(region);
+    this.extra.fill(0);
+  }
+
   /** Add what has run in regions since the last call to `counts`. */
   flushMix(counts: Float64Array): void {
+    if (!this.counting) this.beginCounting();
+    this.gather();
+    for (let i = 0; i < counts.length; i++) counts[i] += this.extra[i];
+    this.extra.fill(0);
+  }
+
+  /** Take what the counters in linear memory say, before any of them wraps. */
+  gather(): void {
     const { i32 } = this;
     for (let index = i32[STATE_RAN]; index !== NO_REGION; ) {
       const link = (COUNTERS + (index << COUNTER_SHIFT)) >> 2;
@@ -277,7 +296,5 @@ export class Regions {
     i32[STATE_RAN] = NO_REGION;
     this.extra[STRING_ITERATION] += i32[STATE_ITERATIONS] >>> 0;
     i32[STATE_ITERATIONS] = 0;
-    for (let i = 0; i < counts.length; i++) counts[i] += this.extra[i];
-    this.extra.fill(0);
   }
 }

@@ -52,6 +52,8 @@ class Tier0 implements Engine {
   /** Blocks with runs since the last look at the mix, and counts of instructions that ran outside whole blocks. */
   private ran: Block[] = [];
   private readonly extra = new Float64Array(16);
+  /** Most instructions that regions may have run since their counters were looked at. */
+  private uncounted = 0;
   private readonly classes = new MixClasses();
   /** Runs after which a region is compiled; tests set it to 0. */
   regionHot = REGION_HOT;
@@ -76,6 +78,11 @@ class Tier0 implements Engine {
       const stretch = Math.min(cpu.runLimit - now, MAX_STRETCH);
       cpu.countTarget = now + stretch;
       S[STATE_LEFT] = stretch;
+      this.uncounted += stretch;
+      if (this.uncounted > MAX_STRETCH) {
+        this.regions?.gather();
+        this.uncounted = stretch;
+      }
       if (!this.stretch()) return;
     }
   }

@@ -115,9 +115,9 @@ it("loops, calls, tables of jumps: cut anywhere, promoted at any time", () => {
   view.setUint32(0x1000, symbols["indirect"], true);
   for (const [i, name] of ["a", "b", "c", "d"].entries()) view.setUint32(0x1010 + 4 * i, symbols[name], true);
   const registers = [1, 2, 3, 4, DATA + 0x3f00, 6, 7, 8];
-  for (const hot of [0, 1, 2, 5, 11]) {
+  for (const hot of [0, 2, 11]) {
     compare(NESTED, registers, hot, far);
-    for (const step of [1, 2, 3, 5, 17, 40, 60, 100, 150]) compare(NESTED, registers, hot, (now) => now + step);
+    for (const step of [1, 3, 17, 60, 150]) compare(NESTED, registers, hot, (now) => now + step);
     const cuts = new Random(hot);
     compare(NESTED, registers, hot, (now) => now + 1 + cuts.below(200));
   }
