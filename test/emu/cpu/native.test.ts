@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { NativeBench } from "../../../scripts/native-cpu/bench.ts";
 import { fromLine, type Kind } from "../../../scripts/native-cpu/cases.ts";
 import { differences } from "../../../scripts/native-cpu/compare.ts";
-import type { Cpu } from "../../../src/emu/cpu/cpu.ts";
+import type { Cpu, Engine } from "../../../src/emu/cpu/cpu.ts";
 import { stepNaive } from "../../../src/emu/cpu/interp/naive.ts";
 
 /** At most this many disagreements are shown. */
@@ -17,8 +17,9 @@ function linesOf(name: string): string[] {
   return gunzipSync(packed).toString().trimEnd().split("\n").slice(1);
 }
 
-function disagreements(lines: readonly string[], kind: Kind, step: (cpu: Cpu) => void): string[] {
+function disagreements(lines: readonly string[], kind: Kind, step: (cpu: Cpu) => void, hot?: number): string[] {
   const bench = new NativeBench();
+  if (hot !== undefined) (bench.cpu.engine as Engine & { regionHot: number }).regionHot = hot;
   const found: string[] = [];
   for (const line of lines) {
     const { case: c, inputs, outputs } = fromLine(line, kind);
@@ -59,3 +60,8 @@ for (const [name, kind, least] of [
     expect(disagreements(lines, kind, byOracle(kind))).toEqual([]);
   });
 }
+
+test("sequence: compiled regions agree with the processor", () => {
+  const lines = linesOf("sequence").filter((_, n) => n % 8 === 0);
+  expect(disagreements(lines, "sequence", byInterpreter("sequence"), 0)).toEqual([]);
+});
