@@ -8,7 +8,7 @@ import { DATA, World } from "./sys-world.ts";
 
 /** Registers, TOP, status and control word; where the last instruction lies is the caller's to note. */
 const COMPARED = (FPU_FIP - FPU_REGS) >> 2;
-const SAMPLES = process.env["KMLAB_SLOW"] ? 8_000_000 : 250_000;
+const SAMPLES = process.env["KMLAB_SLOW"] ? 2_000_000 : 250_000;
 
 /** xorshift128: plain and quick enough for millions of operands. */
 class Random {
