@@ -1,6 +1,7 @@
 // The kernel's entry side: guest text and tables at boot, what tasks need of it (stacks, first registers, switches), and
 // where the CPU's kcalls and probes arrive.
-import { EAX, ESP } from "../../cpu/cpu.ts";
+import { EAX, ESP, GS } from "../../cpu/cpu.ts";
+import { setNullSegment } from "../../cpu/segments.ts";
 import { TIMER_IRQ } from "../../machine/machine.ts";
 import { saveFpu } from "../fpu.ts";
 import { BOOT_TIME_MS, type Kernel } from "../kernel.ts";
@@ -187,7 +188,7 @@ export class Entry {
     if (t === k.current) {
       // No SYSEXIT into the new program: it may be in another ring.
       k.setThreadFlag(t, TIF_NOTIFY_RESUME);
-      for (const part of ["sel", "base", "limit", "attr"] as const) k.cpu[part][5] = 0;
+      setNullSegment(k.cpu, GS, 0);
     } else this.firstContext(t, regs);
   }
 
