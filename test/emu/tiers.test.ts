@@ -43,6 +43,14 @@ again:
     dec ebp
     jnz again
     ${EXIT}`,
+  "calls until their way in and out is hot: 0": `
+    mov ebp, 6000
+again:
+    mov eax, 20
+    int 0x80
+    dec ebp
+    jnz again
+    ${EXIT}`,
   "a signal's handler, and one that cannot be handled: 11": `
     mov eax, 48 ; signal
     mov ebx, 10

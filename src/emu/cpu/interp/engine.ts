@@ -221,7 +221,8 @@ class Tier0 implements Engine {
         if (block.region !== null && left >= block.region.total && !here) {
           if (jumping) regions?.remember(base, block.host, block.region, block.entry, (mode & MODE_USER) !== 0);
           const how: number = (regions as Regions).run(block.region, block.entry);
-          here = how === LEFT_BEFORE;
+          // A region that was left where it was entered has to be passed by: nothing else would change.
+          here = how === LEFT_BEFORE || (S[STATE_LEFT] === left && S[STATE_EIP] === base);
           jumping = how === LEFT_JUMPING;
           block = null;
           continue;
@@ -307,6 +308,8 @@ class Tier0 implements Engine {
         } else {
           cpu.host.probe(block.probe);
           block = block.probed;
+          // Told once: a region could leave where it was entered, and the telling would begin again.
+          here = true;
         }
       }
     } catch (error) {
