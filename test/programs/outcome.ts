@@ -21,7 +21,7 @@ export function outputOf(bytes: Uint8Array): Output {
   const isText = bytes.length <= TEXT_LIMIT && !text.includes("\ufffd") && !text.includes("\0");
   if (isText) return text;
   const sha256 = createHash("sha256").update(bytes).digest("hex");
-  return { bytes: bytes.length, sha256, head: new TextDecoder("latin1").decode(bytes.subarray(0, 80)) };
+  return { bytes: bytes.length, sha256, head: Buffer.from(bytes.subarray(0, 80)).toString("latin1") };
 }
 
 /** How many lines of a tree are kept as they are in a compact outcome. */
