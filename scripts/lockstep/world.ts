@@ -1,11 +1,12 @@
 // A flat ring-3 world without a kernel for the emulator: pages appear as the native process has them, whatever would enter
 // a kernel is done by copying what the real one did.
-import { Cpu, type CpuHost, CS, DS, ES, FS, GS, SS } from "../../src/emu/cpu/cpu.ts";
+import { Cpu, CS, DS, ES, FS, GS, SS } from "../../src/emu/cpu/cpu.ts";
 import { fxrstor, fxsave } from "../../src/emu/cpu/fpu/save.ts";
 import { CR0_ET, CR0_NE, CR0_PE, CR0_PG, CR0_WP, CR4_OSFXSR, CR4_OSXMMEXCPT } from "../../src/emu/cpu/mmu.ts";
 import { cpuModel } from "../../src/emu/cpu/models.ts";
 import { loadSegment } from "../../src/emu/cpu/segments.ts";
 import { Memory, PAGE_SIZE, RAM_BASE } from "../../src/emu/machine/memory.ts";
+import { silentHost } from "../native-cpu/silent-host.ts";
 
 const KERNEL = 0xc000_0000;
 const DIRECTORY = 0x1000;
@@ -28,15 +29,6 @@ export interface Region {
   /** 1 read, 2 write, 4 execute, 8 the stack. */
   readonly prot: number;
 }
-
-const silentHost: CpuHost = {
-  kcall() {},
-  probe() {},
-  inPort: () => 0,
-  outPort() {},
-  intAck: () => 0,
-  tsc: () => 0,
-};
 
 export class ProgramWorld {
   readonly memory = new Memory(RAM_BYTES);

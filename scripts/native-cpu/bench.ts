@@ -1,7 +1,7 @@
 // A small ring-3 world in which the emulator executes the cases that scripts/native-cpu recorded on a real processor:
 // the same addresses, flat segments, and handlers that halt, so that a fault shows its vector, error code and frame.
 
-import { Cpu, type CpuHost, CS, DS, ES, FS, GS, SS } from "../../src/emu/cpu/cpu.ts";
+import { Cpu, CS, DS, ES, FS, GS, SS } from "../../src/emu/cpu/cpu.ts";
 import { fnsave, frstor } from "../../src/emu/cpu/fpu/save.ts";
 import { CR0_ET, CR0_NE, CR0_PE, CR0_PG, CR0_WP } from "../../src/emu/cpu/mmu.ts";
 import { setFlatSegment } from "../../src/emu/cpu/segments.ts";
@@ -18,6 +18,7 @@ import {
   WINDOW,
   WINDOW_BYTES,
 } from "./cases.ts";
+import { silentHost } from "./silent-host.ts";
 
 /** The bench's kernel: linear address of physical address 0. */
 const KERNEL = 0xc000_0000;
@@ -53,15 +54,6 @@ const SIGNALS = new Map([
   [1, 5],
   [17, 7],
 ]);
-
-const silentHost: CpuHost = {
-  kcall() {},
-  probe() {},
-  inPort: () => 0,
-  outPort() {},
-  intAck: () => 0,
-  tsc: () => 0,
-};
 
 /** One processor, reused for every case. */
 export class NativeBench {

@@ -1,12 +1,13 @@
 // The ring-3 world of vector-runner.c inside the emulator: the same addresses and segments, and handlers that halt, so
 // that a fault shows its vector, error code and frame.
-import { Cpu, type CpuHost, CS, DS, type Engine, ES, FS, GS, SS } from "../../src/emu/cpu/cpu.ts";
+import { Cpu, CS, DS, type Engine, ES, FS, GS, SS } from "../../src/emu/cpu/cpu.ts";
 import { fxrstor, fxsave } from "../../src/emu/cpu/fpu/save.ts";
 import { CR0_ET, CR0_NE, CR0_PE, CR0_PG, CR0_WP, CR4_OSFXSR, CR4_OSXMMEXCPT } from "../../src/emu/cpu/mmu.ts";
 import { cpuModel } from "../../src/emu/cpu/models.ts";
 import { setSegment } from "../../src/emu/cpu/segments.ts";
 import { STATE_MXCSR, STATE_XMM, type Tier } from "../../src/emu/cpu/state.ts";
 import { Memory, RAM_BASE } from "../../src/emu/machine/memory.ts";
+import { silentHost } from "./silent-host.ts";
 import {
   DATA,
   FX_BYTES,
@@ -67,15 +68,6 @@ const DESCRIPTORS: readonly (readonly [number, number, number])[] = [
   [0x6b, 0x0000_1fff, 0x2050_f300],
   [0x73, 0x1000_0000, 0x20d0_f100],
 ];
-
-const silentHost: CpuHost = {
-  kcall() {},
-  probe() {},
-  inPort: () => 0,
-  outPort() {},
-  intAck: () => 0,
-  tsc: () => 0,
-};
 
 /** One processor, reused for every vector. */
 export class VectorWorld {

@@ -12,7 +12,17 @@ const MASK = ROWS - 1;
 const RET_KNOWN = 0x4000;
 
 /** Columns that most events leave unknown: a block has one from the first cell on that is known. */
-export type SparseKey = "bytes" | "items" | "components" | "pages" | "cold" | "obj" | "off" | "addr";
+const NO_SPARSE = {
+  bytes: null,
+  items: null,
+  components: null,
+  pages: null,
+  cold: null,
+  obj: null,
+  off: null,
+  addr: null,
+};
+export type SparseKey = keyof typeof NO_SPARSE;
 
 /** One block. Every column but ret and the enumerations holds its value plus one. */
 export class EventChunk {
@@ -35,16 +45,7 @@ export class EventChunk {
   readonly sp = new Float64Array(ROWS);
   readonly access = new Uint8Array(ROWS);
   readonly cause = new Uint8Array(ROWS);
-  readonly sparse: { [K in SparseKey]: Float64Array | null } = {
-    bytes: null,
-    items: null,
-    components: null,
-    pages: null,
-    cold: null,
-    obj: null,
-    off: null,
-    addr: null,
-  };
+  readonly sparse: Record<SparseKey, Float64Array | null> = { ...NO_SPARSE };
 
   setRet(at: number, ret: number): void {
     this.ret[at] = ret;

@@ -70,8 +70,8 @@ export const MIX_CLASSES = [
 export type MixClass = (typeof MIX_CLASSES)[number];
 
 /**
- * What executes instructions: one at a time by evaluating their meaning, or by blocks of handlers made from it. Results
- * are the same, to the instruction count.
+ * What executes instructions: one at a time by evaluating their meaning, by blocks of handlers made from it, or by these
+ * and WebAssembly where code is hot. Results are the same, to the instruction count.
  */
 export const TIERS = ["oracle", "interpret", "compile"] as const;
 export type Tier = (typeof TIERS)[number];
