@@ -16,6 +16,14 @@ export const END_PROBED = 4;
 /** More than any budget: the count of a block that has been dropped. */
 export const DROPPED = 0x7fff_ffff;
 
+/**
+ * Instructions that a region has to run for entering it to be quicker than the interpreter; the most that it can be behind
+ * or ahead of that in all; and of so many times, the one at which a region too far behind is tried again.
+ */
+const WORTH = 40;
+const MOST_GAIN = 4096;
+const RETRY = 64;
+
 /** Decoded instructions in a row. */
 export class Block implements HeldBlock {
   readonly ops: Op[];
@@ -47,6 +55,9 @@ export class Block implements HeldBlock {
   region: Region | null = null;
   entry = 0;
   regions: Region[] = [];
+  /** Instructions that its region has run, as often as it was entered here, beyond what was worth it. */
+  private gain = 0;
+  private passed = 0;
   /** Runs at which a region is planned from here; after that it must be one that can be entered here. */
   planAt = 0;
   planned = false;
@@ -60,6 +71,18 @@ export class Block implements HeldBlock {
     this.host = host;
     this.host2 = host2;
     this.mode = mode;
+  }
+
+  /** Is its region to be entered from the interpreter? Those that are soon left again cost more than they save. */
+  worthEntering(): boolean {
+    return this.gain > -MOST_GAIN || (++this.passed & (RETRY - 1)) === 0;
+  }
+
+  /** Its region has been entered and has run so many instructions. True: it is the interpreter's from now on. */
+  entered(instructions: number): boolean {
+    const gain = this.gain + instructions - WORTH;
+    this.gain = gain > MOST_GAIN ? MOST_GAIN : gain < -MOST_GAIN ? -MOST_GAIN : gain;
+    return this.gain === -MOST_GAIN;
   }
 
   /** Its region is gone: one may be planned again when it has run as often as before. */

@@ -216,16 +216,22 @@ class Tier0 implements Engine {
           block = null;
           continue;
         }
-        if (regions !== null && block.region === null && block.runs + block.heat >= block.planAt + regionHot)
+        if (regions !== null && block.region === null && block.runs + block.heat >= block.planAt + regionHot) {
           this.plan(block, base, mode);
+          // What no region can begin with stays the interpreter's.
+          if (block.planAt === NEVER && block.region === null && block.end < END_SYNC) this.compile(block);
+        }
         if (block.region !== null && left >= block.region.total && !here) {
           if (jumping) regions?.remember(base, block.host, block.region, block.entry, (mode & MODE_USER) !== 0);
-          const how: number = (regions as Regions).run(block.region, block.entry);
-          // A region that was left where it was entered has to be passed by: nothing else would change.
-          here = how === LEFT_BEFORE || (S[STATE_LEFT] === left && S[STATE_EIP] === base);
-          jumping = how === LEFT_JUMPING;
-          block = null;
-          continue;
+          if (block.worthEntering()) {
+            const how: number = (regions as Regions).run(block.region, block.entry);
+            if (block.entered(left - S[STATE_LEFT]) && block.fn === null && block.end < END_SYNC) this.compile(block);
+            // A region that was left where it was entered has to be passed by: nothing else would change.
+            here = how === LEFT_BEFORE || (S[STATE_LEFT] === left && S[STATE_EIP] === base);
+            jumping = how === LEFT_JUMPING;
+            block = null;
+            continue;
+          }
         }
         here = false;
         jumping = false;

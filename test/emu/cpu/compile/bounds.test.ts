@@ -84,3 +84,21 @@ it("a store through another mapping of the frame", () => {
   // 0, then what was stored in the round before.
   expect(cpu.r[EBX]).toBe((200 * 201) / 2 - 1);
 });
+
+it("a region that is soon left again is passed by, and tried again from time to time", () => {
+  const [cpu, engine] = compilingCpu();
+  // CLI has no compiled form: every entry runs two or three instructions.
+  const { bytes } = assemble("mov ecx, 5000\nagain: inc ebx\ncli\nloop again\nhlt", { origin: CODE });
+  place(cpu, CODE, bytes);
+  const enter = engine.regions.run.bind(engine.regions);
+  let entries = 0;
+  engine.regions.run = (region, entry) => {
+    entries++;
+    return enter(region, entry);
+  };
+  cpu.run(1e6);
+  expect(cpu.halted).toBe(true);
+  expect(cpu.r[EBX]).toBe(5000);
+  expect(entries).toBeGreaterThan(2 * (5000 / 64));
+  expect(entries).toBeLessThan(1000);
+});
