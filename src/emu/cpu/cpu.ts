@@ -6,7 +6,7 @@ import { ARITH, arithFromLazy, EXISTING, lazyAux, lazyResult } from "./flags.ts"
 import { FPU_BLOCK, FPU_WORDS } from "./fpu/layout.ts";
 import { createQuick, type Quick } from "./fpu/quick/kernel.ts";
 import { Fpu } from "./fpu/state.ts";
-import { CR4_OSXMMEXCPT } from "./mmu.ts";
+import { CR4_OSFXSR, CR4_OSXMMEXCPT } from "./mmu.ts";
 import { type CpuModel, DEFAULT_MODEL } from "./models.ts";
 import { Simd } from "./simd/state.ts";
 import {
@@ -23,6 +23,7 @@ import {
   STATE_LIMIT,
   STATE_RESULT,
   STATE_SEL,
+  STATE_SSE,
   STATE_WORDS,
   type Tier,
 } from "./state.ts";
@@ -30,7 +31,7 @@ import { engineOf } from "./tiers.ts";
 
 export * from "./state.ts";
 
-/** CR0.EM and CR0.TS: x87 instructions raise #NM. */
+/** CR0.EM and CR0.TS: x87 instructions raise #NM, SSE instructions #UD or #NM. */
 const CR0_EM_TS = 0xc;
 
 /** What the CPU asks of the machine around it. */
@@ -83,7 +84,7 @@ export class Cpu {
   private control = 0x11;
   cr2 = 0;
   cr3 = 0;
-  cr4 = 0;
+  private control4 = 0;
   readonly dr = new Int32Array(8);
   readonly fpu: Fpu;
   /** XMM registers and MXCSR. */
@@ -186,6 +187,19 @@ export class Cpu {
   set cr0(value: number) {
     this.control = value;
     this.fpu.available = (value & CR0_EM_TS) === 0;
+    this.refreshSse();
+  }
+
+  get cr4(): number {
+    return this.control4;
+  }
+  set cr4(value: number) {
+    this.control4 = value;
+    this.refreshSse();
+  }
+
+  private refreshSse(): void {
+    this.state[STATE_SSE] = (this.control & CR0_EM_TS) === 0 && this.control4 & CR4_OSFXSR ? 1 : 0;
   }
 
   /** The x87's quick routines; made at their first use. */

@@ -28,6 +28,8 @@ export const STATE_EFLAGS = 12;
 export const STATE_CODE = 13;
 /** Number, within its block, of the operation that a compiled block was in when it faulted or was dropped. */
 export const STATE_OP = 14;
+/** 1 when CR0 and CR4 let SSE instructions run, else 0. */
+export const STATE_SSE = 15;
 export const STATE_BASE = 16;
 export const STATE_LIMIT = 24;
 export const STATE_ATTR = 32;

@@ -23,6 +23,7 @@ export const OPS = {
   geu: 0x4f,
   eqz64: 0x50,
   ne64: 0x52,
+  ltu64: 0x54,
   clz: 0x67,
   ctz: 0x68,
   popcnt: 0x69,
@@ -154,6 +155,39 @@ export class Assembler {
   const64(v: number): void {
     this.out.byte(0x42);
     this.out.s(v);
+  }
+
+  /** An instruction without operands of its own, by its number. */
+  plain(opcode: number): void {
+    this.out.byte(opcode);
+  }
+
+  /** A vector instruction by its number behind the prefix, with bytes that follow: a lane, or lanes. */
+  vector(opcode: number, ...rest: readonly number[]): void {
+    this.out.byte(0xfd);
+    this.out.u(opcode);
+    for (const b of rest) this.out.byte(b);
+  }
+
+  /** A vector load or store at the address on the stack. */
+  vectorMemory(opcode: number, offset: number, ...lane: readonly number[]): void {
+    this.vector(opcode, 0);
+    this.out.u(offset);
+    for (const n of lane) this.out.byte(n);
+  }
+
+  /** Push 16 constant bytes. */
+  constVector(bytes: Uint8Array): void {
+    this.vector(0x0c, ...bytes);
+  }
+
+  /** Push a double, or a single. */
+  constFloat(v: number, bytes: 4 | 8): void {
+    const view = new DataView(new ArrayBuffer(8));
+    if (bytes === 8) view.setFloat64(0, v, true);
+    else view.setFloat32(0, v, true);
+    this.out.byte(bytes === 8 ? 0x44 : 0x43);
+    for (let i = 0; i < bytes; i++) this.out.byte(view.getUint8(i));
   }
 
   /** Load `bits` at the address on the stack plus `offset`, zero-extended. */

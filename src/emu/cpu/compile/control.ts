@@ -1,6 +1,7 @@
 // The function of a region: registers into locals, a dispatch by block number, blocks in address order with forward
 // branches and loops, the jump to other regions through the jump cache, and the way out.
 import { TLB_SUPER_READ, TLB_USER_READ } from "../../machine/memory.ts";
+import type { Op } from "../isa/decode.ts";
 import { EAX, STATE_AUX, STATE_EIP, STATE_LEFT, STATE_RESULT } from "../state.ts";
 import { Assembler, Bytes, type Label } from "./assembler.ts";
 import { Flags } from "./flags.ts";
@@ -28,7 +29,9 @@ import {
   WIDE,
 } from "./layout.ts";
 import { Lowering } from "./lower.ts";
+import type { Meaning } from "./meaning.ts";
 import type { CodeBlock, Plan, RegionBlock } from "./region.ts";
+import { VECTOR_NARROW, VECTOR_WIDE, VectorCode, xmmOf } from "./simd.ts";
 import { storesStatus, X87_NARROW, X87_WIDE, X87Code, type X87Pending } from "./x87.ts";
 
 /** Type of a region's function: entry in, way out back. */
@@ -77,7 +80,12 @@ class RegionEmitter {
   private reads = 0;
   private writes = 0;
   private usesFlags = false;
+  /** XMM registers named, and changed. */
+  private xmmUsed = 0;
+  private xmmWritten = 0;
+  private hasVectors = false;
   private readonly x87: X87Code | null;
+  private readonly vectors: VectorCode | null;
   /** Instructions are counted per class. */
   private readonly counting: boolean;
   private readonly isProgram: (code: CodeBlock) => boolean;
@@ -91,6 +99,8 @@ class RegionEmitter {
     this.findRegisters();
     const hasX87 = plan.blocks.some((b) => b.meanings.slice(0, b.compiled).some((m) => m.x87 !== 0));
     this.x87 = hasX87 ? new X87Code(this.asm, this.flags, TMP) : null;
+    const behindX87 = TMP + (hasX87 ? X87_WIDE + X87_NARROW : 0);
+    this.vectors = this.hasVectors ? new VectorCode(this.asm, behindX87, this.xmmUsed, this.xmmWritten) : null;
     for (const n of plan.blocks.keys()) this.sites.push({ block: n, op: 0, kind: KIND_UNKNOWN, x87: null });
   }
 
@@ -103,6 +113,7 @@ class RegionEmitter {
       flags: this.flags,
       user: this.user,
       x87: this.x87,
+      vectors: this.vectors,
       out: this.out,
       site: () => this.site(),
       budget: plan.total,
@@ -137,8 +148,8 @@ class RegionEmitter {
 
   private body(): Bytes {
     const body = new Bytes();
-    const { x87 } = this;
-    body.u(x87 ? 5 : 3);
+    const { x87, vectors } = this;
+    body.u(3 + (x87 ? 2 : 0) + (vectors ? 2 : 0));
     body.u(WIDE - 1);
     body.byte(0x7f);
     body.u(2);
@@ -147,6 +158,12 @@ class RegionEmitter {
       body.u(X87_WIDE);
       body.byte(0x7e);
       body.u(X87_NARROW);
+      body.byte(0x7f);
+    }
+    if (vectors) {
+      body.u(VECTOR_WIDE);
+      body.byte(0x7b);
+      body.u(VECTOR_NARROW);
       body.byte(0x7f);
     }
     body.u(this.lowering.temporaries + TMP - WIDE - 2);
@@ -169,10 +186,22 @@ class RegionEmitter {
         if (ea >= 3) this.reads |= 1 << op.mi;
         if (m.touchesFlags || m.readsFlags) this.usesFlags = true;
         if (storesStatus(m.x87, op.imm2)) this.writes |= 1 << EAX;
+        if (m.vector) this.vectorSlots(m, op);
       }
     }
     // What is written is stored at every way out, also where it has not been written yet.
     this.reads |= this.writes;
+  }
+
+  private vectorSlots(m: Meaning, op: Op): void {
+    this.hasVectors = true;
+    for (const [place, access] of [
+      [op.a, m.vectorA],
+      [op.b, m.vectorB],
+    ]) {
+      if (access !== 0) this.xmmUsed |= 1 << xmmOf(place);
+      if (access & 2) this.xmmWritten |= 1 << xmmOf(place);
+    }
   }
 
   private slot(index: number, size: number, access: number): void {
@@ -205,6 +234,7 @@ class RegionEmitter {
       this.loadState(STATE_AUX, FB);
       this.loadState(STATE_FLAG_KIND, FK);
     }
+    this.vectors?.enter();
     this.loadState(STATE_LEFT, LEFT);
     asm.const(0);
     asm.load(32, 4 * STATE_EIP);
@@ -248,6 +278,7 @@ class RegionEmitter {
       this.storeState(STATE_AUX, () => this.asm.get(FB));
       this.storeState(STATE_FLAG_KIND, () => this.asm.get(FK));
     }
+    this.vectors?.spill();
     this.storeState(STATE_LEFT, () => this.asm.get(LEFT));
     this.storeState(STATE_EIP, eip);
   }
@@ -298,6 +329,7 @@ class RegionEmitter {
     this.block = n;
     flags.forget();
     this.x87?.begin();
+    this.vectors?.begin();
     this.leaving.clear();
     // Counted as a whole; a way out in the middle takes back what is too much.
     asm.get(LEFT);

@@ -27,6 +27,8 @@ import {
   WIDE,
 } from "./layout.ts";
 import { concernsFlags, type Meaning } from "./meaning.ts";
+import { VECTOR_CALLS, VECTOR_NARROW, VECTOR_WIDE, type VectorCode } from "./simd.ts";
+import { prepareComparison, pushRelation, scalarToInteger } from "./simd-float.ts";
 import { repeatString } from "./strings.ts";
 import { X87_NARROW, X87_WIDE, type X87Code, x87Operand } from "./x87.ts";
 
@@ -37,6 +39,8 @@ export interface Surroundings {
   readonly user: boolean;
   /** For regions that have x87 instructions. */
   readonly x87: X87Code | null;
+  /** For regions that have vector instructions. */
+  readonly vectors: VectorCode | null;
   /** Where the region is left, with the number of a site on the stack. */
   readonly out: Label;
   /** A site that leaves before the present instruction. */
@@ -134,13 +138,18 @@ export class Lowering {
   private at = 0;
   /** Its flags are seen by somebody. */
   private flagsLive = true;
+  /** The comparison of vector lanes whose flags are to be set. */
+  private compared: { id: number; d: number; s: number; bytes: 4 | 8 } | null = null;
   private readonly constants = new Map<number, number>();
 
   constructor(around: Surroundings) {
     this.around = around;
     this.asm = around.asm;
     this.flags = around.flags;
-    this.first = around.x87 === null ? TMP : TMP + X87_WIDE + X87_NARROW;
+    this.first =
+      TMP +
+      (around.x87 === null ? 0 : X87_WIDE + X87_NARROW) +
+      (around.vectors === null ? 0 : VECTOR_WIDE + VECTOR_NARROW);
   }
 
   /**
@@ -154,6 +163,8 @@ export class Lowering {
     this.at = at;
     this.flagsLive = flagsLive;
     this.constants.clear();
+    this.compared = null;
+    if (meaning.vector) this.around.vectors?.before(this.around);
     if (meaning.x87) this.x87Instruction();
     else if (meaning.repeat) repeatString(this.around, op, meaning.repeat);
     else this.body(meaning.stmts);
@@ -476,7 +487,7 @@ export class Lowering {
   }
 
   /** Translate LA for an access of so many bytes into HOST, or leave. */
-  private translate(at: Addr, bytes: number, write: boolean): void {
+  private translate(at: Addr, bytes: number, write: boolean, aligned = bytes <= 4 && this.isStack(at)): void {
     const { asm } = this;
     const { user } = this.around;
     asm.get(LA);
@@ -491,8 +502,8 @@ export class Lowering {
     if (bytes === 1) {
       asm.const(LEAVE);
       asm.op("and");
-    } else if (bytes <= 4 && this.isStack(at)) {
-      // Nearly always aligned: then nothing crosses a page.
+    } else if (aligned) {
+      // Nearly always aligned, or it has to be: then nothing crosses a page.
       asm.get(LA);
       asm.op("or");
       asm.const(bytes - 1);
@@ -584,6 +595,19 @@ export class Lowering {
         break;
       case "call":
         this.call(s.id, s.fn, s.args);
+        break;
+      case "vload":
+        this.linear(s.at, s.bytes);
+        this.translate(s.at, s.bytes, false, s.aligned);
+        this.vectors.load(this.op, s.to, s.bytes, s.wide);
+        break;
+      case "vstore":
+        this.linear(s.at, s.bytes);
+        this.translate(s.at, s.bytes, true, s.aligned);
+        this.vectors.store(this.op, s.from, s.bytes);
+        break;
+      case "vec":
+        this.vectors.operation(this.op, s.op, s.d, s.s, s.bytes, this.fold(s.imm) ?? 0);
         break;
       case "linear":
       case "raise":
@@ -683,6 +707,10 @@ export class Lowering {
         flags.become(KIND_AUX);
         break;
       case "flagBits":
+        if (this.compared !== null && s.v.k === "tmp" && s.v.id === this.compared.id) {
+          this.comparisonFlags();
+          break;
+        }
         flags.toAux();
         asm.get(FR);
         asm.get(FB);
@@ -767,8 +795,49 @@ export class Lowering {
       this.v(args[1]);
       asm.op("remu");
       asm.set(this.tmp(id));
-    } else if (fn.endsWith("32")) this.divide64(id, fn, args);
+    } else if (VECTOR_CALLS.has(fn)) this.vectorCall(id, fn, args);
+    else if (fn.endsWith("32")) this.divide64(id, fn, args);
     else this.divideNarrow(id, fn, args);
+  }
+
+  private get vectors(): VectorCode {
+    const { vectors } = this.around;
+    if (vectors === null) throw new Error("a vector instruction in a region without");
+    return vectors;
+  }
+
+  private vectorCall(id: number, fn: string, args: readonly Expr[]): void {
+    const { op, vectors } = this;
+    const fixed = (e: Expr) => this.fold(e) ?? 0;
+    if (fn === "compareFlags") {
+      const [d, s] = [vectors.localOf(op, args[0]), vectors.localOf(op, args[1])];
+      const bytes = fixed(args[2]) === 8 ? 8 : 4;
+      prepareComparison(vectors, d, s, bytes);
+      this.compared = { id, d, s, bytes };
+      return;
+    }
+    let result = true;
+    if (fn === "scalarToInteger")
+      scalarToInteger(vectors, vectors.localOf(op, args[0]), fixed(args[1]) === 8 ? 8 : 4, fixed(args[2]) !== 0);
+    else result = vectors.call(op, fn, args, (e) => this.v(e), fixed);
+    if (result) this.asm.set(this.tmp(id));
+  }
+
+  /** Flags of an ordered comparison: ZF or CF or neither, no other. */
+  private comparisonFlags(): void {
+    const { asm, vectors, compared } = this;
+    if (compared === null) return;
+    const { d, s, bytes } = compared;
+    asm.const(0xc000_0100);
+    asm.const(0x100);
+    pushRelation(vectors, "lt", d, s, bytes);
+    asm.op("select");
+    asm.set(FB);
+    pushRelation(vectors, "ne", d, s, bytes);
+    asm.const(8);
+    asm.op("shl");
+    asm.set(FR);
+    this.flags.become(KIND_AUX);
   }
 
   /** EDX:EAX by a 32-bit divisor; what would raise #DE leaves. */

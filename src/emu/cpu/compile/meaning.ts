@@ -1,9 +1,11 @@
 // The IR of a decoded operation, and what the compiler wants to know of it before it emits code: registers, flags, ways
 // to leave in its middle, how it transfers control.
+import { ARITH } from "../flags.ts";
 import { KEYS_PER_FORM, type Op, specOf } from "../isa/decode.ts";
 import type { Expr, RegRef, Stmt } from "../isa/ir.ts";
 import { Sem, type Spec } from "../isa/sem.ts";
 import { ECX } from "../state.ts";
+import { isVectorOperation, slotOf, VECTOR_CALLS } from "./simd.ts";
 import { x87Operand } from "./x87.ts";
 
 /** Helpers that regions do themselves. */
@@ -23,7 +25,10 @@ const KNOWN_CALLS = new Set([
   "modu",
   "arithFlags",
   "flagsImage",
+  ...VECTOR_CALLS,
 ]);
+/** Calls that change the vector register they name first. */
+const CHANGING = new Set(["fromGeneral", "insertWord"]);
 const DIVISIONS = /^[ui](div|rem)/;
 
 /** Facts about one specialisation of a form. */
@@ -37,6 +42,10 @@ export interface Meaning {
   writes: number;
   slotA: number;
   slotB: number;
+  /** The same for vector registers; does it belong to simd.ts? */
+  vectorA: number;
+  vectorB: number;
+  vector: boolean;
   /** Something before its flags are set may make the region leave. */
   exits: boolean;
   /** Looks at flags, or changes some of them only. */
@@ -84,6 +93,9 @@ function analyse(op: Op): Meaning {
     writes: 0,
     slotA: 0,
     slotB: 0,
+    vectorA: 0,
+    vectorB: 0,
+    vector: false,
     exits: false,
     readsFlags: false,
     setsFlags: false,
@@ -199,8 +211,13 @@ function visit(s: Stmt, m: Meaning, top: boolean): void {
       m.readsFlags = true;
       m.touchesFlags = true;
       break;
-    case "flagCf":
     case "flagBits":
+      visitExpr(s.v, m);
+      if ((s.mask & ARITH) === ARITH) setsAll(m, top);
+      else m.readsFlags = true;
+      m.touchesFlags = true;
+      break;
+    case "flagCf":
       visitExpr(s.v, m);
       m.readsFlags = true;
       m.touchesFlags = true;
@@ -218,12 +235,37 @@ function visit(s: Stmt, m: Meaning, top: boolean): void {
       for (const e of s.args) visitExpr(e, m);
       if (!KNOWN_CALLS.has(s.fn)) m.supported = false;
       if (DIVISIONS.test(s.fn)) m.exits = true;
+      if (VECTOR_CALLS.has(s.fn)) {
+        m.vector = true;
+        m.exits = true;
+        for (const [i, e] of s.args.entries()) visitVector(e, i === 0 && CHANGING.has(s.fn) ? 3 : 1, m);
+      }
       if (s.fn === "arithFlags" || s.fn === "flagsImage") m.readsFlags = true;
+      break;
+    case "vload":
+      visitExpr(s.at.off, m);
+      visitVector(s.to, 2, m);
+      break;
+    case "vstore":
+      visitExpr(s.at.off, m);
+      visitVector(s.from, 1, m);
+      break;
+    case "vec":
+      if (!isVectorOperation(s.op, s.bytes)) m.supported = false;
+      visitVector(s.d, 3, m);
+      visitVector(s.s, 1, m);
       break;
     case "raise":
       m.exits = true;
       m.supported = false;
   }
+}
+
+/** Vector registers changed are read too: halves and lanes are kept. */
+function visitVector(place: Expr, bits: number, m: Meaning): void {
+  const slot = slotOf(place);
+  if (slot === "a") m.vectorA |= bits;
+  else if (slot === "b") m.vectorB |= bits;
 }
 
 function setsAll(m: Meaning, top: boolean): void {
@@ -241,6 +283,9 @@ export function concernsFlags(stmts: readonly Stmt[]): boolean {
     writes: 0,
     slotA: 0,
     slotB: 0,
+    vectorA: 0,
+    vectorB: 0,
+    vector: false,
     exits: false,
     readsFlags: false,
     setsFlags: false,

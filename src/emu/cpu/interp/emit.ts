@@ -5,7 +5,6 @@ import { BYTE_INDEX, specOf } from "../isa/decode.ts";
 import type { Form } from "../isa/forms.ts";
 import type { Addr, Expr, RegRef, Size, Stmt } from "../isa/ir.ts";
 import { Sem } from "../isa/sem.ts";
-import { CR0_EM, CR0_TS, CR4_OSFXSR } from "../mmu.ts";
 import {
   ECX,
   STATE_AUX,
@@ -15,6 +14,7 @@ import {
   STATE_RESULT,
   STATE_SCRATCH,
   STATE_SEL,
+  STATE_SSE,
 } from "../state.ts";
 
 const RES = `S[${STATE_RESULT}]`;
@@ -420,7 +420,7 @@ class Emitter {
         break;
       case "call": {
         if (s.fn === "checkSse") {
-          out.push(`if(cpu.cr0&${CR0_EM | CR0_TS}||!(cpu.cr4&${CR4_OSFXSR}))K.checkSse(cpu);`);
+          out.push(`if(S[${STATE_SSE}]===0)K.checkSse(cpu);`);
           break;
         }
         const args = s.args.map((a) => `,${this.v(a)}`).join("");
