@@ -11,7 +11,7 @@ import { RAM_BASE } from "../../../../src/emu/machine/memory.ts";
 import { bareCpu, CODE, DATA, HOLE, place, quietHost, RAM, Random, STACK, stateOf } from "../isa/bench-machine.ts";
 
 const SLOW = process.env["KMLAB_SLOW"] !== undefined;
-const ALONE = SLOW ? 150 : 10;
+const ALONE = SLOW ? 40 : 10;
 const PROGRAMS = SLOW ? 4_000 : 300;
 const LENGTH = 10;
 const LIMIT = 200;
@@ -27,7 +27,23 @@ const SETTINGS = [
   0x1fa0, 0x1fa0, 0x1fa0, 0x1fa0, 0x1f80, 0x1fbf, 0x3fa0, 0x5fa0, 0x7fa0, 0x9fa0, 0x1fe0, 0x9fe0, 0x0fa0, 0x1f20,
   0x1e80, 0x1ba0, 0x17a0,
 ];
-const DOUBLES = [0, -0, 1, -1, 0.1, 3, 2 ** -1022, 2 ** -1074, -1.5 * 2 ** -1030, Number.MAX_VALUE, 2 ** 1023].concat(
+const DOUBLES = [
+  0,
+  -0,
+  0,
+  -0,
+  0,
+  -0,
+  1,
+  -1,
+  0.1,
+  3,
+  2 ** -1022,
+  2 ** -1074,
+  -1.5 * 2 ** -1030,
+  Number.MAX_VALUE,
+  2 ** 1023,
+].concat(
   [
     Number.POSITIVE_INFINITY,
     Number.NEGATIVE_INFINITY,
