@@ -4,7 +4,7 @@ import { TLB_SUPER_READ, TLB_USER_READ } from "../../machine/memory.ts";
 import type { Op } from "../isa/decode.ts";
 import { EAX, STATE_AUX, STATE_EIP, STATE_LEFT, STATE_RESULT } from "../state.ts";
 import { Assembler, Bytes, type Label } from "./assembler.ts";
-import { Flags } from "./flags.ts";
+import { Flags, type Step } from "./flags.ts";
 import {
   BASE,
   COUNTER_SHIFT,
@@ -44,8 +44,9 @@ export interface Site {
   /** Index of its block in the region, and of the instruction in the block. */
   readonly block: number;
   readonly op: number;
-  /** Kind of the lazy flags there. */
+  /** Kind of the lazy flags there, and what has happened since. */
   readonly kind: number;
+  readonly step: Step | null;
   /** What of the x87 memory does not show yet there. */
   readonly x87: X87Pending | null;
 }
@@ -101,7 +102,7 @@ class RegionEmitter {
     this.x87 = hasX87 ? new X87Code(this.asm, this.flags, TMP) : null;
     const behindX87 = TMP + (hasX87 ? X87_WIDE + X87_NARROW : 0);
     this.vectors = this.hasVectors ? new VectorCode(this.asm, behindX87, this.xmmUsed, this.xmmWritten) : null;
-    for (const n of plan.blocks.keys()) this.sites.push({ block: n, op: 0, kind: KIND_UNKNOWN, x87: null });
+    for (const n of plan.blocks.keys()) this.sites.push({ block: n, op: 0, kind: KIND_UNKNOWN, step: null, x87: null });
   }
 
   emit(): Emitted {
@@ -205,7 +206,7 @@ class RegionEmitter {
   }
 
   private slot(index: number, size: number, access: number): void {
-    const n = size === 8 ? index >> 2 : size === 16 ? index >> 1 : index;
+    const n = fullRegister(index, size);
     if (access & 1) this.reads |= 1 << n;
     if (access & 2) this.writes |= 1 << n;
   }
@@ -341,7 +342,8 @@ class RegionEmitter {
     for (let i = 0; i < compiled; i++) {
       this.op = i;
       if (code.ops[i].form.branch) this.x87?.flush();
-      this.lowering.instruction(code.ops[i], meanings[i], block.offset, live[i]);
+      const step = live[i] === SEEN_OUTSIDE ? stepAt(block, i) : null;
+      this.lowering.instruction(code.ops[i], meanings[i], block.offset, live[i] !== UNSEEN, step);
     }
     if (compiled < code.ops.length) {
       this.op = compiled;
@@ -369,7 +371,8 @@ class RegionEmitter {
     let site = this.leaving.get(key);
     if (site === undefined) {
       site = this.sites.length;
-      this.sites.push({ block: this.block, op: this.op, kind: this.flags.kind, x87: this.x87?.pending() ?? null });
+      const { kind, step } = this.flags;
+      this.sites.push({ block: this.block, op: this.op, kind, step, x87: this.x87?.pending() ?? null });
       this.leaving.set(key, site);
     }
     return site;
@@ -484,17 +487,43 @@ class RegionEmitter {
   }
 }
 
-/** For each instruction of a block: may anybody see the flags that it sets? */
-function flagsSeen({ meanings, compiled }: RegionBlock): boolean[] {
-  const seen: boolean[] = new Array(compiled).fill(true);
-  let live = true;
+/** Who sees the flags that an instruction sets: nobody, what takes over where the region is left, anybody. */
+const UNSEEN = 0;
+const SEEN_OUTSIDE = 1;
+const SEEN = 2;
+
+/** For each instruction of a block: who may see the flags that it sets? */
+function flagsSeen({ meanings, compiled }: RegionBlock): number[] {
+  const seen: number[] = new Array(compiled).fill(SEEN);
+  let live = SEEN;
   for (let i = compiled - 1; i >= 0; i--) {
     const m = meanings[i];
     seen[i] = live;
-    if (m.setsFlags) live = false;
-    if (m.exits || m.readsFlags) live = true;
+    if (m.setsFlags) live = UNSEEN;
+    if (m.readsFlags) live = SEEN;
+    else if (m.exits) live = Math.max(live, SEEN_OUTSIDE);
   }
   return seen;
+}
+
+/** Instruction i as a step: an INC or DEC of a register that stays as it is until the next instruction that sets the flags. */
+function stepAt({ code, meanings }: RegionBlock, i: number): Step | null {
+  const { step } = meanings[i];
+  if (step === 0) return null;
+  const register = code.ops[i].a;
+  for (let k = i + 1; !meanings[k].setsFlags; k++) {
+    const { form, a, b } = code.ops[k];
+    const { writes, slotA, slotB, x87, touchesFlags } = meanings[k];
+    if (writes & (1 << register) || x87 !== 0 || touchesFlags) return null;
+    if (slotA & 2 && fullRegister(a, form.aSize) === register) return null;
+    if (slotB & 2 && fullRegister(b, form.bSize) === register) return null;
+  }
+  return { register, kind: step };
+}
+
+/** Number of the register that a register of some size is part of. */
+function fullRegister(index: number, size: number): number {
+  return size === 8 ? index >> 2 : size === 16 ? index >> 1 : index;
 }
 
 /**

@@ -9,9 +9,17 @@ export const FN_ARITH = 1;
 export const FN_LAZY_AUX = 2;
 export const HELPER_FUNCTIONS = 3;
 
+/** INC or DEC of a 32-bit register whose flags are made up only where the region is left: the register holds the result. */
+export interface Step {
+  readonly register: number;
+  readonly kind: number;
+}
+
 export class Flags {
   private readonly asm: Assembler;
   kind = KIND_UNKNOWN;
+  /** What has happened since the flags were as the locals say. */
+  step: Step | null = null;
   /** The last setter was a logic operation: the aux word is 0. */
   private logic = false;
   /** The first operand is still in its local. */
@@ -23,6 +31,7 @@ export class Flags {
 
   /** At the start of a block, or behind code that may have set the flags or not. */
   forget(): void {
+    this.step = null;
     this.kind = KIND_UNKNOWN;
     this.logic = false;
     this.operand = false;
@@ -30,6 +39,7 @@ export class Flags {
 
   /** The locals have just been set. */
   become(kind: number, logic = false): void {
+    this.step = null;
     this.kind = kind;
     this.logic = logic;
     this.operand = true;

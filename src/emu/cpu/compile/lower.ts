@@ -6,7 +6,7 @@ import { BYTE_INDEX, type Op } from "../isa/decode.ts";
 import type { Addr, BinOp, Expr, RegRef, Size, Stmt, UnOp } from "../isa/ir.ts";
 import { EBP, ESP, FS, STATE_ATTR, STATE_BASE, STATE_EFLAGS, STATE_LIMIT, STATE_SEL } from "../state.ts";
 import type { Assembler, Label, Opcode } from "./assembler.ts";
-import { type Flags, FN_ARITH, FN_LAZY_AUX } from "./flags.ts";
+import { type Flags, FN_ARITH, FN_LAZY_AUX, type Step } from "./flags.ts";
 import {
   BASE,
   FA,
@@ -156,18 +156,20 @@ export class Lowering {
    * One instruction.
    * @param at offset of its block from the region's base
    * @param flagsLive whether anybody can see the flags that it sets
+   * @param step it is an INC or DEC whose flags only ways out can see
    */
-  instruction(op: Op, meaning: Meaning, at: number, flagsLive: boolean): void {
+  instruction(op: Op, meaning: Meaning, at: number, flagsLive: boolean, step: Step | null): void {
     this.op = op;
     this.meaning = meaning;
     this.at = at;
-    this.flagsLive = flagsLive;
+    this.flagsLive = flagsLive && step === null;
     this.constants.clear();
     this.compared = null;
     if (meaning.vector) this.around.vectors?.before(this.around);
     if (meaning.x87) this.x87Instruction();
     else if (meaning.repeat) repeatString(this.around, op, meaning.repeat);
     else this.body(meaning.stmts);
+    if (step !== null) this.flags.step = step;
   }
 
   private x87Instruction(): void {
@@ -497,31 +499,53 @@ export class Lowering {
     asm.op("and");
     asm.load(32, write ? (user ? TLB_USER_WRITE : TLB_SUPER_WRITE) : user ? TLB_USER_READ : TLB_SUPER_READ);
     asm.set(HOST);
-    this.pushSite();
-    asm.get(HOST);
     if (bytes === 1) {
+      this.pushSite();
+      asm.get(HOST);
       asm.const(LEAVE);
       asm.op("and");
+      this.leaveIf();
     } else if (aligned) {
       // Nearly always aligned, or it has to be: then nothing crosses a page.
-      asm.get(LA);
-      asm.op("or");
-      asm.const(bytes - 1);
-      asm.op("and");
-    } else {
-      asm.const(LEAVE);
-      asm.op("and");
-      asm.get(LA);
-      asm.const(LEAVE);
-      asm.op("and");
-      asm.op("add");
-      asm.const(0x1000 - bytes);
-      asm.op("gtu");
+      this.pushSite();
+      this.misaligned(bytes);
+      this.leaveIf();
+    } else if (bytes !== 8 && bytes !== 16) this.leaveAcrossPage(bytes);
+    else {
+      this.misaligned(bytes);
+      asm.if();
+      this.leaveAcrossPage(bytes);
+      asm.end();
     }
-    this.leaveIf();
     asm.get(HOST);
     asm.get(LA);
     asm.op("add");
+  }
+
+  /** Push whether LA, or the page-array entry in HOST, has low bits. */
+  private misaligned(bytes: number): void {
+    const { asm } = this;
+    asm.get(HOST);
+    asm.get(LA);
+    asm.op("or");
+    asm.const(bytes - 1);
+    asm.op("and");
+  }
+
+  /** Leave when the entry in HOST says so or the access crosses the page's end. */
+  private leaveAcrossPage(bytes: number): void {
+    const { asm } = this;
+    this.pushSite();
+    asm.get(HOST);
+    asm.const(LEAVE);
+    asm.op("and");
+    asm.get(LA);
+    asm.const(LEAVE);
+    asm.op("and");
+    asm.op("add");
+    asm.const(0x1000 - bytes);
+    asm.op("gtu");
+    this.leaveIf();
   }
 
   private isStack(at: Addr): boolean {

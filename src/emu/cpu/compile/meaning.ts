@@ -5,6 +5,7 @@ import { KEYS_PER_FORM, type Op, specOf } from "../isa/decode.ts";
 import type { Expr, RegRef, Stmt } from "../isa/ir.ts";
 import { Sem, type Spec } from "../isa/sem.ts";
 import { ECX } from "../state.ts";
+import { KIND_DEC, KIND_INC, sizeIndex } from "./layout.ts";
 import { isVectorOperation, slotOf, VECTOR_CALLS } from "./simd.ts";
 import { x87Operand } from "./x87.ts";
 
@@ -54,6 +55,8 @@ export interface Meaning {
   setsFlags: boolean;
   /** Changes flags in some way. */
   touchesFlags: boolean;
+  /** INC and DEC of a 32-bit register: the kind of their flags, else 0. */
+  step: number;
   /** Ends in a transfer whatever happens; transfers to a computed place; pushes a return address. */
   always: boolean;
   computed: boolean;
@@ -100,6 +103,7 @@ function analyse(op: Op): Meaning {
     readsFlags: false,
     setsFlags: false,
     touchesFlags: false,
+    step: 0,
     always: m.stmts.at(-1)?.k === "jump",
     computed: false,
     calls: false,
@@ -115,6 +119,8 @@ function analyse(op: Op): Meaning {
   }
   const possible = meaning.supported;
   for (const s of m.stmts) visit(s, meaning, true);
+  // Of memory: no register holds the result.
+  if (meaning.slotA !== 3) meaning.step = 0;
   const last = m.stmts.at(-1);
   if (last?.k === "call" && last.fn === "x87" && last.args[0].k === "const") {
     meaning.x87 = last.args[0].v;
@@ -204,6 +210,7 @@ function visit(s: Stmt, m: Meaning, top: boolean): void {
       visitExpr(s.r, m);
       m.readsFlags = true;
       m.touchesFlags = true;
+      if (s.size === 32) m.step = (s.k === "flagsInc" ? KIND_INC : KIND_DEC) + sizeIndex(32);
       break;
     case "flagsCfOf":
       visitExpr(s.cf, m);
@@ -290,6 +297,7 @@ export function concernsFlags(stmts: readonly Stmt[]): boolean {
     readsFlags: false,
     setsFlags: false,
     touchesFlags: false,
+    step: 0,
     always: false,
     computed: false,
     calls: false,

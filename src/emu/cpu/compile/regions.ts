@@ -3,8 +3,9 @@
 import { type Memory, RAM_BASE } from "../../machine/memory.ts";
 import { MixClasses } from "../interp/classes.ts";
 import type { Op } from "../isa/decode.ts";
-import { MIX_CLASSES, STATE_AUX, STATE_EIP, STATE_LEFT, STATE_RESULT } from "../state.ts";
+import { MIX_CLASSES, STATE_AUX, STATE_EIP, STATE_GPR, STATE_LEFT, STATE_RESULT } from "../state.ts";
 import { emitRegion, SITE_JUMP, type Site } from "./control.ts";
+import type { Step } from "./flags.ts";
 import {
   auxOf,
   COUNTER_SHIFT,
@@ -210,12 +211,14 @@ export class Regions {
     const way = this.call(entry, region.index);
     const site = way & 0xffff;
     let kind = S[STATE_FLAG_KIND];
+    let step: Step | null = null;
     let how = LEFT_JUMPING;
     if (site !== SITE_JUMP) {
       const last = this.live[way >>> 16] as Region;
-      const { block, op: i, kind: known, x87 } = last.sites[site];
+      const { block, op: i, kind: known, step: after, x87 } = last.sites[site];
       const { code, offset } = last.plan.blocks[block];
       if (known >= 0) kind = known;
+      step = after;
       if (x87 !== null) settleX87(S, S[STATE_EIP], x87);
       if (site < last.plan.blocks.length) {
         S[STATE_EIP] += offset;
@@ -230,6 +233,10 @@ export class Regions {
     if (kind !== KIND_AUX) {
       S[STATE_AUX] = auxOf(kind, S[STATE_RESULT], S[STATE_AUX]);
       S[STATE_FLAG_KIND] = KIND_AUX;
+    }
+    if (step !== null) {
+      S[STATE_RESULT] = S[STATE_GPR + step.register];
+      S[STATE_AUX] = auxOf(step.kind, S[STATE_RESULT], S[STATE_AUX]);
     }
     return how;
   }

@@ -73,7 +73,7 @@ const OR = 0x50;
 const XOR = 0x51;
 const ANY_TRUE = 0x53;
 const EXTRACT_INTEGER = 0x1b;
-const EXTRACT_WIDE = 0x1d;
+const BITS_OF_DOUBLE = 0xbd;
 const ALL_LANES = 0xf;
 const TWO_31 = 2 ** 31;
 
@@ -143,17 +143,25 @@ class FloatCode {
   /** Push the lowest lane's upper 32 bits without the sign: the pattern shifted left by one. */
   private bits(local: number): void {
     const { asm } = this.v;
-    asm.get(local);
     if (this.w.bytes === 4) {
+      asm.get(local);
       asm.vector(EXTRACT_INTEGER, 0);
       asm.const(1);
       asm.op("shl");
       return;
     }
-    asm.vector(EXTRACT_WIDE, 0);
+    this.lane(local);
+    asm.plain(BITS_OF_DOUBLE);
     asm.const64(31);
     asm.op("shr64");
     asm.op("wrap");
+  }
+
+  /** Push the lowest lane's upper 32 bits. */
+  private upper(local: number): void {
+    const { asm } = this.v;
+    asm.get(local);
+    asm.vector(EXTRACT_INTEGER, this.w.bytes === 8 ? 1 : 0);
   }
 
   /** Push a number: as it is, or in all lanes. */
@@ -214,10 +222,14 @@ class FloatCode {
 
   /** Leave when a lane is a denormal number. */
   private noDenormal(local: number): void {
-    const { asm } = this.v;
-    const { lanes, w } = this;
-    if ((this.v.plainLanes(local, w.bytes) & lanes) === lanes) return;
-    if (this.scalar) {
+    const { lanes, v, w } = this;
+    const { asm } = v;
+    if ((v.plainLanes(local, w.bytes) & lanes) === lanes) return;
+    if (this.scalar && v.pushLoaded(local, w.bytes - 4)) {
+      asm.const(w.infinityBits >>> 1);
+      asm.op("and");
+      asm.op("eqz");
+    } else if (this.scalar) {
       this.bits(local);
       asm.const(w.leastBits);
       asm.op("ltu");
@@ -226,7 +238,7 @@ class FloatCode {
       asm.vector(ANY_TRUE);
     }
     asm.if();
-    this.v.leaveIf(() => {
+    v.leaveIf(() => {
       this.holds(NE, this.value(local), () => this.number(0));
       if (this.scalar) return;
       this.holds(LT, this.magnitude(local), () => this.number(w.least));
@@ -240,6 +252,12 @@ class FloatCode {
   private comparable(p: number, q: number): void {
     const { v, lanes, w } = this;
     const known = v.plainLanes(p, w.bytes) & v.plainLanes(q, w.bytes) & lanes;
+    if (this.scalar) {
+      // Infinities need not be compared here.
+      this.finite(p);
+      if (q !== p) this.finite(q);
+      return;
+    }
     this.noDenormal(p);
     if (q !== p) this.noDenormal(q);
     if (known !== lanes) {
@@ -350,14 +368,25 @@ class FloatCode {
     const { v, w } = this;
     const { asm } = v;
     v.quick();
-    const accept = () => {
-      this.holds(GE, this.value(s), () => this.number(w.least));
-      this.holds(LT, this.value(s), () => this.number(Number.POSITIVE_INFINITY));
-      this.both();
-      this.isZero(s);
-      this.either();
-    };
-    this.require(accept);
+    if (this.scalar) {
+      // Positive and normal by its upper bits, or zero.
+      this.upper(s);
+      asm.const(w.leastBits >>> 1);
+      asm.op("sub");
+      asm.const((w.infinityBits - w.leastBits) >>> 1);
+      asm.op("geu");
+      asm.if();
+      this.require(() => this.isZero(s));
+      asm.end();
+    } else {
+      this.require(() => {
+        this.holds(GE, this.value(s), () => this.number(w.least));
+        this.holds(LT, this.value(s), () => this.number(Number.POSITIVE_INFINITY));
+        this.both();
+        this.isZero(s);
+        this.either();
+      });
+    }
     if (this.scalar) {
       asm.get(d);
       this.lane(s);
@@ -458,10 +487,11 @@ class FloatCode {
     this.result(r, operandIsZero);
   }
 
-  /** Leave unless the lowest lane is zero or a normal number. */
+  /** Leave unless the lowest lane is zero or a normal number, or an infinity that has been let pass before. */
   finite(local: number): void {
     const { asm } = this.v;
     const { w } = this;
+    if (this.v.plainLanes(local, w.bytes) & 1) return;
     this.bits(local);
     asm.const(w.leastBits);
     asm.op("sub");
@@ -470,6 +500,7 @@ class FloatCode {
     asm.if();
     this.require(() => this.isZero(local));
     asm.end();
+    this.isPlain(local);
   }
 
   /** Leave unless the magnitudes are below 2^31, whole numbers or not. */

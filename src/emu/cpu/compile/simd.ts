@@ -5,6 +5,7 @@ import type { Op } from "../isa/decode.ts";
 import type { Expr, VectorBytes } from "../isa/ir.ts";
 import { STATE_MXCSR, STATE_SSE, STATE_VECTOR, STATE_XMM } from "../state.ts";
 import type { Assembler, Label } from "./assembler.ts";
+import { HOST } from "./layout.ts";
 import { floatOperation, isFloatOperation } from "./simd-float.ts";
 import { integerOperations, shuffle } from "./simd-integer.ts";
 
@@ -86,6 +87,8 @@ export class VectorCode {
   /** Lanes, by local, that are known to hold no NaN and no denormal, for lanes of so many bytes. */
   private readonly plain = new Map<number, { bytes: number; lanes: number }>();
   private leaving!: Leaving;
+  /** The instruction's operand has been loaded from the address in HOST. */
+  private loaded = false;
 
   /**
    * @param first number of the first of its locals
@@ -109,17 +112,18 @@ export class VectorCode {
       asm.vectorMemory(LOAD[16], XMM_BYTES + 16 * n);
       asm.set(this.first + n);
     }
+    // A choice, not an expression, so that it is made here and not wherever it is looked at.
+    asm.const(MODE_UNAVAILABLE);
+    asm.set(this.mode);
+    asm.const(0);
+    asm.load(32, 4 * STATE_SSE);
+    asm.if();
     asm.const(0);
     asm.load(32, 4 * STATE_MXCSR);
     asm.const(MODE_BITS);
     asm.op("and");
-    asm.const(0);
-    asm.load(32, 4 * STATE_SSE);
-    asm.op("eqz");
-    asm.const(Math.log2(MODE_UNAVAILABLE));
-    asm.op("shl");
-    asm.op("or");
     asm.set(this.mode);
+    asm.end();
   }
 
   /** Where the region is left. */
@@ -142,6 +146,7 @@ export class VectorCode {
   /** At the start of an instruction. */
   before(leaving: Leaving): void {
     this.leaving = leaving;
+    this.loaded = false;
   }
 
   /** Leave before the instruction when the condition that is pushed holds. */
@@ -189,6 +194,14 @@ export class VectorCode {
     this.plain.set(local, { bytes, lanes });
   }
 
+  /** Push the word at a byte of the memory operand, if the local is that. */
+  pushLoaded(local: number, at: number): boolean {
+    if (local !== this.first + SOURCE || !this.loaded) return false;
+    this.asm.get(HOST);
+    this.asm.load(32, at);
+    return true;
+  }
+
   private place(op: Op, e: Expr): Place {
     if (e.k === "vreg") return { local: this.first + xmmOf(op[e.slot]), half: 0 };
     if (e.k === "bin" && e.b.k === "const" && e.b.v === 8) return { ...this.place(op, e.a), half: 1 };
@@ -199,6 +212,10 @@ export class VectorCode {
   load(op: Op, to: Expr, bytes: VectorBytes, wide: boolean): void {
     const { asm } = this;
     const { local, half } = this.place(op, to);
+    if (local === this.first + SOURCE) {
+      asm.tee(HOST);
+      this.loaded = true;
+    }
     if (to.k !== "const" && bytes === 8 && !wide) {
       asm.get(local);
       asm.vectorMemory(LOAD_HALF, 0, half);
