@@ -10,6 +10,7 @@ import {
   CODE,
   DATA,
   firstDifference,
+  HOLE,
   place,
   quietHost,
   Random,
@@ -100,6 +101,29 @@ describe("regions and oracle", () => {
           if (!cpu.halted && cpu.shutdown === null) expect(cpu.icount).toBe(until);
         }
       });
+    }
+  });
+
+  it("agree on the flags of INC and DEC where a fault follows before others are set", () => {
+    const random = new Random(5);
+    const setters = [[0x01, 0xd8], [0x29, 0xd8], [0x31, 0xc0], [0xd1, 0xe0], [0x83, 0xf8, 0x05], [0xf9], [0x40]];
+    const between = [[], [0x89, 0xc2], [0x88, 0xe5], [0x8d, 0x49, 0x01], [0x0f, 0xb6, 0xc9], [0x66, 0x0f, 0xef, 0xc0]];
+    for (let n = 0; n < 60; n++) {
+      const register = random.pick([1, 2]);
+      const parts = [
+        random.pick(setters),
+        [random.pick([0x40, 0x48]) | register],
+        random.pick(between),
+        // A load that faults, then what sets all flags.
+        [0xa1, HOLE & 0xff, (HOLE >> 8) & 0xff, HOLE >> 16, 0],
+        [0x01, 0xd8],
+      ];
+      const bytes = Uint8Array.from([...parts.flat(), 0x90, 0x90, 0xf4]);
+      const registers = randomRegisters(random);
+      registers[register] = random.pick([0, -1, 0x7fff_ffff, -0x8000_0000, 15, 16]);
+      compare({ bytes, text: JSON.stringify(parts), registers, flags: random.next() & 0x8d5 }, n, (cpu) =>
+        cpu.run(LIMIT),
+      );
     }
   });
 });
