@@ -77,4 +77,4 @@ export type MixClass = (typeof MIX_CLASSES)[number];
  */
 export const TIERS = ["oracle", "interpret", "compile"] as const;
 export type Tier = (typeof TIERS)[number];
-export const DEFAULT_TIER: Tier = "interpret";
+export const DEFAULT_TIER: Tier = "compile";
