@@ -29,7 +29,8 @@ import {
   WIDE,
 } from "./layout.ts";
 import { Lowering } from "./lower.ts";
-import type { Meaning } from "./meaning.ts";
+import { fullRegister, type Meaning } from "./meaning.ts";
+import { accessesOf, PLACES } from "./places.ts";
 import type { CodeBlock, Plan, RegionBlock } from "./region.ts";
 import { VECTOR_NARROW, VECTOR_WIDE, VectorCode, xmmOf } from "./simd.ts";
 import { storesStatus, X87_NARROW, X87_WIDE, X87Code, type X87Pending } from "./x87.ts";
@@ -167,7 +168,7 @@ class RegionEmitter {
       body.u(VECTOR_NARROW);
       body.byte(0x7f);
     }
-    body.u(this.lowering.temporaries + TMP - WIDE - 2);
+    body.u(PLACES + this.lowering.temporaries + TMP - WIDE - 2);
     body.byte(0x7f);
     body.append(this.asm.out);
     return body;
@@ -339,11 +340,12 @@ class RegionEmitter {
     asm.set(LEFT);
     if (this.counting) this.count(n);
     const live = flagsSeen(block);
+    const accesses = accessesOf(code.ops, meanings, compiled);
     for (let i = 0; i < compiled; i++) {
       this.op = i;
       if (code.ops[i].form.branch) this.x87?.flush();
       const step = live[i] === SEEN_OUTSIDE ? stepAt(block, i) : null;
-      this.lowering.instruction(code.ops[i], meanings[i], block.offset, live[i] !== UNSEEN, step);
+      this.lowering.instruction(code.ops[i], meanings[i], block.offset, live[i] !== UNSEEN, step, accesses[i]);
     }
     if (compiled < code.ops.length) {
       this.op = compiled;
@@ -519,11 +521,6 @@ function stepAt({ code, meanings }: RegionBlock, i: number): Step | null {
     if (slotB & 2 && fullRegister(b, form.bSize) === register) return null;
   }
   return { register, kind: step };
-}
-
-/** Number of the register that a register of some size is part of. */
-function fullRegister(index: number, size: number): number {
-  return size === 8 ? index >> 2 : size === 16 ? index >> 1 : index;
 }
 
 /**

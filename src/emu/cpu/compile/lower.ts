@@ -27,6 +27,7 @@ import {
   WIDE,
 } from "./layout.ts";
 import { concernsFlags, type Meaning } from "./meaning.ts";
+import { type Access, PLACES } from "./places.ts";
 import { VECTOR_CALLS, VECTOR_NARROW, VECTOR_WIDE, type VectorCode } from "./simd.ts";
 import { prepareComparison, pushRelation, scalarToInteger } from "./simd-float.ts";
 import { repeatString } from "./strings.ts";
@@ -125,7 +126,8 @@ function foldUnary(op: UnOp, a: number): number | null {
 
 /** Lowers the instructions of one region. */
 export class Lowering {
-  /** Number of the first temporary. */
+  /** Numbers of the first local for a host address, and of the first temporary. */
+  private readonly places: number;
   private readonly first: number;
   /** Locals used beyond it. */
   temporaries = 0;
@@ -140,16 +142,19 @@ export class Lowering {
   private flagsLive = true;
   /** The comparison of vector lanes whose flags are to be set. */
   private compared: { id: number; d: number; s: number; bytes: 4 | 8 } | null = null;
+  private accesses: readonly Access[] = [];
+  private accessed = 0;
   private readonly constants = new Map<number, number>();
 
   constructor(around: Surroundings) {
     this.around = around;
     this.asm = around.asm;
     this.flags = around.flags;
-    this.first =
+    this.places =
       TMP +
       (around.x87 === null ? 0 : X87_WIDE + X87_NARROW) +
       (around.vectors === null ? 0 : VECTOR_WIDE + VECTOR_NARROW);
+    this.first = this.places + PLACES;
   }
 
   /**
@@ -157,8 +162,18 @@ export class Lowering {
    * @param at offset of its block from the region's base
    * @param flagsLive whether anybody can see the flags that it sets
    * @param step it is an INC or DEC whose flags only ways out can see
+   * @param accesses to memory, in order, as far as they are known
    */
-  instruction(op: Op, meaning: Meaning, at: number, flagsLive: boolean, step: Step | null): void {
+  instruction(
+    op: Op,
+    meaning: Meaning,
+    at: number,
+    flagsLive: boolean,
+    step: Step | null,
+    accesses: readonly Access[],
+  ): void {
+    this.accesses = accesses;
+    this.accessed = 0;
     this.op = op;
     this.meaning = meaning;
     this.at = at;
@@ -490,6 +505,29 @@ export class Lowering {
 
   /** Translate LA for an access of so many bytes into HOST, or leave. */
   private translate(at: Addr, bytes: number, write: boolean, aligned = bytes <= 4 && this.isStack(at)): void {
+    const { asm } = this;
+    const access = this.accesses[this.accessed++] as Access | undefined;
+    if (access?.known) {
+      if (aligned && bytes === 16) {
+        this.pushSite();
+        asm.get(LA);
+        asm.const(bytes - 1);
+        asm.op("and");
+        this.leaveIf();
+      }
+      asm.get(this.places + access.local);
+      if (access.plus !== 0) {
+        asm.const(access.plus);
+        asm.op("add");
+      }
+      return;
+    }
+    this.lookUp(bytes, write || access?.write === true, aligned);
+    if (access !== undefined && access.local >= 0) asm.tee(this.places + access.local);
+  }
+
+  /** The same by the page array. */
+  private lookUp(bytes: number, write: boolean, aligned: boolean): void {
     const { asm } = this;
     const { user } = this.around;
     asm.get(LA);

@@ -307,3 +307,8 @@ export function concernsFlags(stmts: readonly Stmt[]): boolean {
   for (const s of stmts) visit(s, m, false);
   return m.readsFlags || m.touchesFlags;
 }
+
+/** Number of the register that a register of some size is part of. */
+export function fullRegister(index: number, size: number): number {
+  return size === 8 ? index >> 2 : size === 16 ? index >> 1 : index;
+}
