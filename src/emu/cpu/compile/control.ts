@@ -123,6 +123,7 @@ class RegionEmitter {
       goto: (offset) => this.goto(offset),
       gotoComputed: () => {
         this.flags.note();
+        this.followLeads();
         asm.br(this.jump);
       },
     });
@@ -415,6 +416,23 @@ class RegionEmitter {
     asm.const(n);
     asm.set(ENTRY);
     asm.br(this.dispatch);
+  }
+
+  /** To this region's own blocks where the branch has led before. */
+  private followLeads(): void {
+    const { asm, plan } = this;
+    const { code, offset } = plan.blocks[this.block];
+    for (const lead of code.leads) {
+      const to = (offset + lead) | 0;
+      const n = plan.at.get(to);
+      if (n === undefined || !plan.blocks[n].named) continue;
+      asm.get(TO);
+      this.pushAddress(to);
+      asm.op("eq");
+      asm.if();
+      this.goto(to);
+      asm.end();
+    }
   }
 
   /** Into another page only while it is where the region was made from. */

@@ -49,7 +49,7 @@ export interface Meaning {
   vector: boolean;
   /** Something before its flags are set may make the region leave. */
   exits: boolean;
-  /** Looks at flags, or changes some of them only. */
+  /** Looks at flags; to keep those that it does not change is none. */
   readsFlags: boolean;
   /** Sets all six, whatever happens. */
   setsFlags: boolean;
@@ -208,14 +208,12 @@ function visit(s: Stmt, m: Meaning, top: boolean): void {
     case "flagsInc":
     case "flagsDec":
       visitExpr(s.r, m);
-      m.readsFlags = true;
       m.touchesFlags = true;
       if (s.size === 32) m.step = (s.k === "flagsInc" ? KIND_INC : KIND_DEC) + sizeIndex(32);
       break;
     case "flagsCfOf":
       visitExpr(s.cf, m);
       visitExpr(s.of, m);
-      m.readsFlags = true;
       m.touchesFlags = true;
       break;
     case "flagBits":
@@ -226,7 +224,6 @@ function visit(s: Stmt, m: Meaning, top: boolean): void {
       break;
     case "flagCf":
       visitExpr(s.v, m);
-      m.readsFlags = true;
       m.touchesFlags = true;
       break;
     case "if":

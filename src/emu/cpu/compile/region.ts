@@ -1,6 +1,7 @@
 // Which blocks become one region: what direct branches, falling through and returning from calls reach from a hot block,
 // among the blocks that have run. Orders them by address and finds the loops that get a loop of their own.
 import type { Op } from "../isa/decode.ts";
+import { MIX_CLASSES } from "../state.ts";
 import { MAX_REGION_BLOCKS } from "./layout.ts";
 import { isSupported, type Meaning, meaningOf } from "./meaning.ts";
 
@@ -17,6 +18,8 @@ export interface CodeBlock {
   readonly length: number;
   /** Host address of its first byte. */
   readonly host: number;
+  /** Where its indirect branch has led, from its start. */
+  readonly leads: readonly number[];
 }
 
 export interface RegionBlock<B extends CodeBlock = CodeBlock> {
@@ -60,8 +63,20 @@ export function planRegion<B extends CodeBlock>(
   const base = la & ~0xfff;
   const found = new Map<number, RegionBlock<B>>();
   const queue: { code: B; offset: number; named: boolean }[] = [{ code: seed, offset: la - base, named }];
+  /** Looked at when all that can be reached without them is there. */
+  const leads: number[] = [];
   let total = 0;
-  for (let n = 0; n < queue.length; n++) {
+  const more = (to: number, isNamed: boolean): void => {
+    const next = found.get(to) ?? null;
+    if (next !== null) next.named ||= isNamed;
+    else {
+      const target = find((base + to) | 0);
+      if (target !== null) queue.push({ code: target, offset: to, named: isNamed });
+    }
+  };
+  for (let n = 0; ; n++) {
+    while (n === queue.length && leads.length > 0) more(leads.shift() as number, true);
+    if (n === queue.length) break;
     const { code, offset, named } = queue[n];
     const known = found.get(offset);
     if (known !== undefined) {
@@ -73,23 +88,23 @@ export function planRegion<B extends CodeBlock>(
     if (block.compiled === 0) continue;
     found.set(offset, block);
     total += code.count;
-    const more = (to: number, isNamed: boolean): void => {
-      const next = found.get(to) ?? null;
-      if (next !== null) next.named ||= isNamed;
-      else {
-        const target = find((base + to) | 0);
-        if (target !== null) queue.push({ code: target, offset: to, named: isNamed });
-      }
-    };
     // What is called is also called from elsewhere.
     for (const to of block.targets) more(to, returns !== null);
     if (returns !== null) more(returns, true);
+    // Where a called function returns to is no part of it.
+    if (!isReturn(code)) leads.push(...code.leads.map((to) => (offset + to) | 0));
   }
   if (!found.has(la - base)) return null;
   const blocks = [...found.values()].sort((a, b) => a.offset - b.offset);
   const at = new Map(blocks.map((b, i) => [b.offset, i]));
   findLoops(blocks, at);
   return { blocks, at, total };
+}
+
+const RET = MIX_CLASSES.indexOf("ret");
+
+function isReturn({ ops }: CodeBlock): boolean {
+  return ops[ops.length - 1].form.cls === RET;
 }
 
 function examine<B extends CodeBlock>(

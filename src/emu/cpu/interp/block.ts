@@ -24,6 +24,9 @@ const WORTH = 40;
 const MOST_GAIN = 4096;
 const RETRY = 64;
 
+/** Most places remembered that an indirect branch has led to: a power of two. */
+const MOST_LEADS = 8;
+
 /** Decoded instructions in a row. */
 export class Block implements HeldBlock {
   readonly ops: Op[];
@@ -55,6 +58,9 @@ export class Block implements HeldBlock {
   region: Region | null = null;
   entry = 0;
   regions: Region[] = [];
+  /** Where its indirect branch has lately led, from its start; none of a block without. */
+  leads: readonly number[] = [];
+  private lastLead = 0;
   /** Instructions that its region has run, as often as it was entered here, beyond what was worth it. */
   private gain = 0;
   private passed = 0;
@@ -71,6 +77,15 @@ export class Block implements HeldBlock {
     this.host = host;
     this.host2 = host2;
     this.mode = mode;
+  }
+
+  /** It was left for a place so far from its start: worth remembering if by an indirect branch. */
+  led(offset: number): void {
+    if (this.end !== END_BRANCH || this.ops[this.ops.length - 1].form.relBytes !== 0 || this.leads.includes(offset))
+      return;
+    const leads = this.leads.slice();
+    leads[this.lastLead++ & (MOST_LEADS - 1)] = offset;
+    this.leads = leads;
   }
 
   /** Is its region to be entered from the interpreter? Those that are soon left again cost more than they save. */

@@ -30,6 +30,8 @@ import { BLOCK_DROPPED } from "./handlers.ts";
 const HOT = 400;
 /** Runs after which a region is compiled from it on, and such blocks that are compiled at once. */
 const REGION_HOT = 2000;
+/** What part of that, as a power of two, its neighbours must have run to be in the region. */
+const WARM_SHIFT = 9;
 /** Most blocks whose runs wait to be added up; they hold on to their code, dropped or not. */
 const MAX_RAN = 1 << 13;
 /** More runs than any block has. */
@@ -207,6 +209,7 @@ class Tier0 implements Engine {
           block = this.code.find(mode);
           if (this.ran.length >= MAX_RAN) this.settle();
           if (from !== null) {
+            if (regions !== null) from.led((base - ~fromBase) | 0);
             link(from, fromTaken, (base ^ fromBase) >>> 12 === 0, block, base, memory.epoch);
             from = null;
           }
@@ -493,10 +496,16 @@ class Tier0 implements Engine {
       block.host < RAM_BASE
     )
       return;
-    const plan = planRegion<Block>(block, eip, (la) => this.code.known(la, mode), named);
+    const plan = planRegion<Block>(block, eip, (la) => this.warm(la, mode), named);
     if (plan === null) return;
     this.regions?.compile([plan], (mode & MODE_USER) !== 0);
     if (!named && block.region === null) block.planAt = block.runs + block.heat;
+  }
+
+  /** A block at a linear address that has run often enough to be part of a region. */
+  private warm(la: number, mode: number): Block | null {
+    const block = this.code.known(la, mode);
+    return block !== null && block.runs + block.heat >= this.regionHot >> WARM_SHIFT ? block : null;
   }
 
   private compile(block: Block): void {
