@@ -3,7 +3,6 @@ import type { CpuHost } from "../../src/emu/cpu/cpu.ts";
 
 export const silentHost: CpuHost = {
   kcall() {},
-  probe() {},
   inPort: () => 0,
   outPort() {},
   intAck: () => 0,

@@ -276,7 +276,6 @@ export function comparable(view: DataView): void {
 
 const silent: CpuHost = {
   kcall() {},
-  probe() {},
   inPort: () => 0,
   outPort() {},
   intAck: () => 0,

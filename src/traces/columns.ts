@@ -7,22 +7,31 @@ export type Column = Int32Array | Float64Array | Uint8Array | Uint16Array | stri
 /** The columns of any table, by key; for code that walks the schema rather than naming columns. */
 export type AnyColumns = { length: number } & Record<string, Column | number>;
 
-/** A column of unknown cells. Flags begin as "none set" or unknown as asked. */
-export function makeColumn(hold: Holding, length: number, flags = FLAGS_UNKNOWN): Column {
+/** A column of zeros (text: empty), every cell of which the caller will write. */
+export function emptyColumn(hold: Holding, length: number): Column {
   switch (hold) {
     case "id":
     case "small":
-      return new Int32Array(length).fill(-1);
+      return new Int32Array(length);
     case "count":
     case "signed":
-      return new Float64Array(length).fill(Number.NaN);
+      return new Float64Array(length);
     case "enum":
       return new Uint8Array(length);
     case "flags":
-      return new Uint16Array(length).fill(flags);
+      return new Uint16Array(length);
     default:
       return new Array<string>(length).fill("");
   }
+}
+
+/** A column of unknown cells. Flags begin as "none set" or unknown as asked. */
+export function makeColumn(hold: Holding, length: number, flags = FLAGS_UNKNOWN): Column {
+  const column = emptyColumn(hold, length);
+  if (column instanceof Int32Array) return column.fill(-1);
+  if (column instanceof Float64Array) return column.fill(Number.NaN);
+  if (column instanceof Uint16Array) return column.fill(flags);
+  return column;
 }
 
 /** Columns of `length` rows, every cell unknown. */

@@ -3,7 +3,7 @@ import { GrowingColumns, takeRows } from "../../traces/columns.ts";
 import { ABI, KIND, OBJECT_TYPES } from "../../traces/schema/enums.ts";
 import { type ExecRow, type MmRow, type ObjectRow, TABLES, type TaskRow } from "../../traces/schema/tables.ts";
 import type { Trace, TraceMeta } from "../../traces/trace.ts";
-import { EventChunks, ROWS } from "./event-chunks.ts";
+import { BYTE, EventRows, WORD } from "./event-rows.ts";
 import type {
   EventEnter,
   EventFields,
@@ -43,7 +43,6 @@ const CLASS_KEYS = Object.keys(TABLES.mix.fields).slice(3) as Exclude<
 >[];
 /** Linux cuts the names of tasks here. */
 const COMM_CHARS = 15;
-const AT = ROWS - 1;
 /** The largest nr an event holds; a call number beyond it (any int32 may be in EAX) is kept as this. */
 const NR_TOO_LARGE = 0x7fffffff;
 
@@ -65,7 +64,7 @@ export class TraceRecorder implements Recorder {
   readonly #execs: ExecRow[] = [];
   readonly #objects = new Map<number, ObjectRow>();
   readonly #args = new Map<number, string>();
-  readonly #events = new EventChunks();
+  readonly #events = new EventRows();
   readonly #edges = new GrowingColumns(TABLES.edges, 1 << 10);
   readonly #pages = new GrowingColumns(TABLES.pages, 1 << 10);
   readonly #mix = new GrowingColumns(TABLES.mix, 64);
@@ -187,65 +186,69 @@ export class TraceRecorder implements Recorder {
     this.userTotal[event.task] += event.user;
     if (event.task !== this.#running) this.#runs(event.task);
     if (this.#full("events", seq, this.#limits.events)) return NO_SEQ;
-    const c = this.#events.append();
-    const at = seq & AT;
-    c.task[at] = event.task + 1;
-    c.cpu[at] = 1;
-    c.kind[at] = event.kind;
-    c.abi[at] = event.abi ?? ABI.i386;
+    const events = this.#events;
     // Entries are numbered in order of time; an instruction counted back from a probe must not undo that.
     const tIn = event.tIn > this.#lastIn ? event.tIn : this.#lastIn;
     this.#lastIn = tIn;
-    c.tIn[at] = tIn + 1;
-    c.user[at] = event.user + 1;
+    const block = events.append(tIn);
+    const at = events.at(seq);
+    block.timeIn(at, tIn);
+    block.number(at, WORD.task, event.task);
+    block.byte(at, BYTE.kind, event.kind);
+    block.byte(at, BYTE.abi, event.abi ?? ABI.i386);
+    block.number(at, WORD.user, event.user);
     // A wild call number is kept as too large; elsewhere a negative one means that there is none.
-    if (event.nr !== undefined && (event.nr >= 0 || event.kind === KIND.syscall)) c.nr[at] = number(event.nr) + 1;
-    if (event.site !== undefined) c.site[at] = event.site;
-    if (event.path !== undefined) c.path[at] = event.path;
-    if (event.parent !== undefined) c.parent[at] = event.parent + 1;
-    if (event.flags !== undefined) c.flags[at] = event.flags;
-    if (event.obj !== undefined) c.setSparse("obj", at, event.obj);
-    if (event.off !== undefined) c.setSparse("off", at, event.off);
-    if (event.addr !== undefined) c.setSparse("addr", at, event.addr >>> 0);
-    if (event.sp !== undefined) c.sp[at] = (event.sp >>> 0) + 1;
-    if (event.access !== undefined) c.access[at] = event.access;
-    if (event.cause !== undefined) c.cause[at] = event.cause;
+    if (event.nr !== undefined && (event.nr >= 0 || event.kind === KIND.syscall))
+      block.number(at, WORD.nr, number(event.nr));
+    if (event.site !== undefined) block.byte(at, BYTE.site, event.site);
+    if (event.path !== undefined) block.byte(at, BYTE.path, event.path);
+    if (event.parent !== undefined && event.parent >= 0) block.number(at, WORD.parent, event.parent);
+    if (event.flags !== undefined) block.flag(at, event.flags);
+    if (event.obj !== undefined) block.sparse(at, "obj", event.obj);
+    if (event.off !== undefined) block.sparse(at, "off", event.off);
+    if (event.addr !== undefined) block.sparse(at, "addr", event.addr >>> 0);
+    if (event.sp !== undefined) block.number(at, WORD.sp, event.sp >>> 0);
+    if (event.access !== undefined) block.byte(at, BYTE.access, event.access);
+    if (event.cause !== undefined) block.byte(at, BYTE.cause, event.cause);
     return seq;
   }
 
   set(seq: Seq, fields: EventFields): void {
-    if (seq < 0 || seq >= this.#events.length) return;
-    const c = this.#events.of(seq);
-    const at = seq & AT;
-    if (fields.bytes !== undefined) c.setSparse("bytes", at, fields.bytes);
-    if (fields.obj !== undefined) c.setSparse("obj", at, fields.obj);
-    if (fields.off !== undefined) c.setSparse("off", at, fields.off);
-    if (fields.items !== undefined) c.setSparse("items", at, fields.items);
-    if (fields.components !== undefined) c.setSparse("components", at, fields.components);
-    if (fields.pages !== undefined) c.setSparse("pages", at, fields.pages);
-    if (fields.cold !== undefined) c.setSparse("cold", at, fields.cold);
-    if (fields.charge !== undefined) c.charge[at] = fields.charge + 1;
-    if (fields.flags !== undefined) c.flags[at] |= fields.flags;
-    if (fields.cause !== undefined) c.cause[at] = fields.cause;
-    if (fields.addr !== undefined) c.setSparse("addr", at, fields.addr >>> 0);
-    if (fields.access !== undefined) c.access[at] = fields.access;
-    if (fields.path !== undefined) c.path[at] = fields.path;
-    if (fields.nr !== undefined) c.nr[at] = number(fields.nr) + 1;
+    const events = this.#events;
+    if (seq < 0 || seq >= events.length) return;
+    const block = events.of(seq);
+    const at = events.at(seq);
+    if (fields.bytes !== undefined) block.sparse(at, "bytes", fields.bytes);
+    if (fields.obj !== undefined) block.sparse(at, "obj", fields.obj);
+    if (fields.off !== undefined) block.sparse(at, "off", fields.off);
+    if (fields.items !== undefined) block.sparse(at, "items", fields.items);
+    if (fields.components !== undefined) block.sparse(at, "components", fields.components);
+    if (fields.pages !== undefined) block.sparse(at, "pages", fields.pages);
+    if (fields.cold !== undefined) block.sparse(at, "cold", fields.cold);
+    if (fields.charge !== undefined) block.number(at, WORD.charge, fields.charge);
+    if (fields.flags !== undefined) block.flag(at, fields.flags);
+    if (fields.cause !== undefined) block.byte(at, BYTE.cause, fields.cause);
+    if (fields.addr !== undefined) block.sparse(at, "addr", fields.addr >>> 0);
+    if (fields.access !== undefined) block.byte(at, BYTE.access, fields.access);
+    if (fields.path !== undefined) block.byte(at, BYTE.path, fields.path);
+    if (fields.nr !== undefined) block.number(at, WORD.nr, number(fields.nr));
   }
 
   charge(seq: Seq, units: number): void {
-    if (seq >= 0 && seq < this.#events.length) this.#events.of(seq).charge[seq & AT] = units + 1;
+    const events = this.#events;
+    if (seq >= 0 && seq < events.length) events.of(seq).number(events.at(seq), WORD.charge, units);
   }
 
   leave(seq: Seq, end: EventLeave): void {
-    if (seq < 0 || seq >= this.#events.length) return;
-    const c = this.#events.of(seq);
-    const at = seq & AT;
-    c.tOut[at] = end.tOut >= c.tIn[at] - 1 ? end.tOut + 1 : c.tIn[at];
-    c.kinstr[at] = end.kinstr + 1;
-    c.blocked[at] = end.blocked + 1;
-    if (end.ret !== undefined) c.setRet(at, end.ret);
-    const task = c.task[at] - 1;
+    const events = this.#events;
+    if (seq < 0 || seq >= events.length) return;
+    const block = events.of(seq);
+    const at = events.at(seq);
+    block.timeOut(at, end.tOut);
+    block.number(at, WORD.kinstr, end.kinstr);
+    block.number(at, WORD.blocked, end.blocked);
+    if (end.ret !== undefined) block.result(at, end.ret);
+    const task = block.task(at);
     if (task !== this.#running) this.#runs(task);
     if (this.counter !== null) this.#returnedAt[task] = this.counter.icount;
   }

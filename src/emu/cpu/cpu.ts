@@ -6,6 +6,7 @@ import { ARITH, arithFromLazy, EXISTING, lazyAux, lazyResult } from "./flags.ts"
 import { FPU_BLOCK, FPU_WORDS } from "./fpu/layout.ts";
 import { createQuick, type Quick } from "./fpu/quick/kernel.ts";
 import { Fpu } from "./fpu/state.ts";
+import { KnownGates } from "./known-gates.ts";
 import { CR4_OSFXSR, CR4_OSXMMEXCPT } from "./mmu.ts";
 import { type CpuModel, DEFAULT_MODEL } from "./models.ts";
 import { Simd } from "./simd/state.ts";
@@ -38,8 +39,6 @@ const CR0_EM_TS = 0xc;
 export interface CpuHost {
   /** The reserved instruction, executed in a kernel-text frame; eip points behind it; may change any CPU state. */
   kcall(n: number): void;
-  /** Just before the instruction at a probed physical address executes; must not change CPU state. */
-  probe(id: number): void;
   inPort(port: number, size: 1 | 2 | 4): number;
   outPort(port: number, size: 1 | 2 | 4, value: number): void;
   /** 8259 acknowledge: returns the vector. */
@@ -137,8 +136,12 @@ export class Cpu {
   /** Called when a page-array entry is filled; null when nobody records page touches. */
   onTlbFill: ((la: number, pfn: number, write: boolean, user: boolean) => void) | null = null;
 
-  /** Physical address to probe id; set before the code there is first executed. */
-  readonly probes = new Map<number, number>();
+  /**
+   * Called just before the instruction at a physical address executes; must not change CPU state. Set before the code there
+   * is first executed.
+   */
+  readonly probes = new Map<number, () => void>();
+  readonly known = new KnownGates();
   readonly mix: Mix;
   readonly engine: Engine;
   private quickRoutines: Quick | null = null;
@@ -250,6 +253,11 @@ export class Cpu {
     s[STATE_RESULT] = lazyResult(value);
     s[STATE_AUX] = lazyAux(value);
     s[STATE_EFLAGS] = value & EXISTING & ~ARITH;
+  }
+
+  /** Clear bits of EFLAGS that are not arithmetic flags. */
+  clearFlags(bits: number): void {
+    this.state[STATE_EFLAGS] &= ~bits;
   }
 
   /** A segment register's hidden part was set otherwise than from a descriptor: whoever writes base, limit or attr says so. */

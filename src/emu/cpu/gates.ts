@@ -39,6 +39,9 @@ export type InterruptKind = "hardware" | "software" | "int3" | "exception";
 const FAULT_CLASS = bitSet(0, 5, 6, 7, 10, 11, 12, 13, 14, 16, 17);
 const CONTRIBUTORY = bitSet(0, 10, 11, 12, 13);
 
+/** In the types of gates and TSSs. */
+const TYPE_32 = 8;
+
 function bitSet(...vectors: number[]): number {
   return vectors.reduce((set, v) => set | (1 << v), 0);
 }
@@ -105,7 +108,14 @@ export function deliverInterrupt(cpu: Cpu, vector: number): void {
  * @param code error code to push (exceptions that have one), or -1
  */
 export function interrupt(cpu: Cpu, vector: number, kind: InterruptKind, code: number): void {
-  cpu.ext = kind === "hardware" || kind === "exception" ? 1 : 0;
+  const software = kind === "software" || kind === "int3";
+  let flags = cpu.getEflags();
+  if (kind === "exception" && has(FAULT_CLASS, vector)) flags |= RF;
+  if (cpu.known.enter(cpu, vector, software, flags, code)) {
+    delivered(cpu, vector, kind);
+    return;
+  }
+  cpu.ext = software ? 0 : 1;
   const entry = vector * 8;
   const entryError = entry | 2 | cpu.ext;
   if (entry + 7 > cpu.idtLimit) raise(cpu, GP, entryError);
@@ -116,13 +126,21 @@ export function interrupt(cpu: Cpu, vector: number, kind: InterruptKind, code: n
   const isInterrupt = type === TYPE_INT32 || type === TYPE_INT16;
   const isTrap = type === TYPE_TRAP32 || type === TYPE_TRAP16;
   if (!isInterrupt && !isTrap && type !== TYPE_TASK_GATE) raise(cpu, GP, entryError);
-  if ((kind === "software" || kind === "int3") && dplOf(attr) < cpu.cpl) raise(cpu, GP, entryError);
+  if (software && dplOf(attr) < cpu.cpl) raise(cpu, GP, entryError);
   if (!(attr & ATTR_P)) raise(cpu, NP, entryError);
 
-  let flags = cpu.getEflags();
-  if (kind === "exception" && has(FAULT_CLASS, vector)) flags |= RF;
+  const from = cpu.cpl;
   if (type === TYPE_TASK_GATE) switchThroughGate(cpu, low >>> 16, flags, code);
   else enterHandler(cpu, low, high, type === TYPE_INT32 || type === TYPE_TRAP32 ? 4 : 2, isInterrupt, flags, code);
+  if (type & typeOf(cpu.trAttr) & TYPE_32 && cpu.cpl < from) {
+    const gate = { low, high, dpl: dplOf(attr), target: cpu.eip, cleared: handlerClears(isInterrupt) };
+    cpu.known.learnEntry(cpu, vector, from, gate, (cpu.trBase + 8 * cpu.cpl + 4) | 0);
+  }
+  delivered(cpu, vector, kind);
+}
+
+/** What every delivery ends with. */
+function delivered(cpu: Cpu, vector: number, kind: InterruptKind): void {
   if (vector === NMI && kind === "hardware") cpu.nmiBlocked = true;
   if (vector === DB) enterDebugHandler(cpu);
   cpu.ext = 0;
@@ -158,7 +176,12 @@ function enterHandler(
   else enterSame(cpu, target, limitOf(low, high), size, flags, code);
   setSegment(cpu, CS, (codeSelector & ~3) | cpu.cpl, low, marked);
   cpu.eip = target;
-  cpu.setEflags(flags & ~(TF | NT | VM | RF | (clearIf ? IF : 0)));
+  cpu.setEflags(flags & ~handlerClears(clearIf));
+}
+
+/** Bits of EFLAGS that a handler begins without. */
+function handlerClears(clearIf: boolean): number {
+  return TF | NT | VM | RF | (clearIf ? IF : 0);
 }
 
 /** Push the frame on the current stack. */

@@ -53,6 +53,14 @@ export function iret(cpu: Cpu, opsize: 16 | 32): void {
     cpu.nmiBlocked = false;
     return;
   }
+  const oldCpl = cpu.cpl;
+  const known = opsize === 32 ? cpu.known.leave(cpu) : null;
+  if (known !== null) {
+    dropInnerSegments(cpu);
+    setReturnFlags(cpu, known, 4, oldCpl);
+    cpu.nmiBlocked = false;
+    return;
+  }
   const size = opsize === 32 ? 4 : 2;
   const eip = stackWord(cpu, 0, size);
   const selector = stackWord(cpu, 1, size) & 0xffff;
@@ -61,7 +69,6 @@ export function iret(cpu: Cpu, opsize: 16 | 32): void {
   if (size === 4 && flags & VM && cpu.cpl === 0) raise(cpu, GP, 0);
   const code = checkReturnCode(cpu, selector);
   const rpl = selector & 3;
-  const oldCpl = cpu.cpl;
   if (rpl === oldCpl) {
     if (eip >>> 0 > limitOf(code.low, code.high)) raise(cpu, GP, 0);
     const high = markAccessed(cpu, code.at, code.high);
@@ -73,6 +80,7 @@ export function iret(cpu: Cpu, opsize: 16 | 32): void {
     checkStackSelector(cpu, ss, rpl, GP);
     if (eip >>> 0 > limitOf(code.low, code.high)) raise(cpu, GP, 0);
     returnToOuter(cpu, selector, code, ss, esp, 0);
+    if (size === 4) cpu.known.learnReturn(cpu, oldCpl);
   }
   cpu.eip = eip;
   setReturnFlags(cpu, flags, size, oldCpl);

@@ -20,6 +20,8 @@ export const ATTR_P = 1 << 7;
 export const ATTR_D = 1 << 14;
 export const ATTR_G = 1 << 15;
 const ATTR_MASK = 0xf0ff;
+/** Level 3, in a descriptor's second word. */
+const DPL_3 = 3 << 13;
 
 // System descriptor types (attribute bits 0-4 with S = 0).
 export const TYPE_TSS16_AVAILABLE = 1;
@@ -147,6 +149,10 @@ export function loadSegment(cpu: Cpu, seg: number, selector: number): void {
 export function loadDataSegment(cpu: Cpu, seg: number, sel: number, vector: number): void {
   const at = mustFindDescriptor(cpu, sel, vector);
   const high = readSlow32(cpu, at + 4, false);
+  const low = readSlow32(cpu, at, false);
+  const words = cpu.descriptors;
+  // What was loaded from the same words before, and is open to every level, passes again.
+  if (cpu.sel[seg] === sel && words[2 * seg] === low && words[2 * seg + 1] === high && (high & DPL_3) === DPL_3) return;
   const attr = attrOf(high);
   const isCode = (attr & ATTR_CODE) !== 0;
   if (!(attr & ATTR_S) || (isCode && !(attr & ATTR_RW))) raise(cpu, vector, selectorError(cpu, sel));
@@ -154,7 +160,6 @@ export function loadDataSegment(cpu: Cpu, seg: number, sel: number, vector: numb
     raise(cpu, vector, selectorError(cpu, sel));
   }
   if (!(attr & ATTR_P)) raise(cpu, NP, selectorError(cpu, sel));
-  const low = readSlow32(cpu, at, false);
   setSegment(cpu, seg, sel, low, markAccessed(cpu, at, high));
 }
 

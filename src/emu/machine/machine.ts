@@ -17,7 +17,6 @@ const EFLAGS_IF = 0x200;
 /** What a kernel hangs into a machine. */
 export interface MachineHooks {
   kcall(n: number): void;
-  probe(id: number): void;
   /** Called after clock events have fired, before the CPU goes on. */
   afterEvents?(): void;
 }
@@ -47,7 +46,7 @@ export class Machine {
   readonly nsPerUnit: number = NS_PER_UNIT;
   /** Why the machine will never run again; null while it may. */
   dead: string | null = null;
-  /** What the kernel does at a kcall and a probe; set once, before run(). */
+  /** What the kernel does at a kcall; set once, before run(). */
   hooks: MachineHooks | null = null;
   /** Count of instructions at which the machine dies. */
   instructionLimit: number = Number.POSITIVE_INFINITY;
@@ -158,7 +157,6 @@ export class Machine {
   private host(): CpuHost {
     return {
       kcall: (n) => this.hooks?.kcall(n),
-      probe: (id) => this.hooks?.probe(id),
       inPort: (port, size) => this.inPort(port, size),
       outPort: (port, size, value) => this.outPort(port, size, value),
       intAck: () => {

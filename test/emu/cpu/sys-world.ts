@@ -100,7 +100,6 @@ export class World implements CpuHost {
   kcall(n: number): void {
     this.kcalls.push(n);
   }
-  probe(): void {}
   inPort(): number {
     return 0x5a;
   }

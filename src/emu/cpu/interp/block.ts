@@ -53,7 +53,7 @@ export class Block implements HeldBlock {
   heat = 0;
   /** The whole block as one function, once it is hot. */
   fn: BlockFunction | null = null;
-  probe = 0;
+  probe: (() => void) | null = null;
   probed: Block | null = null;
   region: Region | null = null;
   entry = 0;

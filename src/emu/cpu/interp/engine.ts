@@ -315,7 +315,7 @@ class Tier0 implements Engine {
             block = null;
           }
         } else {
-          cpu.host.probe(block.probe);
+          block.probe?.();
           block = block.probed;
           // Told once: a region could leave where it was entered, and the telling would begin again.
           here = true;
@@ -385,7 +385,7 @@ class Tier0 implements Engine {
       block = this.code.find(this.mode | MODE_SINGLE);
       if (this.ran.length >= MAX_RAN) this.settle();
       if (block.end === END_PROBED) {
-        cpu.host.probe(block.probe);
+        block.probe?.();
         block = block.probed as Block;
       }
       if (block.runs++ === 0) this.ran.push(block);

@@ -69,7 +69,7 @@ class Oracle implements Engine {
         const pa = S[STATE_CODE] - RAM_BASE;
         program = pa < 0 || cpu.memory.kernelText[pa >>> 12] === 0;
         const probe = cpu.probes.get(pa);
-        if (probe !== undefined) cpu.host.probe(probe);
+        probe?.();
       });
       S[STATE_LEFT]--;
       // Between the iterations of a repeated instruction RF is set.

@@ -24,7 +24,7 @@ import {
   VDSO_BASE,
 } from "./layout.ts";
 import { Paths } from "./paths.ts";
-import { Probes } from "./probes.ts";
+import { watchEntries } from "./probes.ts";
 import { frameAt, PtRegs } from "./regs.ts";
 import type { FrameContext } from "./signal-frame.ts";
 import { type KernelText, kernelText } from "./text/text.ts";
@@ -50,7 +50,6 @@ export class Entry {
   };
   readonly paths: Paths;
   readonly frames: FrameContext;
-  private readonly probes: Probes | null;
   private readonly kcalls: Kcalls;
   private ticked = false;
 
@@ -84,19 +83,12 @@ export class Entry {
     this.kcalls = new Kcalls(k, this);
     this.frames = this.frameContext();
     this.paths = new Paths(k.recorder, k.cpu, k.clock, k.idle);
-    this.probes = k.recorder.enabled
-      ? new Probes({
-          cpu: k.cpu,
-          memory,
-          text: this.text,
-          vdso: this.vdso,
-          paths: this.paths,
-          idle: () => k.current === k.idle,
-        })
-      : null;
+    if (k.recorder.enabled) {
+      const { text, vdso, paths } = this;
+      watchEntries({ cpu: k.cpu, memory, text, vdso, paths, idle: () => k.current === k.idle });
+    }
     machine.hooks = {
       kcall: (n) => this.kcalls.kcall(n),
-      probe: (id) => this.probes?.hit(id),
       afterEvents: () => this.afterEvents(),
     };
     machine.pit.onTick = () => {

@@ -32,12 +32,15 @@ export class Kcalls {
   private readonly entry: Entry;
   private readonly recording: boolean;
   private readonly args = new Int32Array(6);
+  /** Clock units of the bodies, by call number. */
+  private readonly charges: readonly number[];
   readonly traps: Traps;
 
   constructor(k: Kernel, entry: Entry) {
     this.k = k;
     this.entry = entry;
     this.recording = k.recorder.enabled;
+    this.charges = Array.from(SYSCALLS, (call) => k.charges.calls[call?.name ?? ""] ?? k.charges.body);
     this.traps = new Traps(k, entry);
   }
 
@@ -73,7 +76,7 @@ export class Kcalls {
       return;
     }
     t.syscall = nr;
-    const charge = k.charges.calls[call.name] ?? k.charges.body;
+    const charge = this.charges[nr];
     k.clock.charge(charge);
     if (this.recording) k.recorder.charge(t.seq, charge);
     this.readArguments(call.argc);

@@ -30,11 +30,13 @@ export interface Probed {
   idle(): boolean;
 }
 
-type Listener = () => void;
+/** From now on the paths are told of every entry and exit. */
+export function watchEntries(probed: Probed): void {
+  new Probes(probed);
+}
 
-export class Probes {
+class Probes {
   private readonly p: Probed;
-  private readonly listeners: Listener[] = [];
 
   constructor(probed: Probed) {
     this.p = probed;
@@ -45,17 +47,14 @@ export class Probes {
     this.watchExits();
   }
 
-  /** The CPU reached a probed instruction. */
-  hit(id: number): void {
-    if (!this.p.idle()) this.listeners[id]();
+  private watch(physical: number, listener: () => void): void {
+    const { cpu, idle } = this.p;
+    cpu.probes.set(physical, () => {
+      if (!idle()) listener();
+    });
   }
 
-  private watch(physical: number, listener: Listener): void {
-    this.p.cpu.probes.set(physical, this.listeners.length);
-    this.listeners.push(listener);
-  }
-
-  private watchLabel(label: string, listener: Listener): void {
+  private watchLabel(label: string, listener: () => void): void {
     const at = this.p.text.symbols[label];
     if (at !== undefined) this.watch((at >>> 0) - KERNEL_BASE, listener);
   }

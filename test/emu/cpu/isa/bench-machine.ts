@@ -21,7 +21,6 @@ export const TLS = 0x2_1000;
 
 export const quietHost: CpuHost = {
   kcall() {},
-  probe() {},
   inPort: () => 0x5a,
   outPort() {},
   intAck: () => 0x20,

@@ -110,7 +110,7 @@ export function imageOf(setup: Setup): Uint8Array {
 
 /** Fields that are no state of the processor, that engines keep for themselves, or that are compared by their meaning. */
 const NOT_STATE =
-  /^(?:memory|host|model|features|engine|mix|probes|state|fpu|simd|quickRoutines|onTlbFill|\w*Epoch|countTarget|runLimit|fault\w+|stopRequested|watching)$/;
+  /^(?:memory|host|model|features|engine|known|mix|probes|state|fpu|simd|quickRoutines|onTlbFill|\w*Epoch|countTarget|runLimit|fault\w+|stopRequested|watching)$/;
 const XMM_WORDS = 32;
 
 type Visit = (path: string, owner: Record<string, unknown>, key: string) => void;
@@ -140,7 +140,6 @@ export class OneWorld implements CpuHost {
     });
   }
 
-  probe(): void {}
   inPort(port: number): number {
     return (port * 0x1111) & 0xff;
   }

@@ -9,7 +9,6 @@ import { type Event, EventList } from "./harness.ts";
 const FIXTURES = new URL("../../../fixtures/kml/", import.meta.url);
 const PROGRAMS = ["stk", "frk", "odd", "cnt", "two", "hif", "regs", "sig"] as const;
 const MARK_PAGE = 0x0810_0000;
-const FIRST_MARK_ID = 10_000;
 const MARKS = 32;
 
 /** A root with nothing but the test programs in /bin. */
@@ -90,20 +89,16 @@ export function runProgram(argv: string[], o: Partial<KernelOptions> & { ring: 0
   );
   kernel.boot(programImage());
   const marks: { mark: number; at: number }[] = [];
-  const hooks = machine.hooks!;
-  machine.hooks = {
-    ...hooks,
-    probe: (id) => {
-      if (id >= FIRST_MARK_ID) marks.push({ mark: id - FIRST_MARK_ID, at: recorder.events.length });
-      else hooks.probe(id);
-    },
-  };
   // The MARKs' page is known once it is mapped; their probes must be there before they are first executed.
   recorder.afterLeave = () => {
     const mm = kernel.current.mm;
     const pte = mm === undefined ? 0 : kernel.pageTables.get(mm.pgd, MARK_PAGE);
     if (pte === 0 || kernel.cpu.probes.has((pte & ~0xfff) >>> 0)) return;
-    for (let n = 0; n < MARKS; n++) kernel.cpu.probes.set(((pte & ~0xfff) >>> 0) + 16 * n, FIRST_MARK_ID + n);
+    for (let mark = 0; mark < MARKS; mark++) {
+      kernel.cpu.probes.set(((pte & ~0xfff) >>> 0) + 16 * mark, () => {
+        marks.push({ mark, at: recorder.events.length });
+      });
+    }
   };
   const exit = kernel.run();
   return { kernel, text: host.text("out") + host.text("err"), events: recorder.events, marks, exit };
