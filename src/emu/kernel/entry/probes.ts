@@ -37,9 +37,13 @@ export function watchEntries(probed: Probed): void {
 
 class Probes {
   private readonly p: Probed;
+  /** Behind the INT of the wrapper that ring-0 programs call, int32; undefined in a kernel without one. */
+  private readonly wrapperReturn: number | undefined;
 
   constructor(probed: Probed) {
     this.p = probed;
+    const wrapper = probed.text.symbols["kml_wrapper_int_post"];
+    this.wrapperReturn = wrapper === undefined ? undefined : wrapper | 0;
     this.watchVdso();
     this.watchDirect();
     this.watchSyscalls();
@@ -206,7 +210,7 @@ class Probes {
   }
 
   private enterSystemCall(): void {
-    const { paths, cpu, vdso, text } = this.p;
+    const { paths, cpu } = this.p;
     if (paths.inStub) {
       this.intoKernel();
       return;
@@ -215,8 +219,7 @@ class Probes {
     const eip = this.peek(sp);
     const ring3 = sp >>> 0 > KERNEL_BASE;
     const userSp = ring3 ? this.peek(sp + 12) : sp + PUSHED.interrupt;
-    const afterWrapper = eip === (text.symbols["kml_wrapper_int_post"] | 0);
-    const inStub = afterWrapper || vdso.inVsyscallTail(eip);
+    const inStub = this.inStubTail(eip);
     const nr = cpu.r[EAX];
     const sigreturn = nr === NR_SIGRETURN || nr === NR_RT_SIGRETURN;
     const again = paths.isRestart(eip - INT_BYTES) || (inStub && !sigreturn);
@@ -339,9 +342,7 @@ class Probes {
   }
 
   private inStubTail(eip: number): boolean {
-    const { text, vdso } = this.p;
-    const post = text.symbols["kml_wrapper_int_post"];
-    return (post !== undefined && eip >>> 0 === post >>> 0) || vdso.inVsyscallTail(eip);
+    return eip === this.wrapperReturn || this.p.vdso.inVsyscallTail(eip);
   }
 
   /** esp_absent or esp_cow by the state of the page that a ring-0 entry would push to, in every ring. */
