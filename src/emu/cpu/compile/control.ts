@@ -29,7 +29,7 @@ import {
   WIDE,
 } from "./layout.ts";
 import { Lowering } from "./lower.ts";
-import { fullRegister, type Meaning } from "./meaning.ts";
+import { fullRegister, type Meaning, setsFlags, turns } from "./meaning.ts";
 import { accessesOf, PLACES } from "./places.ts";
 import type { CodeBlock, Plan, RegionBlock } from "./region.ts";
 import { VECTOR_NARROW, VECTOR_WIDE, VectorCode, xmmOf } from "./simd.ts";
@@ -340,6 +340,7 @@ class RegionEmitter {
     asm.op("sub");
     asm.set(LEFT);
     if (this.counting) this.count(n);
+    if (code.host2 >= 0) this.checkRest(block);
     const live = flagsSeen(block);
     const accesses = accessesOf(code.ops, meanings, compiled);
     for (let i = 0; i < compiled; i++) {
@@ -435,6 +436,20 @@ class RegionEmitter {
     }
   }
 
+  /** An instruction that goes on in another page is the one that is known only while that page is where it was. */
+  private checkRest({ code, offset }: RegionBlock): void {
+    const { asm } = this;
+    this.op = 0;
+    this.pushAddress((offset | 0xfff) + 1);
+    asm.set(TO);
+    asm.const(this.site());
+    this.pushHost();
+    asm.const(code.host2);
+    asm.op("ne");
+    asm.brIf(this.out);
+    asm.op("drop");
+  }
+
   /** Into another page only while it is where the region was made from. */
   private checkPage(target: RegionBlock): void {
     const { asm } = this;
@@ -513,32 +528,45 @@ const SEEN_OUTSIDE = 1;
 const SEEN = 2;
 
 /** For each instruction of a block: who may see the flags that it sets? */
-function flagsSeen({ meanings, compiled }: RegionBlock): number[] {
+function flagsSeen({ code, meanings, compiled }: RegionBlock): number[] {
   const seen: number[] = new Array(compiled).fill(SEEN);
   let live = SEEN;
+  /** Who sees CF and OF, which rotates set. */
+  let carry = SEEN;
   for (let i = compiled - 1; i >= 0; i--) {
     const m = meanings[i];
-    seen[i] = live;
-    if (m.setsFlags) live = UNSEEN;
-    if (m.readsFlags) live = SEEN;
-    else if (m.exits) live = Math.max(live, SEEN_OUTSIDE);
+    const turned = turns(code.ops[i], m) !== 0;
+    seen[i] = turned ? carry : live;
+    if (setsFlags(code.ops[i], m)) {
+      live = UNSEEN;
+      carry = UNSEEN;
+    } else if (turned) carry = UNSEEN;
+    if (m.readsFlags) {
+      live = SEEN;
+      carry = SEEN;
+    } else if (m.exits) {
+      live = Math.max(live, SEEN_OUTSIDE);
+      carry = Math.max(carry, SEEN_OUTSIDE);
+    }
   }
   return seen;
 }
 
-/** Instruction i as a step: an INC or DEC of a register that stays as it is until the next instruction that sets the flags. */
+/** Instruction i as a step: one on a register that stays as it is until the next instruction that sets the same flags. */
 function stepAt({ code, meanings }: RegionBlock, i: number): Step | null {
-  const { step } = meanings[i];
-  if (step === 0) return null;
+  const turned = turns(code.ops[i], meanings[i]);
+  const kind = turned || meanings[i].step;
+  if (kind === 0) return null;
   const register = code.ops[i].a;
-  for (let k = i + 1; !meanings[k].setsFlags; k++) {
+  for (let k = i + 1; !setsFlags(code.ops[k], meanings[k]); k++) {
+    if (turned !== 0 && turns(code.ops[k], meanings[k]) !== 0) break;
     const { form, a, b } = code.ops[k];
     const { writes, slotA, slotB, x87, touchesFlags } = meanings[k];
     if (writes & (1 << register) || x87 !== 0 || touchesFlags) return null;
     if (slotA & 2 && fullRegister(a, form.aSize) === register) return null;
     if (slotB & 2 && fullRegister(b, form.bSize) === register) return null;
   }
-  return { register, kind: step };
+  return { register, kind };
 }
 
 /**

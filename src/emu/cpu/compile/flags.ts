@@ -9,7 +9,7 @@ export const FN_ARITH = 1;
 export const FN_LAZY_AUX = 2;
 export const HELPER_FUNCTIONS = 3;
 
-/** INC or DEC of a 32-bit register whose flags are made up only where the region is left: the register holds the result. */
+/** INC, DEC or a rotate of a 32-bit register whose flags are made up only where the region is left: the register holds the result. */
 export interface Step {
   readonly register: number;
   readonly kind: number;

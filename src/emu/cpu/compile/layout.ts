@@ -61,6 +61,9 @@ export const KIND_ADD = 4;
 export const KIND_SUB = 8;
 export const KIND_INC = 12;
 export const KIND_DEC = 16;
+/** Rotates of 32 bits, in steps only: they change CF and OF, which the result tells. */
+export const KIND_ROL = 20;
+export const KIND_ROR = 24;
 /** Only local FK knows. */
 export const KIND_UNKNOWN = -1;
 
@@ -76,6 +79,8 @@ export function kindShift(kind: number): number {
 /** The aux word of lazy flags of any kind; the same as the modules' own function (helpers.ts). */
 export function auxOf(kind: number, r: number, b: number): number {
   if (kind === KIND_AUX) return b;
+  if (kind === KIND_ROL) return (b & 0x3fff_ffff) | (r << 31) | ((r >>> 31) << 30);
+  if (kind === KIND_ROR) return (b & 0x3fff_ffff) | (r & 0xc000_0000);
   const up = kindShift(kind);
   const group = kind & ~3;
   if (group === KIND_ADD || group === KIND_SUB) {

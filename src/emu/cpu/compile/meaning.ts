@@ -5,7 +5,7 @@ import { KEYS_PER_FORM, type Op, specOf } from "../isa/decode.ts";
 import type { Expr, RegRef, Stmt } from "../isa/ir.ts";
 import { Sem, type Spec } from "../isa/sem.ts";
 import { ECX } from "../state.ts";
-import { KIND_DEC, KIND_INC, sizeIndex } from "./layout.ts";
+import { KIND_DEC, KIND_INC, KIND_ROL, KIND_ROR, sizeIndex } from "./layout.ts";
 import { isVectorOperation, slotOf, VECTOR_CALLS } from "./simd.ts";
 import { x87Operand } from "./x87.ts";
 
@@ -30,6 +30,8 @@ const KNOWN_CALLS = new Set([
 ]);
 /** Calls that change the vector register they name first. */
 const CHANGING = new Set(["fromGeneral", "insertWord"]);
+const SHIFTS = /^(sh[lr]d?|sal|sar)$/;
+const ROTATES = /^ro[lr]$/;
 const DIVISIONS = /^[ui](div|rem)/;
 
 /** Facts about one specialisation of a form. */
@@ -51,8 +53,11 @@ export interface Meaning {
   exits: boolean;
   /** Looks at flags; to keep those that it does not change is none. */
   readsFlags: boolean;
-  /** Sets all six, whatever happens. */
+  /** Sets all six, whatever happens; does so when its immediate count is not 0. */
   setsFlags: boolean;
+  shifts: boolean;
+  /** Rotates 32 bits, by one or an immediate count: the kind of the flags it then leaves, else 0. */
+  turns: number;
   /** Changes flags in some way. */
   touchesFlags: boolean;
   /** INC and DEC of a 32-bit register: the kind of their flags, else 0. */
@@ -102,6 +107,8 @@ function analyse(op: Op): Meaning {
     exits: false,
     readsFlags: false,
     setsFlags: false,
+    shifts: false,
+    turns: 0,
     touchesFlags: false,
     step: 0,
     always: m.stmts.at(-1)?.k === "jump",
@@ -121,6 +128,13 @@ function analyse(op: Op): Meaning {
   for (const s of m.stmts) visit(s, meaning, true);
   // Of memory: no register holds the result.
   if (meaning.slotA !== 3) meaning.step = 0;
+  const { form } = op;
+  const counted = m.stmts.find((s) => s.k === "if");
+  if (form.immBytes !== 0 && SHIFTS.test(form.names[0]) && counted?.k === "if")
+    meaning.shifts = counted.no.some((s) => s.k === "flagsResult");
+  const known = counted === undefined || form.immBytes !== 0;
+  if (known && form.size === 32 && meaning.slotA === 3 && ROTATES.test(form.names[0]))
+    meaning.turns = form.names[0] === "rol" ? KIND_ROL : KIND_ROR;
   const last = m.stmts.at(-1);
   if (last?.k === "call" && last.fn === "x87" && last.args[0].k === "const") {
     meaning.x87 = last.args[0].v;
@@ -130,6 +144,16 @@ function analyse(op: Op): Meaning {
     meaning.touchesFlags = (meaning.x87 & 0xfb) === 0xdb;
   }
   return meaning;
+}
+
+/** Does this instruction set all six flags, whatever happens? */
+export function setsFlags(op: Op, meaning: Meaning): boolean {
+  return meaning.setsFlags || (meaning.shifts && (op.imm & 31) !== 0);
+}
+
+/** The kind of flags that a rotate by a known count leaves, or 0. */
+export function turns(op: Op, meaning: Meaning): number {
+  return op.form.immBytes === 0 || (op.imm & 31) !== 0 ? meaning.turns : 0;
 }
 
 function visitReg(reg: RegRef, size: number, bits: number, m: Meaning): void {
@@ -293,6 +317,8 @@ export function concernsFlags(stmts: readonly Stmt[]): boolean {
     exits: false,
     readsFlags: false,
     setsFlags: false,
+    shifts: false,
+    turns: 0,
     touchesFlags: false,
     step: 0,
     always: false,

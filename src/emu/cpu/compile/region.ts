@@ -16,8 +16,9 @@ export interface CodeBlock {
   /** Instructions and bytes. */
   readonly count: number;
   readonly length: number;
-  /** Host address of its first byte. */
+  /** Host address of its first byte, and of the next page when its only instruction goes on there (else -1). */
   readonly host: number;
+  readonly host2: number;
   /** Where its indirect branch has led, from its start. */
   readonly leads: readonly number[];
 }

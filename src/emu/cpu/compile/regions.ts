@@ -16,6 +16,7 @@ import {
   JUMPS_USER,
   jumpSlot,
   KIND_AUX,
+  KIND_ROL,
   MAX_REGIONS,
   STATE_FLAG_KIND,
   STATE_ITERATIONS,
@@ -235,8 +236,9 @@ export class Regions {
       S[STATE_FLAG_KIND] = KIND_AUX;
     }
     if (step !== null) {
-      S[STATE_RESULT] = S[STATE_GPR + step.register];
-      S[STATE_AUX] = auxOf(step.kind, S[STATE_RESULT], S[STATE_AUX]);
+      const result = S[STATE_GPR + step.register];
+      if (step.kind < KIND_ROL) S[STATE_RESULT] = result;
+      S[STATE_AUX] = auxOf(step.kind, result, S[STATE_AUX]);
     }
     return how;
   }

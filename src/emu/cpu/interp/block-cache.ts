@@ -190,7 +190,7 @@ export class BlockCache {
     const e = this.cpu.memory.tlb[mode & MODE_USER ? USER_READ : SUPER_READ][la >>> 12];
     if (e & 0xfff) return null;
     const found = this.blocks.get(((e + la) | 0) * MODES + mode);
-    return found !== undefined && found.end !== END_SYNC && found.end !== END_PROBED && found.host2 < 0 ? found : null;
+    return found !== undefined && found.end !== END_SYNC && found.end !== END_PROBED ? found : null;
   }
 
   /** Handlers for a privilege. */

@@ -488,14 +488,7 @@ class Tier0 implements Engine {
     const named = block.planned;
     block.planned = true;
     block.planAt = NEVER;
-    if (
-      block.end === END_SYNC ||
-      block.end === END_PROBED ||
-      mode & ~MODE_USER ||
-      block.host2 >= 0 ||
-      block.host < RAM_BASE
-    )
-      return;
+    if (block.end === END_SYNC || block.end === END_PROBED || mode & ~MODE_USER || block.host < RAM_BASE) return;
     const plan = planRegion<Block>(block, eip, (la) => this.warm(la, mode), named);
     if (plan === null) return;
     this.regions?.compile([plan], (mode & MODE_USER) !== 0);

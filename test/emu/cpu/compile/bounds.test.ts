@@ -3,7 +3,7 @@
 import { expect, it } from "vitest";
 import { assemble } from "../../../../src/emu/cpu/asm/assemble.ts";
 import type { Regions } from "../../../../src/emu/cpu/compile/regions.ts";
-import { type Cpu, EAX, EBX, type Engine } from "../../../../src/emu/cpu/cpu.ts";
+import { type Cpu, EAX, EBX, ECX, EDX, type Engine } from "../../../../src/emu/cpu/cpu.ts";
 import { RAM_BASE } from "../../../../src/emu/machine/memory.ts";
 import { bareCpu, CODE, DATA, place, quietHost, reset } from "../isa/bench-machine.ts";
 
@@ -101,4 +101,31 @@ it("a region that is soon left again is passed by, and tried again from time to 
   expect(cpu.r[EBX]).toBe(5000);
   expect(entries).toBeGreaterThan(2 * (5000 / 64));
   expect(entries).toBeLessThan(1000);
+});
+
+it("an instruction that lies in two pages is part of a region, and its bytes may change in both", () => {
+  for (const where of [1, 2, 3, 4]) {
+    const [cpu, engine] = compilingCpu();
+    const start = CODE + 0x1000 - where;
+    // The loop begins with the MOV across the boundary; EDX counts down to the round that changes its last byte.
+    const { bytes } = assemble(
+      "again: mov eax, 0x01020304\nadd ebx, eax\ndec edx\njne on\nmov byte [again+4], 0x77\non: dec ecx\njne again\nhlt",
+      { origin: start },
+    );
+    place(cpu, start, bytes);
+    const enter = engine.regions.run.bind(engine.regions);
+    let entries = 0;
+    engine.regions.run = (region, entry) => {
+      entries++;
+      return enter(region, entry);
+    };
+    cpu.eip = start;
+    cpu.r[EBX] = 0;
+    cpu.r[ECX] = 3000;
+    cpu.r[EDX] = 2000;
+    cpu.run(1e6);
+    expect(cpu.halted).toBe(true);
+    expect(cpu.r[EBX]).toBe((2000 * 0x01020304 + 1000 * 0x77020304) | 0);
+    expect(entries).toBeLessThan(100);
+  }
 });
