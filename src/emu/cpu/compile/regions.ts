@@ -231,10 +231,9 @@ export class Regions {
         how = LEFT_BEFORE;
       }
     }
-    if (kind !== KIND_AUX) {
-      S[STATE_AUX] = auxOf(kind, S[STATE_RESULT], S[STATE_AUX]);
-      S[STATE_FLAG_KIND] = KIND_AUX;
-    }
+    if (kind !== KIND_AUX) S[STATE_AUX] = auxOf(kind, S[STATE_RESULT], S[STATE_AUX]);
+    // What the region has stored there may be older than what its site knows.
+    S[STATE_FLAG_KIND] = KIND_AUX;
     if (step !== null) {
       const result = S[STATE_GPR + step.register];
       if (step.kind < KIND_ROL) S[STATE_RESULT] = result;
