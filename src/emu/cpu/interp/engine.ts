@@ -488,7 +488,7 @@ class Tier0 implements Engine {
     const named = block.planned;
     block.planned = true;
     block.planAt = NEVER;
-    if (block.end === END_SYNC || block.end === END_PROBED || mode & ~MODE_USER || block.host < RAM_BASE) return;
+    if (block.end === END_SYNC || block.end === END_PROBED || mode & ~MODE_USER || !this.mayJoin(block)) return;
     const plan = planRegion<Block>(block, eip, (la) => this.warm(la, mode), named);
     if (plan === null) return;
     this.regions?.compile([plan], (mode & MODE_USER) !== 0);
@@ -498,7 +498,12 @@ class Tier0 implements Engine {
   /** A block at a linear address that has run often enough to be part of a region. */
   private warm(la: number, mode: number): Block | null {
     const block = this.code.known(la, mode);
-    return block !== null && block.runs + block.heat >= this.regionHot >> WARM_SHIFT ? block : null;
+    return block !== null && block.runs + block.heat >= this.regionHot >> WARM_SHIFT && this.mayJoin(block) ? block : null;
+  }
+
+  /** Can a block be part of a region? The ways into the kernel are left again after a few instructions: no gain there. */
+  private mayJoin(block: Block): boolean {
+    return block.host >= RAM_BASE && this.isProgram(block);
   }
 
   private compile(block: Block): void {
