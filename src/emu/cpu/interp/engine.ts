@@ -498,7 +498,9 @@ class Tier0 implements Engine {
   /** A block at a linear address that has run often enough to be part of a region. */
   private warm(la: number, mode: number): Block | null {
     const block = this.code.known(la, mode);
-    return block !== null && block.runs + block.heat >= this.regionHot >> WARM_SHIFT && this.mayJoin(block) ? block : null;
+    return block !== null && block.runs + block.heat >= this.regionHot >> WARM_SHIFT && this.mayJoin(block)
+      ? block
+      : null;
   }
 
   /** Can a block be part of a region? The ways into the kernel are left again after a few instructions: no gain there. */
