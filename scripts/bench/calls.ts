@@ -10,7 +10,7 @@ import { ensureRoot } from "../../src/emu/rootfs/roots-node.ts";
 import { captureProgram, type RunOptions, runProgram } from "../../src/emu/run.ts";
 import { getpidLoop } from "./guest-programs.ts";
 
-const CALLS = 400_000;
+const CALLS = 1_000_000;
 const WAYS = [
   ["direct", { ring: 0 }],
   ["sysenter", { entry: "sysenter" }],
