@@ -26,7 +26,7 @@ export type ByteKey = (typeof BYTES)[number];
 const WORDS = NUMBERS.length + 2;
 const FLAGS_AT = (NUMBERS.length + 1) * 2 + 1;
 const LEAST_RET = -0x8000_0000;
-/** A word: what follows tells that the number is too large, negative or not whole, and kept elsewhere. */
+/** A word that says: the number does not fit (too large, negative, not whole) and is kept elsewhere. */
 const WIDE = 0xffff_ffff;
 
 /** Places of a row's fields, in words, bytes and halfwords. */
@@ -124,8 +124,9 @@ export class EventBlock {
       const base = key === "tIn" || key === "tOut" ? this.#firstTime : key === "ret" ? LEAST_RET : 0;
       if (column instanceof Int32Array) ints(this.#words, word, column);
       else counts(this.#words, word, column as Float64Array, base);
-      for (const [at, value] of this.#wide) {
-        if (at % WORDS === word && at < column.length * WORDS) column[Math.floor(at / WORDS)] = base + value;
+      for (const at of this.#wide.keys()) {
+        // What was set again may fit now.
+        if (at % WORDS === word) column[Math.floor(at / WORDS)] = base + this.#number(at);
       }
     } else if (key in BYTE) {
       bytes(this.#bytes, BYTE[key as ByteKey], column as Uint8Array);

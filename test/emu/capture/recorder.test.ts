@@ -90,6 +90,26 @@ describe("events", () => {
     expect(events.sp[0]).toBe(0xfffff000);
   });
 
+  it("keep numbers of any size, as they were set last", () => {
+    const r = recorder();
+    const large = 2 ** 40;
+    const a = r.enter({ ...call(1), user: large });
+    r.charge(a, large);
+    r.leave(a, { tOut: large, kinstr: large + 1, blocked: 0xffff_fffe, ret: -large });
+    const b = r.enter(call(3 * large));
+    r.charge(b, large);
+    r.charge(b, 7);
+    r.leave(b, { tOut: 3 * large + 2, kinstr: 0, blocked: 0xffff_fffd, ret: 0x7fff_ffff });
+    const { events } = stored(r.finish(META));
+    expect([...events.user]).toEqual([large, call(0).user]);
+    expect([...events.charge]).toEqual([large, 7]);
+    expect([...events.tIn]).toEqual([1, 3 * large]);
+    expect([...events.tOut]).toEqual([large, 3 * large + 2]);
+    expect([...events.kinstr]).toEqual([large + 1, 0]);
+    expect([...events.blocked]).toEqual([0xffff_fffe, 0xffff_fffd]);
+    expect([...events.ret]).toEqual([-large, 0x7fff_ffff]);
+  });
+
   it("never go back in time, whatever a probe counts back", () => {
     const r = recorder();
     r.leave(r.enter(call(100)), { tOut: 100, kinstr: 1, blocked: 0 });
