@@ -199,7 +199,7 @@ try {
   lines.push("", "| | CPU time |", "|---|---|");
   lines.push(`| node alone | ${(1000 * node).toFixed(0)} ms |`);
   lines.push(`| kmlab run /usr/bin/true, all of it, in this root | ${(1000 * median(starts)).toFixed(0)} ms |`);
-  for (const cost of await callCosts(repeat)) lines.push(callLine(cost));
+  for (const cost of callCosts(repeat)) lines.push(callLine(cost));
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

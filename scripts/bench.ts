@@ -73,7 +73,7 @@ for (const [name, bytes] of [
 }
 
 const LEAST = { direct: 1, sysenter: 0.4, int80: 0.4 } as const;
-for (const { way, captured, plain } of await callCosts(5)) {
+for (const { way, captured, plain } of callCosts(5)) {
   rows.push({
     what: `getpid a second, ${way}, captured`,
     value: 1e-6 / captured,
