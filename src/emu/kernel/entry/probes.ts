@@ -6,7 +6,7 @@ import { ENOSYS } from "../errno.ts";
 import { SYSCALLS } from "../syscalls.ts";
 import type { VdsoCode } from "../vdso.ts";
 import { AREA, EFLAGS, IRQ_LINES, KERNEL_BASE, PT, SELECTOR, TSS, VECTOR } from "./layout.ts";
-import type { Paths } from "./paths.ts";
+import type { Opening, Paths } from "./paths.ts";
 import { peek32, walk } from "./regs.ts";
 import type { KernelText } from "./text/text.ts";
 import { EXCEPTIONS, WITH_ERROR_CODE } from "./text/traps.ts";
@@ -39,6 +39,17 @@ class Probes {
   private readonly p: Probed;
   /** Behind the INT of the wrapper that ring-0 programs call, int32; undefined in a kernel without one. */
   private readonly wrapperReturn: number | undefined;
+  /** What the paths are told with of a call of the vsyscall page; they do not keep it. */
+  private readonly pageCall: Opening = {
+    kind: KIND.syscall,
+    nr: 0,
+    site: SITE.vsyscall,
+    path: PATH.C,
+    phase: "stub",
+    before: 1,
+    flags: 0,
+    sp: 0,
+  };
 
   constructor(probed: Probed) {
     this.p = probed;
@@ -109,37 +120,32 @@ class Probes {
 
   /** The program called the vsyscall page in ring 3. */
   private enterVsyscall(): void {
-    const { cpu, vdso, paths } = this.p;
+    const { vdso, paths } = this.p;
     if (paths.restarted(1)) return;
-    const nr = cpu.r[EAX];
     const again = paths.takeRestart();
-    paths.enter({
-      kind: KIND.syscall,
-      nr,
-      site: SITE.vsyscall,
-      path: vdso.entry === "sysenter" ? PATH.B : PATH.A,
-      phase: "stub",
-      before: again ? 0 : 1,
-      flags: this.stackFlags(this.sp, PUSHED.direct) | this.ifFlag | (again ? FLAG.restart : 0),
-      sp: this.sp,
-    });
+    const path = vdso.entry === "sysenter" ? PATH.B : PATH.A;
+    this.calledPage(KIND.syscall, path, again ? 0 : 1, again ? FLAG.restart : 0);
   }
 
   /** The program called the vsyscall page in ring 0 (or jumped there in ring 3, which ends in a fault). */
   private enterDirect(): void {
-    const { cpu, paths } = this.p;
-    const nr = cpu.r[EAX];
+    const nr = this.p.cpu.r[EAX];
     const special = SYSCALLS[nr >>> 0]?.special === true;
-    paths.enter({
-      kind: nr === NR_SIGRETURN || nr === NR_RT_SIGRETURN ? KIND.sigreturn : KIND.syscall,
-      nr,
-      site: SITE.vsyscall,
-      path: special ? PATH.D : PATH.C,
-      phase: "stub",
-      before: 1,
-      flags: this.stackFlags(this.sp, PUSHED.direct) | this.ifFlag,
-      sp: this.sp,
-    });
+    const kind = nr === NR_SIGRETURN || nr === NR_RT_SIGRETURN ? KIND.sigreturn : KIND.syscall;
+    this.calledPage(kind, special ? PATH.D : PATH.C, 1, 0);
+  }
+
+  /** Hot: most events of most programs begin here. */
+  private calledPage(kind: number, path: number, before: number, flags: number): void {
+    const pageCall = this.pageCall;
+    const { sp } = this;
+    pageCall.kind = kind;
+    pageCall.nr = this.p.cpu.r[EAX];
+    pageCall.path = path;
+    pageCall.before = before;
+    pageCall.flags = this.stackFlags(sp, PUSHED.direct) | this.ifFlag | flags;
+    pageCall.sp = sp;
+    this.p.paths.enter(pageCall);
   }
 
   private watchDirect(): void {
