@@ -104,6 +104,22 @@ describe.each([
     expect(cpu.r[EBX]).toBe(9);
   });
 
+  it("an instruction across two pages, and the mapping of its second page changes", () => {
+    const at = DATA + 0xffd;
+    load("mov eax, 0x01223344\nret", at);
+    place(cpu, DATA + 0x2000, Uint8Array.of(0x66, 0x02, 0xc3));
+    load(`mov ecx, 200\nx: call ${at}\nshr eax, 24\nadd ebx, eax\ndec ecx\njnz x\nhlt`);
+    runToHalt();
+    expect(cpu.r[EBX]).toBe(200);
+    const page = (DATA >> 12) + 1;
+    cpu.memory.view.setUint32(RAM_BASE + 0x5000 + 4 * page, (DATA + 0x2000) | 7, true);
+    cpu.memory.dropPage(page);
+    cpu.eip = CODE;
+    cpu.halted = false;
+    runToHalt();
+    expect(cpu.r[EBX]).toBe(600);
+  });
+
   it("probes: before the instruction, every time, with the exact count", () => {
     const { p } = load("mov ecx, 2\nx: nop\np: inc eax\ndec ecx\njnz x\nhlt");
     cpu.probes.set(p, () => events.push(`probe at ${cpu.icount} eip ${cpu.eip.toString(16)}`));
