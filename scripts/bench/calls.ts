@@ -53,7 +53,9 @@ export function callCosts(times: number): CallCost[] {
 }
 
 async function callCost(wanted: string, times: number): Promise<CallCost> {
-  const [way, more] = WAYS.find(([name]) => name === wanted) ?? WAYS[0];
+  const found = WAYS.find(([name]) => name === wanted);
+  if (found === undefined) throw new Error(`no way into the kernel: ${wanted}`);
+  const [way, more] = found;
   const scratch = mkdtempSync(join(tmpdir(), "kmlab-calls-"));
   const image = openImage((await ensureRoot("base")).directory);
   const guest = (name: string, bytes: Uint8Array): RunOptions => {

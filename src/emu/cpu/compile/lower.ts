@@ -4,6 +4,7 @@ import { LEAVE, TLB_SUPER_READ, TLB_SUPER_WRITE, TLB_USER_READ, TLB_USER_WRITE }
 import { RF, VM } from "../flags.ts";
 import { BYTE_INDEX, type Op } from "../isa/decode.ts";
 import type { Addr, BinOp, Expr, RegRef, Size, Stmt, UnOp } from "../isa/ir.ts";
+import { binary, unary } from "../isa/operators.ts";
 import { EBP, ESP, FS, STATE_ATTR, STATE_BASE, STATE_EFLAGS, STATE_LIMIT, STATE_SEL } from "../state.ts";
 import type { Assembler, Label, Opcode } from "./assembler.ts";
 import { type Flags, FN_ARITH, FN_LAZY_AUX, type Step } from "./flags.ts";
@@ -75,54 +76,6 @@ const BINARY: Readonly<Record<BinOp, Opcode | "wide">> = {
   lts: "lts",
   les: "les",
 };
-
-function foldBinary(op: BinOp, a: number, b: number): number | null {
-  switch (op) {
-    case "add":
-      return (a + b) | 0;
-    case "sub":
-      return (a - b) | 0;
-    case "and":
-      return a & b;
-    case "or":
-      return a | b;
-    case "xor":
-      return a ^ b;
-    case "shl":
-      return a << b;
-    case "shr":
-      return (a >>> b) | 0;
-    case "sar":
-      return a >> b;
-    case "eq":
-      return a === b ? 1 : 0;
-    case "ne":
-      return a !== b ? 1 : 0;
-    default:
-      return null;
-  }
-}
-
-function foldUnary(op: UnOp, a: number): number | null {
-  switch (op) {
-    case "not":
-      return ~a;
-    case "neg":
-      return -a | 0;
-    case "zx8":
-      return a & 0xff;
-    case "zx16":
-      return a & 0xffff;
-    case "sx8":
-      return (a << 24) >> 24;
-    case "sx16":
-      return (a << 16) >> 16;
-    case "isZero":
-      return a === 0 ? 1 : 0;
-    default:
-      return null;
-  }
-}
 
 /** Lowers the instructions of one region. */
 export class Lowering {
@@ -308,13 +261,13 @@ export class Lowering {
         return this.constants.get(e.id) ?? null;
       case "un": {
         const a = this.fold(e.a);
-        return a === null ? null : foldUnary(e.op, a);
+        return a === null ? null : unary(e.op, a);
       }
       case "bin": {
         const a = this.fold(e.a);
         if (a === null) return null;
         const b = this.fold(e.b);
-        return b === null ? null : foldBinary(e.op, a, b);
+        return b === null ? null : binary(e.op, a, b);
       }
       default:
         return null;
