@@ -16,6 +16,7 @@ export class Dependencies {
   readonly #lacking: Int32Array;
   readonly #readyAt: Float64Array;
   readonly #readyKind: Uint8Array;
+  readonly #readyWait: Int32Array;
 
   constructor(program: Program, cyclesPerNs: number) {
     this.#program = program;
@@ -24,6 +25,7 @@ export class Dependencies {
     this.#lacking = new Int32Array(program.tasks);
     this.#readyAt = new Float64Array(program.tasks);
     this.#readyKind = new Uint8Array(program.tasks);
+    this.#readyWait = new Int32Array(program.tasks).fill(-1);
   }
 
   /** When the task's record may go on, if all its causes are known; else undefined. Call when the record's own work is done. */
@@ -32,6 +34,7 @@ export class Dependencies {
     this.#lacking[task] = 0;
     this.#readyAt[task] = 0;
     this.#readyKind[task] = WAIT.dependency;
+    this.#readyWait[task] = -1;
     for (let w = meetings.firstWait[stop]; w < meetings.firstWait[stop + 1]; w++) {
       const base = waits.source[w] < 0 ? now : this.#doneAt[meetings.sourceStop[w]];
       if (base < 0) this.#lacking[task]++;
@@ -45,6 +48,11 @@ export class Dependencies {
     return this.#readyKind[task];
   }
 
+  /** The wait that holds the task's record longest, of those known. */
+  held(task: number): number {
+    return this.#readyWait[task];
+  }
+
   #learn(task: number, wait: number, base: number): void {
     const { delayNs, kind } = this.#program.waits;
     const at = base + Math.round(delayNs[wait] * this.#cyclesPerNs);
@@ -55,6 +63,7 @@ export class Dependencies {
     if (at <= this.#readyAt[task]) return;
     this.#readyAt[task] = at;
     this.#readyKind[task] = kind[wait];
+    this.#readyWait[task] = wait;
   }
 
   /** The work of a stop's record is done. Calls `free(task, time)` for each task whose last lacking cause this was. */

@@ -7,6 +7,7 @@ import { InputError } from "../errors.ts";
 import { CAUSE_COUNT, CAUSE_INDEX } from "./causes.ts";
 import { Dependencies } from "./dependencies.ts";
 import { type Alarm, EventLoop, RANK } from "./loop.ts";
+import { type Observer, STOP } from "./observer.ts";
 import type { Program } from "./program.ts";
 import type { MachineTimes, Replayed, ReplayOptions } from "./replay.ts";
 import { RunQueue } from "./run-queue.ts";
@@ -37,6 +38,7 @@ export class Machine {
   readonly #machine: MachineCosts;
   readonly #times: MachineTimes;
   readonly #perRecord: boolean;
+  readonly #observer: Observer | undefined;
   readonly #lines: TaskLines;
   readonly #waits: Dependencies;
   readonly #causes = new Float64Array(CAUSE_COUNT);
@@ -88,6 +90,7 @@ export class Machine {
     this.#machine = machine;
     this.#times = times;
     this.#perRecord = options.perRecord === true;
+    this.#observer = options.observer;
     this.#lines = new TaskLines(program, user, costs);
     this.#waits = new Dependencies(program, times.cyclesPerNs);
     const { tasks } = program;
@@ -141,7 +144,7 @@ export class Machine {
     this.#setTick();
     for (let task = 0; task < tasks; task++) {
       if (firstRecord[task] === firstRecord[task + 1]) this.#ended++;
-      else if (startedBy[task] < 0) this.#makeReady(task);
+      else if (startedBy[task] < 0) this.#makeReady(task, -1, -1);
     }
     while (this.#ended < tasks) {
       if (this.#current < 0 && this.#queue.empty) this.#passIdleTicks();
@@ -184,7 +187,8 @@ export class Machine {
 
   // --- readiness
 
-  #makeReady(task: number): void {
+  #makeReady(task: number, wait: number, by: number): void {
+    this.#observer?.ready(this.#loop.now, task, wait, by);
     this.#state[task] = RUN.ready;
     this.#queue.push(task);
     if (this.#current < 0) this.#endIdle();
@@ -194,7 +198,7 @@ export class Machine {
     const kind = this.#waits.kind(task);
     this.#idleCause = kind === WAIT.device ? IDLE_IO : kind === WAIT.timer ? IDLE_TIMER : IDLE_DEPENDENCY;
     this.#woken[task] = 1;
-    this.#makeReady(task);
+    this.#makeReady(task, this.#waits.held(task), -1);
   }
 
   /** Something became ready while the CPU was idle. */
@@ -228,6 +232,7 @@ export class Machine {
     this.#state[task] = RUN.running;
     this.#startPlace = this.#place[task];
     this.#startedAt = Math.max(this.#loop.now, this.#idleFrom) + cost;
+    this.#observer?.run(this.#startedAt, 0, task, this.#startPlace);
     this.#mustSwitch = false;
     this.#quantumAlarm.set(this.#startedAt + this.#times.quantumCycles);
     this.#setStop();
@@ -327,6 +332,7 @@ export class Machine {
 
   /** To the end of the run queue. */
   #requeue(task: number, place: number): void {
+    this.#observer?.stop(this.#loop.now, 0, task, place, STOP.preempted);
     this.#place[task] = place;
     this.#state[task] = RUN.ready;
     this.#queue.push(task);
@@ -334,6 +340,7 @@ export class Machine {
   }
 
   #exit(task: number): void {
+    this.#observer?.stop(this.#loop.now, 0, task, this.#lines.length(task), STOP.exit);
     this.#state[task] = RUN.done;
     this.#finished[task] = this.#loop.now;
     this.#ended++;
@@ -353,13 +360,14 @@ export class Machine {
   #meet(task: number, place: number): void {
     const stop = this.#nextStop[task];
     const { meetings } = this.#program;
-    for (let c = meetings.firstChild[stop]; c < meetings.firstChild[stop + 1]; c++) this.#start(meetings.child[c]);
+    for (let c = meetings.firstChild[stop]; c < meetings.firstChild[stop + 1]; c++) this.#start(meetings.child[c], task);
     const ready = this.#waits.ready(task, stop, this.#loop.now);
     if (ready !== undefined && ready <= this.#loop.now) {
       this.#goOn(task, place);
       return;
     }
     this.#blocks++;
+    this.#observer?.stop(this.#loop.now, 0, task, place, STOP.wait);
     this.#state[task] = RUN.waiting;
     this.#place[task] = place;
     this.#past[task] = PAST.owing;
@@ -368,9 +376,9 @@ export class Machine {
   }
 
   /** A new task; one that the trace has no records of is left out. */
-  #start(task: number): void {
+  #start(task: number, parent: number): void {
     const { firstRecord } = this.#program;
-    if (firstRecord[task] < firstRecord[task + 1]) this.#makeReady(task);
+    if (firstRecord[task] < firstRecord[task + 1]) this.#makeReady(task, -1, parent);
   }
 
   /** Nothing is left to wait for: others hear of the record, and the way out begins. */
@@ -415,8 +423,10 @@ export class Machine {
       const place = this.#placeNow();
       const kernel = now < this.#startedAt || this.#inKernel(task, place);
       const cost = this.#charge(kernel ? this.#machine.tickInKernel : this.#machine.tickInUser);
+      this.#observer?.stop(now, 0, task, place, STOP.tick);
       this.#startPlace = place;
       this.#startedAt = Math.max(this.#startedAt, now) + cost;
+      this.#observer?.run(this.#startedAt, 0, task, place);
       this.#setStop();
     }
     this.#setTick();

@@ -1,5 +1,6 @@
 // One replay of a prepared trace: what goes in, what comes out.
 import { Machine } from "./machine.ts";
+import type { Observer } from "./observer.ts";
 import type { Program } from "./program.ts";
 import type { MachineCosts, ShapeCosts } from "./shape-costs.ts";
 
@@ -18,6 +19,8 @@ export interface MachineTimes {
 export interface ReplayOptions {
   /** Stop at every record instead of every interaction. */
   readonly perRecord?: boolean;
+  /** Hears what happens, as it happens. */
+  readonly observer?: Observer;
 }
 
 export interface Replayed {
