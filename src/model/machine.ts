@@ -360,7 +360,8 @@ export class Machine {
   #meet(task: number, place: number): void {
     const stop = this.#nextStop[task];
     const { meetings } = this.#program;
-    for (let c = meetings.firstChild[stop]; c < meetings.firstChild[stop + 1]; c++) this.#start(meetings.child[c], task);
+    for (let c = meetings.firstChild[stop]; c < meetings.firstChild[stop + 1]; c++)
+      this.#start(meetings.child[c], task);
     const ready = this.#waits.ready(task, stop, this.#loop.now);
     if (ready !== undefined && ready <= this.#loop.now) {
       this.#goOn(task, place);
