@@ -8,9 +8,9 @@ export const CPI_UNITS = 4096;
 
 /**
  * Cycles of program instructions up to and including each record, per task: counts x CPI in fixed point on running totals, so that
- * the sum over any stretch is within one cycle of the exact one.
+ * the sum over any stretch is within one cycle of the exact one. `factor` multiplies them all.
  */
-export function userCycles(program: Program, cpi: Float64Array, cyclesPerNs: number): Float64Array {
+export function userCycles(program: Program, cpi: Float64Array, cyclesPerNs: number, factor = 1): Float64Array {
   const width = CLASSES.length;
   const rates = new Float64Array(program.mixes.length / width);
   for (let m = 0; m < rates.length; m++) {
@@ -20,8 +20,8 @@ export function userCycles(program: Program, cpi: Float64Array, cyclesPerNs: num
       instructions += program.mixes[m * width + c];
       cycles += program.mixes[m * width + c] * cpi[c];
     }
-    if (program.userUnit === "ns") rates[m] = Math.round(cyclesPerNs * CPI_UNITS);
-    else rates[m] = instructions > 0 ? Math.round((cycles / instructions) * CPI_UNITS) : CPI_UNITS;
+    if (program.userUnit === "ns") rates[m] = Math.round(cyclesPerNs * factor * CPI_UNITS);
+    else rates[m] = Math.round((instructions > 0 ? cycles / instructions : 1) * factor * CPI_UNITS);
   }
   const { user, mixOf, firstRecord } = program;
   const totals = new Float64Array(program.records);

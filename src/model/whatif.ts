@@ -1,18 +1,14 @@
 // What would a trace's program gain? The same records replayed under several ways into the kernel, every cycle given to a cause.
-import { CheckFailed, InputError } from "../errors.ts";
 import type { Trace } from "../traces/trace.ts";
 import { CAUSE_COUNT, CAUSE_INDEX, CAUSES, type Cause } from "./causes.ts";
 import { checkSet, defaultKernel, pickKernels, pickMechanisms, pickProfiles } from "./choices.ts";
-import type { Kernel, ModelData, Profile } from "./data.ts";
+import type { ModelData, Profile } from "./data.ts";
 import { amdahl, type CallGain, callGains, naiveEstimate, type ResidualTerm, residual } from "./estimates.ts";
 import { honesty } from "./notes.ts";
-import { impossible, NoData, type Overrides, Prices } from "./prices.ts";
-import { compile, type Program } from "./program.ts";
-import { draw, draws, NOMINAL } from "./random.ts";
-import { type MachineTimes, type Replayed, replay } from "./replay.ts";
+import { Pair } from "./pair.ts";
+import { compile } from "./program.ts";
+import { draw, draws } from "./random.ts";
 import type { Mechanism } from "./routes.ts";
-import { machineCosts, type ShapeCosts, shapeCosts } from "./shape-costs.ts";
-import { userCycles } from "./user-cycles.ts";
 
 export interface WhatIfOptions {
   /** Ways into the kernel, the first that is possible being the one compared with. Default: int80, sysenter, kml. */
@@ -91,60 +87,6 @@ export function isResult(entry: MechanismResult | MechanismMissing): entry is Me
   return "total" in entry;
 }
 
-/** Clock, ticks and quantum of a processor under a kernel. */
-export function machineTimes(
-  profile: Profile,
-  kernel: Kernel,
-  set: ReadonlyMap<string, number>,
-  phase: number,
-): MachineTimes {
-  const mhz = set.get("mhz") ?? profile.mhz;
-  const hz = set.get("hz") ?? kernel.hz;
-  const tickCycles = hz === 0 ? 0 : Math.max(1, Math.round((mhz * 1e6) / hz));
-  return {
-    tickCycles,
-    firstTick: Math.max(1, Math.round(tickCycles * phase)),
-    quantumCycles: Math.max(1, Math.round((set.get("quantum_us") ?? kernel.quantumUs) * mhz)),
-    cyclesPerNs: mhz / 1000,
-  };
-}
-
-interface One {
-  readonly replayed: Replayed;
-  readonly costs: ShapeCosts;
-}
-
-/** One replay of one mechanism. The sum over causes is checked. */
-function replayOne(
-  program: Program,
-  user: Float64Array,
-  prices: Prices,
-  mechanism: Mechanism,
-  times: MachineTimes,
-  perRecord: boolean,
-): One {
-  const costs = shapeCosts(program.shapes, prices, mechanism);
-  const machine = machineCosts(prices, mechanism);
-  const tick = Math.max(total(machine.tickInKernel), total(machine.tickInUser));
-  if (times.tickCycles > 0 && tick >= times.tickCycles) {
-    throw new InputError(
-      `a timer tick takes ${tick} cycles and comes every ${times.tickCycles}: nothing else would ever run; lower hz or body.tick.a`,
-    );
-  }
-  const replayed = replay(program, user, costs, machine, times, { perRecord });
-  const sum = total(replayed.causes);
-  if (sum !== replayed.makespan || replayed.causes.some((cycles) => cycles < 0 || !Number.isSafeInteger(cycles))) {
-    throw new CheckFailed(
-      `${mechanism} on ${prices.profile.id}: causes add up to ${sum}, the makespan is ${replayed.makespan}`,
-    );
-  }
-  return { replayed, costs };
-}
-
-function total(cycles: Float64Array): number {
-  return cycles.reduce((sum, value) => sum + value, 0);
-}
-
 function named(cycles: (index: number) => number): Record<Cause, number> {
   return Object.fromEntries(CAUSES.map((cause) => [cause, cycles(CAUSE_INDEX[cause])])) as Record<Cause, number>;
 }
@@ -157,79 +99,36 @@ function quantile(sorted: readonly number[], share: number): number {
   return sorted[low] + (sorted[high] - sorted[low]) * (at - low);
 }
 
-/** Which mechanisms are possible on this processor under this kernel, and why others are not. */
-function sort(
-  prices: Prices,
-  mechanisms: readonly Mechanism[],
-): { possible: Mechanism[]; missing: Map<Mechanism, string> } {
-  const possible: Mechanism[] = [];
-  const missing = new Map<Mechanism, string>();
-  for (const mechanism of mechanisms) {
-    const why = impossible(prices, mechanism);
-    if (why === undefined) possible.push(mechanism);
-    else missing.set(mechanism, why);
-  }
-  return { possible, missing };
-}
-
 /** All mechanisms on one processor under one kernel. */
 function onePair(
-  program: Program,
-  data: ModelData,
-  profile: Profile,
-  kernel: Kernel,
+  pair: Pair,
   mechanisms: readonly Mechanism[],
-  options: WhatIfOptions,
   count: number,
   seed: number,
 ): (MechanismResult | MechanismMissing)[] {
-  const set: Overrides = options.set ?? new Map();
-  const prices = new Prices(data, profile, kernel, NOMINAL, set);
-  const { possible, missing } = sort(prices, mechanisms);
-  const times = machineTimes(profile, kernel, set, 1);
-  const perRecord = options.perRecord === true;
-  const results = new Map<Mechanism, One>();
-  const user = userCycles(program, prices.cpi(), times.cyclesPerNs);
-  for (const mechanism of [...possible]) {
-    try {
-      results.set(mechanism, replayOne(program, user, prices, mechanism, times, perRecord));
-    } catch (error) {
-      if (!(error instanceof NoData)) throw error;
-      missing.set(mechanism, error.message);
-      possible.splice(possible.indexOf(mechanism), 1);
-    }
-  }
-  const makespans = new Map<Mechanism, number[]>(possible.map((mechanism) => [mechanism, []]));
+  const { program, profile, kernel, possible } = pair;
+  const place = { profile: profile.id, kernel: kernel.id };
+  const prices = pair.prices();
+  const spans: number[][] = [];
   for (let index = 0; index < count && possible.length > 1; index++) {
-    const drawn = new Prices(data, profile, kernel, draws(seed, index), set);
-    const shifted = machineTimes(profile, kernel, set, draw(seed, "timer phase", index));
-    const drawnUser = userCycles(program, drawn.cpi(), shifted.cyclesPerNs);
-    for (const mechanism of possible) {
-      makespans
-        .get(mechanism)!
-        .push(replayOne(program, drawnUser, drawn, mechanism, shifted, perRecord).replayed.makespan);
-    }
+    spans.push(pair.makespans({ draws: draws(seed, index), phase: draw(seed, "timer phase", index) }));
   }
   const base = possible[0];
   return mechanisms.map((mechanism) => {
-    const one = results.get(mechanism);
-    if (one === undefined)
-      return { mechanism, profile: profile.id, kernel: kernel.id, missing: missing.get(mechanism) ?? "" };
-    const from = results.get(base)!;
-    const spans = makespans.get(mechanism)!;
-    const value = from.replayed.makespan / one.replayed.makespan;
-    const ratios = spans.map((span, index) => makespans.get(base)![index] / span).sort((a, b) => a - b);
-    const gains = callGains(program.shapes, from.costs, one.costs);
+    const number = possible.indexOf(mechanism);
+    if (number < 0) return { mechanism, ...place, missing: pair.missing.get(mechanism) ?? "" };
+    const { replayed, costs } = pair.nominal(mechanism);
+    const from = pair.nominal(base);
+    const value = from.replayed.makespan / replayed.makespan;
+    const ratios = spans.map((span) => span[0] / span[number]).sort((a, b) => a - b);
     const naive = naiveEstimate(prices, base, mechanism, program.assumed.calls, from.replayed.makespan);
-    const savedOf = (c: number): number => from.replayed.causes[c] - one.replayed.causes[c];
-    const saved = Float64Array.from({ length: CAUSE_COUNT }, (_, c) => savedOf(c));
+    const saved = Float64Array.from({ length: CAUSE_COUNT }, (_, c) => from.replayed.causes[c] - replayed.causes[c]);
     return {
       mechanism,
-      profile: profile.id,
-      kernel: kernel.id,
-      total: one.replayed.makespan,
-      seconds: one.replayed.makespan / ((set.get("mhz") ?? profile.mhz) * 1e6),
-      causes: named((c) => one.replayed.causes[c]),
+      ...place,
+      total: replayed.makespan,
+      seconds: replayed.makespan / ((pair.set.get("mhz") ?? profile.mhz) * 1e6),
+      causes: named((c) => replayed.causes[c]),
       speedup: {
         value,
         low: ratios.length > 0 ? Math.min(value, quantile(ratios, 0.05)) : value,
@@ -237,13 +136,13 @@ function onePair(
       },
       base,
       saved: named((c) => saved[c]),
-      amdahl: amdahl(program.shapes, user, program, from.costs, one.costs),
+      amdahl: amdahl(program.shapes, from.user, program, from.costs, costs),
       naive: naive.speedup,
-      residual: residual(program.shapes, from.costs, one.costs, saved, naive.saved),
-      calls: gains.slice(0, 10),
-      ticks: one.replayed.ticks,
-      switches: one.replayed.switches,
-      blocks: one.replayed.blocks,
+      residual: residual(program.shapes, from.costs, costs, saved, naive.saved),
+      calls: callGains(program.shapes, from.costs, costs).slice(0, 10),
+      ticks: replayed.ticks,
+      switches: replayed.switches,
+      blocks: replayed.blocks,
     };
   });
 }
@@ -263,7 +162,14 @@ export function whatif(trace: Trace, data: ModelData, options: WhatIfOptions = {
   const affordable = Math.floor(3e7 / (program.records * mechanisms.length));
   const count = options.draws ?? Math.max(20, Math.min(200, affordable));
   const results = profiles.flatMap((profile) =>
-    kernelsOf(profile).flatMap((kernel) => onePair(program, data, profile, kernel, mechanisms, options, count, seed)),
+    kernelsOf(profile).flatMap((kernel) =>
+      onePair(
+        new Pair(program, data, profile, kernel, mechanisms, options.set, options.perRecord),
+        mechanisms,
+        count,
+        seed,
+      ),
+    ),
   );
   return {
     trace: trace.meta.id,
