@@ -28,7 +28,7 @@ export function comparisonTable(rows: readonly Comparison[]): string[] {
       kernel,
       mechanism,
       call === "-" ? "(way only)" : call,
-      `${measured}`,
+      measured.toFixed(1),
       predicted.toFixed(1),
       signed(errorPercent),
       verdict(row),
@@ -59,7 +59,7 @@ export const command: CommandModule<object, { json: boolean; traces: string[] }>
         savings.push([
           id,
           against,
-          `${measured}`,
+          measured.toFixed(1),
           predicted.toFixed(1),
           signed(errorPercent),
           signed(noSavingErrorPercent),

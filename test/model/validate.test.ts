@@ -4,6 +4,7 @@ import { settings } from "../../src/cli/whatif.ts";
 import { calibrate } from "../../src/model/calibrate.ts";
 import { loadModelData } from "../../src/model/data.ts";
 import { modelData, readDataFile } from "../../src/model/data-node.ts";
+import { readRows } from "../../src/model/published.ts";
 import { compareAll, validate } from "../../src/model/validate.ts";
 
 const data = modelData();
@@ -34,8 +35,8 @@ describe("the frozen rows", () => {
   });
 
   test("fits reach their targets", () => {
-    for (const { role, measured, predicted, id } of compareAll(data, rows)) {
-      if (role === "fit") expect(predicted, id).toBeCloseTo(measured, 6);
+    for (const { role, errorPercent, id } of compareAll(data, rows)) {
+      if (role === "fit") expect(errorPercent, id).toBeCloseTo(0, 1);
     }
   });
 
@@ -45,12 +46,31 @@ describe("the frozen rows", () => {
     const fitted = new Set(
       [...data.profiles.values()].flatMap(({ id, fits }) => fits.map((fit) => key({ profile: id, ...fit }))),
     );
-    const other = compareAll(data, rows).filter(({ role, id }) => role === "test" && !id.endsWith("bk6"));
+    const other = compareAll(data, rows).filter(({ role, id }) => role === "test" && !/bk6|^dw-/.test(id));
     for (const row of other) expect(fitted.has(key(row)), row.id).toBe(false);
   });
 
+  test("every row has its role, and one that is out of scope its reason", () => {
+    const all = readRows(rows);
+    expect(all.length).toBe(260);
+    expect(all.filter(({ role }) => role === "test").length).toBe(36);
+    for (const { id, role, reason, tolerance } of all) {
+      if (role === "out") expect(reason, id).not.toBe("");
+      if (role === "test") expect(tolerance, id).toBeGreaterThan(0);
+    }
+  });
+
+  test.each([
+    [/^([^,]*),out,[^,]*,/m, "$1,out,,", /a row out of scope says why/],
+    [/^([^,]*),out,/m, "$1,maybe,", /role is fit, test, beside, out/],
+    ["gettimeofday,,820,cycles,,5,", "gettimeofday,,820,cycles,,,", /a test has a tolerance/],
+    ["gettimeofday,,820,cycles,,5,maeda", "gettimeofday,,820,cycles,,5,nobody", /is compared with no row/],
+  ] as const)("refuses %s", (from, to, message) => {
+    expect(() => readRows(rows.replace(from, to))).toThrow(message);
+  });
+
   test("a test out of tolerance fails the whole", () => {
-    const wrong = rows.replace("gettimeofday,820,5,", "gettimeofday,920,5,");
+    const wrong = rows.replace("gettimeofday,,820,cycles,,5,", "gettimeofday,,920,cycles,,5,");
     expect(compareAll(data, wrong).find(({ id }) => id === "maeda-gettimeofday-sysenter")?.holds).toBe(false);
   });
 
