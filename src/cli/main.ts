@@ -76,4 +76,4 @@ async function main(words: string[]): Promise<void> {
   }
 }
 
-await main(process.argv.slice(2));
+void main(process.argv.slice(2));

@@ -1,4 +1,6 @@
-// Loads simjs 2.0.3, which exports nothing: it only sets `window.Sim`. It is lent a window for as long as it takes to load.
+// simjs 2.0.3, which exports nothing: it only sets `window.Sim`. It is lent a window for as long as it takes to load.
+import { lent, scope } from "./lent-window.ts";
+import "simjs";
 
 /** An entry of simjs's event list. `order` is set by the list when the entry is inserted and decides between equal times. */
 export interface QueueEntry {
@@ -28,12 +30,8 @@ interface Library {
   Sim: new () => Simulator;
 }
 
-const scope = globalThis as { window?: { Sim?: Library } };
-const borrowed = scope.window === undefined;
-if (borrowed) scope.window = {};
-await import("simjs" as string);
-const library = scope.window?.Sim;
-if (borrowed) delete scope.window;
+const library = scope.window?.Sim as Library | undefined;
+if (lent) delete scope.window;
 if (library === undefined) throw new Error("simjs did not load");
 
 /** A new simulator at time 0. */

@@ -1,0 +1,49 @@
+// Bundles the TypeScript sources and the packages they use into one script; the launcher asks for it when they have changed.
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { pathToFileURL } from "node:url";
+
+/** Modules find data/ beside their source, so each keeps its own address inside the bundle. */
+const keepAddresses = {
+  name: "keep-addresses",
+  setup(esbuild) {
+    esbuild.onLoad({ filter: /\.(ts|js|mjs)$/ }, ({ path }) => ({
+      contents: readFileSync(path, "utf8").replaceAll("import.meta.url", JSON.stringify(pathToFileURL(path).href)),
+      loader: path.endsWith(".ts") ? "ts" : "js",
+    }));
+  },
+};
+
+/**
+ * Bundles into a folder of its own and renames it, so that launchers running side by side never see half a bundle.
+ * @param entry the first module
+ * @param folder where the script will be, as main.cjs
+ */
+export async function bundle(entry, folder) {
+  const esbuild = await import("esbuild").catch(() => {
+    console.error("kmlab: packages are not installed; run `npm ci` in the checkout first");
+    process.exit(125);
+  });
+  const draft = `${folder}.${process.pid}`;
+  mkdirSync(draft, { recursive: true });
+  await esbuild.build({
+    entryPoints: [entry],
+    bundle: true,
+    format: "cjs",
+    platform: "node",
+    target: "node20",
+    outfile: join(draft, "main.cjs"),
+    banner: { js: "(function (require, module, exports) {" },
+    footer: { js: "})" },
+    sourcemap: "linked",
+    logLevel: "error",
+    plugins: [keepAddresses],
+  });
+  try {
+    renameSync(draft, folder);
+  } catch (error) {
+    rmSync(draft, { recursive: true, force: true });
+    if (!existsSync(folder)) throw error;
+  }
+}
