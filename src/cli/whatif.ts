@@ -1,11 +1,11 @@
 // kmlab whatif: a trace replayed under other ways into the kernel.
 import type { CommandModule } from "yargs";
-import { InputError } from "../errors.ts";
 import { modelData } from "../model/data-node.ts";
 import { whatifText } from "../model/report.ts";
 import { MECHANISM_MEANING, MECHANISMS } from "../model/routes.ts";
 import { whatif } from "../model/whatif.ts";
 import { readTrace } from "../traces/node.ts";
+import { list, settings, wholeNumber } from "./model-options.ts";
 
 interface WhatIfArguments {
   trace: string;
@@ -16,25 +16,6 @@ interface WhatIfArguments {
   draws?: number;
   seed: number;
   json: boolean;
-}
-
-/** "a,b c" -> [a, b, c]; undefined stays undefined. */
-function list(words: string | undefined): string[] | undefined {
-  return words?.split(/[,\s]+/).filter((word) => word !== "");
-}
-
-/** Reads KEY=VALUE settings. */
-export function settings(words: readonly string[]): Map<string, number> {
-  const set = new Map<string, number>();
-  for (const word of words) {
-    const at = word.indexOf("=");
-    const text = at < 0 ? "" : word.slice(at + 1).trim();
-    const value = Number(text);
-    if (at <= 0 || text === "" || Number.isNaN(value))
-      throw new InputError(`--set ${word}: write KEY=NUMBER, as in --set hw.sysenter=200`);
-    set.set(word.slice(0, at).trim(), value);
-  }
-  return set;
 }
 
 export const command: CommandModule<object, WhatIfArguments> = {
@@ -66,20 +47,14 @@ export const command: CommandModule<object, WhatIfArguments> = {
       .option("json", { type: "boolean", default: false, describe: "print JSON" })
       .epilogue(MECHANISMS.map((name) => `${name}: ${MECHANISM_MEANING[name]}`).join("\n")) as never,
   handler: (args) => {
-    for (const key of ["draws", "seed"] as const) {
-      const value = args[key];
-      if (value !== undefined && (!Number.isSafeInteger(value) || value < 0 || (key === "draws" && value > 100_000))) {
-        throw new InputError(`--${key} ${value}: write a whole number from 0${key === "draws" ? " to 100000" : ""}`);
-      }
-    }
     const set = settings(args.set);
     const result = whatif(readTrace(args.trace), modelData(), {
       mechanisms: list(args.mech),
       profiles: list(args.profile),
       kernels: list(args.kernel),
       set,
-      draws: args.draws,
-      seed: args.seed,
+      draws: args.draws === undefined ? undefined : wholeNumber("draws", args.draws, 100_000),
+      seed: wholeNumber("seed", args.seed),
     });
     const text = args.json ? JSON.stringify(result, null, 2) : whatifText(result).join("\n");
     process.stdout.write(`${text}\n`);

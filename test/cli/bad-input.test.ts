@@ -100,6 +100,8 @@ describe("wrong words", () => {
   it.each([
     [["whatif"], 2],
     [["whatif", "no-such.kmtrace"], 2],
+    [["sensitivity"], 2],
+    [["sensitivity", "no-such.kmtrace"], 2],
     [["no-such-verb"], 2],
     [["show", "--no-such-option", "x"], 2],
     [["run", "--ring", "1", "true"], 125],
@@ -145,5 +147,12 @@ describe("traces", () => {
     expect(outcome.status).toBe(2);
     oneLine(outcome.stderr);
     expect(outcome.stderr).toContain(key);
+  });
+
+  it("no rows to sample", () => {
+    const outcome = kmlab(["sensitivity", join(shipped, sample), "--rows", "0"]);
+    expect(outcome.status).toBe(2);
+    oneLine(outcome.stderr);
+    expect(outcome.stderr).toContain("rows 0");
   });
 });

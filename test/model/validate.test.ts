@@ -1,6 +1,6 @@
 // The model against its frozen rows: everything holds, and a wrong model or a wrong row is noticed.
 import { describe, expect, test } from "vitest";
-import { settings } from "../../src/cli/whatif.ts";
+import { settings } from "../../src/cli/model-options.ts";
 import { calibrate } from "../../src/model/calibrate.ts";
 import { loadModelData } from "../../src/model/data.ts";
 import { modelData, readDataFile } from "../../src/model/data-node.ts";

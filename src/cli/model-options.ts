@@ -1,0 +1,30 @@
+// Options that commands asking the model share, and how their words are read.
+import { InputError } from "../errors.ts";
+
+/** "a,b c" -> [a, b, c]; undefined stays undefined. */
+export function list(words: string | undefined): string[] | undefined {
+  return words?.split(/[,\s]+/).filter((word) => word !== "");
+}
+
+/** Reads KEY=VALUE settings. */
+export function settings(words: readonly string[]): Map<string, number> {
+  const set = new Map<string, number>();
+  for (const word of words) {
+    const at = word.indexOf("=");
+    const text = at < 0 ? "" : word.slice(at + 1).trim();
+    const value = Number(text);
+    if (at <= 0 || text === "" || Number.isNaN(value))
+      throw new InputError(`--set ${word}: write KEY=NUMBER, as in --set hw.sysenter=200`);
+    set.set(word.slice(0, at).trim(), value);
+  }
+  return set;
+}
+
+/** A whole number from 0, or from 0 to `most`. */
+export function wholeNumber(option: string, value: number, most = Number.MAX_SAFE_INTEGER): number {
+  if (!Number.isSafeInteger(value) || value < 0 || value > most) {
+    const range = most === Number.MAX_SAFE_INTEGER ? "from 0" : `from 0 to ${most}`;
+    throw new InputError(`--${option} ${value}: write a whole number ${range}`);
+  }
+  return value;
+}

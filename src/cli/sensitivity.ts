@@ -1,0 +1,89 @@
+// kmlab sensitivity: which costs an answer hangs on, and whether the ordering of the mechanisms is sure.
+import process from "node:process";
+import cliProgress from "cli-progress";
+import type { CommandModule } from "yargs";
+import { modelData } from "../model/data-node.ts";
+import { sensitivityText } from "../model/sensitivity/report.ts";
+import { sensitivity } from "../model/sensitivity/sensitivity.ts";
+import { readTrace } from "../traces/node.ts";
+import { list, settings, wholeNumber } from "./model-options.ts";
+
+interface SensitivityArguments {
+  trace: string;
+  mech?: string;
+  profile?: string;
+  kernel?: string;
+  set: string[];
+  walks: number;
+  rows: number;
+  factors: number;
+  seed: number;
+  json: boolean;
+}
+
+/** A bar of runs on standard error if that is a terminal. */
+function runsBar(): { at: (done: number, of: number) => void; end: () => void } | undefined {
+  if (!process.stderr.isTTY) return undefined;
+  const bar = new cliProgress.SingleBar({
+    stream: process.stderr,
+    clearOnComplete: true,
+    hideCursor: true,
+    format: "{bar} {value} of {total} runs, {eta_formatted} left",
+  });
+  let running = false;
+  return {
+    at(done, of) {
+      if (!running) bar.start(of, done);
+      running = true;
+      bar.setTotal(of);
+      bar.update(done);
+    },
+    end() {
+      if (running) bar.stop();
+      running = false;
+    },
+  };
+}
+
+export const command: CommandModule<object, SensitivityArguments> = {
+  command: "sensitivity <trace>",
+  describe: "say which costs an answer hangs on",
+  builder: (yargs) =>
+    yargs
+      .positional("trace", { type: "string", demandOption: true, describe: "trace folder NAME.kmtrace" })
+      .option("mech", { type: "string", requiresArg: true, describe: "ways in, the first is compared with" })
+      .option("profile", { type: "string", requiresArg: true, describe: "the processor (default p4)" })
+      .option("kernel", { type: "string", requiresArg: true, describe: "the software era (default kml-4.0)" })
+      .option("set", { type: "string", array: true, nargs: 1, default: [], describe: "KEY=VALUE, as in whatif" })
+      .option("walks", { type: "number", requiresArg: true, default: 10, describe: "walks of Morris's screening" })
+      .option("rows", { type: "number", requiresArg: true, default: 256, describe: "rows of Sobol's sampling" })
+      .option("factors", {
+        type: "number",
+        requiresArg: true,
+        default: 8,
+        describe: "parameters with indices of their own",
+      })
+      .option("seed", { type: "number", requiresArg: true, default: 1, describe: "seed of walks and samples" })
+      .option("json", { type: "boolean", default: false, describe: "print JSON" }) as never,
+  handler: (args) => {
+    const bar = runsBar();
+    try {
+      const result = sensitivity(readTrace(args.trace), modelData(), {
+        mechanisms: list(args.mech),
+        profile: args.profile,
+        kernel: args.kernel,
+        set: settings(args.set),
+        walks: args.walks,
+        rows: args.rows,
+        factors: args.factors,
+        seed: wholeNumber("seed", args.seed),
+        progress: bar?.at,
+      });
+      const text = args.json ? JSON.stringify(result, null, 2) : sensitivityText(result).join("\n");
+      bar?.end();
+      process.stdout.write(`${text}\n`);
+    } finally {
+      bar?.end();
+    }
+  },
+};
