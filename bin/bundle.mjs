@@ -16,6 +16,28 @@ const keepAddresses = {
 };
 
 /**
+ * What yargs measures its help with makes sets of all Unicode's properties when it is loaded, and yargs lays its help out
+ * before every command: plain text is as wide as it is long, and for other text the package is loaded then.
+ */
+const plainWidths = {
+  name: "plain-widths",
+  setup(esbuild) {
+    const namespace = "plain-width";
+    esbuild.onResolve({ filter: /^string-width$/ }, ({ resolveDir, namespace: from }) =>
+      from === namespace ? undefined : { path: resolveDir, namespace },
+    );
+    esbuild.onLoad({ filter: /./, namespace }, ({ path }) => ({
+      contents: `module.exports = (text, options) => {
+        if (/^[ -~]*$/.test(text)) return text.length;
+        const real = require("string-width");
+        return (real.default ?? real)(text, options);
+      };`,
+      resolveDir: path,
+    }));
+  },
+};
+
+/**
  * Bundles into a folder of its own and renames it, so that launchers running side by side never see half a bundle.
  * @param entry the first module
  * @param folder where the script will be, as main.cjs
@@ -38,7 +60,7 @@ export async function bundle(entry, folder) {
     footer: { js: "})" },
     sourcemap: "linked",
     logLevel: "error",
-    plugins: [keepAddresses],
+    plugins: [keepAddresses, plainWidths],
   });
   try {
     renameSync(draft, folder);

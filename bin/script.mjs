@@ -42,6 +42,14 @@ function keep(script, path) {
   }
 }
 
+/** Modules of Node that take milliseconds to load and few runs need: each is loaded when something is taken from it. */
+const LATE = new Set(["node:child_process", "node:zlib", "readline"]);
+
+function late(require) {
+  return (name) =>
+    LATE.has(name) ? new Proxy({}, { get: (_, property) => Reflect.get(require(name), property) }) : require(name);
+}
+
 /**
  * @param path the script: a function of require, module and exports
  * @param name what is run of it: each has a cache of its own, as it compiles other functions
@@ -54,5 +62,5 @@ export function runScript(path, name, require) {
   const script = new Script(readFileSync(path, "latin1"), { filename: path, cachedData });
   if (script.cachedDataRejected !== false) process.once("exit", () => keep(script, cache));
   const module = { exports: {} };
-  script.runInThisContext()(require, module, module.exports);
+  script.runInThisContext()(late(require), module, module.exports);
 }

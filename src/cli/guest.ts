@@ -62,7 +62,7 @@ export async function guestRun(args: GuestArguments): Promise<RunOptions> {
   const progress = progressBar();
   const location = args.package ? await ensureRoot(args.package, { progress }) : await rootFor(args.root, { progress });
   return {
-    image: openImage(location.directory),
+    image: openImage(location.directory, location.index),
     argv,
     host: args.tty ? terminalIo() : processIo(args.interactive || !process.stdin.isTTY),
     env: args.env,

@@ -33,10 +33,10 @@ export function readIndex(directory: string): ImageIndex {
 
 /**
  * Opens an image directory: the index is read at once (a few milliseconds for 5,000 entries), contents on demand.
+ * @param index its index, if that has been read
  * @throws InputError if there is no image, or it is damaged
  */
-export function openImage(directory: string): OpenImage {
-  const index = readIndex(directory);
+export function openImage(directory: string, index: ImageIndex = readIndex(directory)): OpenImage {
   const file = join(directory, "data.bin");
   let fd: number;
   try {

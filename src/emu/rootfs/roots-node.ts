@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { InputError } from "../../errors.ts";
 import { Apt } from "./apt-node.ts";
 import { codeOf, guarded, kmlabFolder } from "./folders-node.ts";
+import type { ImageIndex } from "./image.ts";
 import { readIndex } from "./image-node.ts";
 import { formatLock, isPackageName, type Lock, type LockedPackage, lockedLines, parseLock } from "./lock.ts";
 import type { Progress } from "./progress.ts";
@@ -29,6 +30,8 @@ export interface RootLocation {
   digest: string;
   /** "name version" of its packages, sorted. */
   packages: string[];
+  /** The whole of its index, which opening it need not read again. */
+  index: ImageIndex;
 }
 
 /** The root that every run has unless told otherwise, and that other sets of packages build on. */
@@ -97,8 +100,8 @@ function imageFolder(lock: Lock): string {
 }
 
 function locationOf(name: string, directory: string): RootLocation {
-  const { digest, packages } = readIndex(directory);
-  return { name, directory, digest, packages };
+  const index = readIndex(directory);
+  return { name, directory, digest: index.digest, packages: index.packages, index };
 }
 
 /**
