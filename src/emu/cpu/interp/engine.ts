@@ -35,7 +35,7 @@ const WARM_SHIFT = 9;
 /** Most blocks whose runs wait to be added up; they hold on to their code, dropped or not. */
 const MAX_RAN = 1 << 13;
 /** More runs than any block has. */
-const NEVER = Number.POSITIVE_INFINITY;
+const NEVER = 0x3fff_ffff;
 /** In place of an operation's number: the block's function is running. */
 const IN_FUNCTION = -2;
 
@@ -46,6 +46,16 @@ class Tier0 implements Engine {
   private readonly cpu: Cpu;
   private readonly code: BlockCache;
   private mode = 0;
+  /** The state of segments that the mode was made of. */
+  private segmentEpoch = 0;
+  /** The block that is next, as far as it is known; the one whose successor it is to become, how that was left, and where it started. */
+  private block: Block | null = null;
+  private from: Block | null = null;
+  private fromTaken = false;
+  private fromBase = 0;
+  /** The next block is the interpreter's; it is worth remembering where it lies. */
+  private here = false;
+  private jumping = false;
   /** The block of the string instruction under way, and the instructions kept back from the budget to stop it early. */
   private repeating: Block | null = null;
   private held = 0;
@@ -178,155 +188,211 @@ class Tier0 implements Engine {
     return flat ? mode : mode | MODE_NONFLAT;
   }
 
-  /** Run blocks until the budget is used or something needs attention. */
+  /**
+   * Run blocks until the budget is used or something needs attention. In small functions: the host compiles each when
+   * it is worth it, and where a path is met late, only one of them falls back.
+   */
   private loop(): void {
-    const cpu = this.cpu;
+    this.segmentEpoch = this.cpu.segmentEpoch;
+    this.block = null;
+    this.from = null;
+    this.here = false;
+    this.jumping = false;
+    while (this.look() && this.chain());
+  }
+
+  /** Do what is due before a block runs plainly, and what else can run; false when the loop is over. */
+  private look(): boolean {
+    const S = this.cpu.state;
+    for (;;) {
+      const left = S[STATE_LEFT];
+      let { block } = this;
+      if (block === null) {
+        // Nothing is fetched beyond the last instruction asked for: its page may not be there.
+        if (left <= 0) return false;
+        block = this.fetch();
+        if (block === null) return false;
+        this.block = block;
+      }
+      if (block.count > left) {
+        if (block.count !== DROPPED) {
+          if (left > 0) this.step();
+          return false;
+        }
+        this.block = null;
+        continue;
+      }
+      if (this.regions !== null && this.inRegion(this.regions, block, left)) {
+        this.block = null;
+        continue;
+      }
+      this.here = false;
+      this.jumping = false;
+      if (block.end < END_SYNC) return true;
+      if (!this.alone(block)) return false;
+    }
+  }
+
+  /** The block at CS:EIP, now known as the successor of the one before; null when a fault has been delivered. */
+  private fetch(): Block | null {
+    const { cpu } = this;
+    const base = cpu.state[STATE_EIP];
+    let block: Block;
+    try {
+      block = this.code.find(this.mode);
+    } catch (error) {
+      if (error !== guestFault) throw error;
+      this.faulted(null, -1, base, 0);
+      return null;
+    }
+    if (this.ran.length >= MAX_RAN) this.settle();
+    const from = this.from;
+    if (from !== null) {
+      if (this.regions !== null) from.led((base - ~this.fromBase) | 0);
+      link(from, this.fromTaken, (base ^ this.fromBase) >>> 12 === 0, block, base, cpu.memory.epoch);
+      this.from = null;
+    }
+    return block;
+  }
+
+  /** Run the region that can be entered at a block, or make one when it is time; false when the block is to run. */
+  private inRegion(regions: Regions, block: Block, left: number): boolean {
+    const S = this.cpu.state;
+    const base = S[STATE_EIP];
+    if (block.region === null) {
+      if (block.runs + block.heat < block.planAt + this.regionHot) return false;
+      this.plan(block, base, this.mode);
+      // What no region can begin with stays the interpreter's.
+      if (block.planAt === NEVER && block.region === null && block.end < END_SYNC) this.compile(block);
+    }
+    const { region } = block;
+    if (region === null || left < region.total || this.here) return false;
+    if (this.jumping) regions.remember(base, block.host, region, block.entry, (this.mode & MODE_USER) !== 0);
+    if (!block.worthEntering()) return false;
+    const how = regions.run(region, block.entry);
+    if (block.entered(left - S[STATE_LEFT]) && block.fn === null && block.end < END_SYNC) this.compile(block);
+    // A region that was left where it was entered has to be passed by: nothing else would change.
+    this.here = how === LEFT_BEFORE || (S[STATE_LEFT] === left && S[STATE_EIP] === base);
+    this.jumping = how === LEFT_JUMPING;
+    return true;
+  }
+
+  /** Run a block that is not plain, and set the one behind it if it is known; false when the loop is over. */
+  private alone(block: Block): boolean {
+    const { cpu } = this;
+    const S = cpu.state;
+    const base = S[STATE_EIP];
+    const left = S[STATE_LEFT];
+    this.block = null;
+    if (block.runs++ === 0) this.ran.push(block);
+    if (block.end === END_PROBED) {
+      block.probe?.();
+      this.block = block.probed;
+      // Told once: a region could leave where it was entered, and the telling would begin again.
+      this.here = true;
+      return true;
+    }
+    const { cpl } = cpu;
+    try {
+      if (block.end === END_REPEAT) return !this.repeat(block, base);
+      this.sync(block, base);
+    } catch (error) {
+      if (error !== guestFault) throw error;
+      this.faulted(block, 0, base, left);
+      return false;
+    }
+    if (cpu.inhibit) this.endShadow();
+    if (this.attentionDue()) return false;
+    if (cpu.segmentEpoch !== this.segmentEpoch || cpu.cpl !== cpl) this.newMode();
+    const { far } = block;
+    if (far !== null && block.farEip === S[STATE_EIP] && block.farEpoch === cpu.memory.epoch && far.mode === this.mode)
+      this.block = far;
+    else {
+      this.from = block;
+      this.fromTaken = false;
+      this.fromBase = ~base;
+    }
+    return true;
+  }
+
+  private newMode(): void {
+    this.segmentEpoch = this.cpu.segmentEpoch;
+    this.mode = this.currentMode();
+  }
+
+  /** Run plain blocks, from the present one on, until one is to be looked at; false when the loop is over. */
+  private chain(): boolean {
+    const { cpu, hot, regionHot, segmentEpoch } = this;
     const S = cpu.state;
     const { memory } = cpu;
-    const { hot } = this;
-    let { mode } = this;
-    let { cpl, segmentEpoch } = cpu;
-    let block: Block | null = null;
-    /** The block whose successor is being looked for, the way it was left, and where it started. */
-    let from: Block | null = null;
-    let fromTaken = false;
-    let fromBase = 0;
+    const compiling = this.regions !== null;
+    let block = this.block as Block;
     let base = 0;
     let left = 0;
     let i = 0;
-    const { regions, regionHot } = this;
-    /** The next block is the interpreter's; it is worth remembering where it lies. */
-    let here = false;
-    let jumping = false;
     try {
       for (;;) {
         base = S[STATE_EIP];
         left = S[STATE_LEFT];
-        if (block === null) {
-          // Nothing is fetched beyond the last instruction asked for: its page may not be there.
-          if (left <= 0) return;
-          i = -1;
-          block = this.code.find(mode);
-          if (this.ran.length >= MAX_RAN) this.settle();
-          if (from !== null) {
-            if (regions !== null) from.led((base - ~fromBase) | 0);
-            link(from, fromTaken, (base ^ fromBase) >>> 12 === 0, block, base, memory.epoch);
-            from = null;
-          }
-        }
-        if (block.count > left) {
-          if (block.count !== DROPPED) break;
-          block = null;
-          continue;
-        }
-        if (regions !== null && block.region === null && block.runs + block.heat >= block.planAt + regionHot) {
-          this.plan(block, base, mode);
-          // What no region can begin with stays the interpreter's.
-          if (block.planAt === NEVER && block.region === null && block.end < END_SYNC) this.compile(block);
-        }
-        if (block.region !== null && left >= block.region.total && !here) {
-          if (jumping) regions?.remember(base, block.host, block.region, block.entry, (mode & MODE_USER) !== 0);
-          if (block.worthEntering()) {
-            const how: number = (regions as Regions).run(block.region, block.entry);
-            if (block.entered(left - S[STATE_LEFT]) && block.fn === null && block.end < END_SYNC) this.compile(block);
-            // A region that was left where it was entered has to be passed by: nothing else would change.
-            here = how === LEFT_BEFORE || (S[STATE_LEFT] === left && S[STATE_EIP] === base);
-            jumping = how === LEFT_JUMPING;
-            block = null;
-            continue;
-          }
-        }
-        here = false;
-        jumping = false;
         const runs = block.runs++;
         if (runs === 0) this.ran.push(block);
-        const ops = block.ops;
+        if (runs === hot) this.compile(block);
         let result: number | undefined;
-        if (block.end < END_SYNC) {
-          if (runs === hot) this.compile(block);
-          if (block.fn !== null) {
-            const { count } = block;
-            i = IN_FUNCTION;
-            result = block.fn();
-            if (result === BLOCK_DROPPED) {
-              this.aborted(block, S[STATE_OP] + 1, base, left);
-              ({ segmentEpoch } = cpu);
-              mode = this.currentMode();
-              this.mode = mode;
-              block = null;
-              continue;
-            }
-            S[STATE_LEFT] = left - count;
-          } else {
-            for (i = 0; i < block.n; i++) {
-              const op = ops[i];
-              result = op.f(op);
-              if (cpu.segmentEpoch !== segmentEpoch) {
-                i++;
-                break;
-              }
-            }
-            if (i !== block.n || cpu.segmentEpoch !== segmentEpoch) {
-              this.aborted(block, i, base, left);
-              ({ segmentEpoch } = cpu);
-              mode = this.currentMode();
-              this.mode = mode;
-              block = null;
-              continue;
-            }
-            S[STATE_LEFT] = left - block.count;
-          }
-          if (block.end === END_FALL) {
-            S[STATE_EIP] = base + block.length;
-            result = 0;
-          }
-          let next: Block | null = result === 1 ? block.taken : result === 0 ? block.next : null;
-          if (next === null) {
-            if (block.farEip === S[STATE_EIP] && block.farEpoch === memory.epoch) next = block.far;
-            else {
-              from = block;
-              // Indirect branches may go elsewhere next time: only `far` remembers them.
-              fromTaken = result === 1;
-              fromBase = result === 2 ? ~base : base;
-            }
-          }
-          block = next;
-        } else if (block.end === END_REPEAT) {
-          i = 0;
-          if (this.repeat(block, base)) return;
-          block = null;
-        } else if (block.end === END_SYNC) {
-          i = 0;
-          this.sync(block, base);
-          if (cpu.inhibit) this.endShadow();
-          if (this.attentionDue()) return;
-          if (cpu.segmentEpoch !== segmentEpoch || cpu.cpl !== cpl) {
-            ({ cpl, segmentEpoch } = cpu);
-            mode = this.currentMode();
-            this.mode = mode;
-          }
-          const { far }: Block = block;
-          if (far !== null && block.farEip === S[STATE_EIP] && block.farEpoch === memory.epoch && far.mode === mode) {
-            block = far;
-          } else {
-            from = block;
-            fromTaken = false;
-            fromBase = ~base;
-            block = null;
+        if (block.fn !== null) {
+          i = IN_FUNCTION;
+          result = block.fn();
+          if (result === BLOCK_DROPPED) {
+            this.aborted(block, S[STATE_OP] + 1, base, left);
+            return true;
           }
         } else {
-          block.probe?.();
-          block = block.probed;
-          // Told once: a region could leave where it was entered, and the telling would begin again.
-          here = true;
+          const { ops } = block;
+          for (i = 0; i < block.n; i++) {
+            const op = ops[i];
+            result = op.f(op);
+            if (cpu.segmentEpoch !== segmentEpoch) {
+              i++;
+              break;
+            }
+          }
+          if (i !== block.n || cpu.segmentEpoch !== segmentEpoch) {
+            this.aborted(block, i, base, left);
+            return true;
+          }
+        }
+        left -= block.count;
+        S[STATE_LEFT] = left;
+        if (block.end === END_FALL) {
+          S[STATE_EIP] = base + block.length;
+          result = 0;
+        }
+        let next: Block | null = result === 1 ? block.taken : result === 0 ? block.next : null;
+        if (next === null) {
+          if (block.farEip !== S[STATE_EIP] || block.farEpoch !== memory.epoch) {
+            this.from = block;
+            // Indirect branches may go elsewhere next time: only `far` remembers them.
+            this.fromTaken = result === 1;
+            this.fromBase = result === 2 ? ~base : base;
+            this.block = null;
+            return true;
+          }
+          next = block.far as Block;
+        }
+        block = next;
+        if (
+          block.count > left ||
+          block.end >= END_SYNC ||
+          (compiling && (block.region !== null || block.runs + block.heat >= block.planAt + regionHot))
+        ) {
+          this.block = block;
+          return true;
         }
       }
     } catch (error) {
       if (error !== guestFault) throw error;
       this.faulted(block, i === IN_FUNCTION ? S[STATE_OP] : i, base, left);
-      return;
+      return false;
     }
-    if (left > 0) this.step();
   }
 
   /** One repeated string instruction; true when the budget, or a store into its own bytes, ended it with iterations left. */
@@ -470,6 +536,8 @@ class Tier0 implements Engine {
     S[STATE_LEFT] = left - last.idx - 1;
     block.runs--;
     this.countPart(block, i);
+    this.newMode();
+    this.block = null;
   }
 
   /** Add the first n operations of a block to the mix. */
