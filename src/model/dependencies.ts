@@ -72,7 +72,7 @@ export class Dependencies {
     this.#doneAt[stop] = now;
     for (let t = meetings.firstTold[stop]; t < meetings.firstTold[stop + 1]; t++) {
       const wait = meetings.told[t];
-      const task = meetings.waiter[wait];
+      const task = meetings.taskOf[meetings.waiterStop[wait]];
       if (waitsAt(task) !== meetings.waiterStop[wait]) continue;
       this.#learn(task, wait, now);
       if (--this.#lacking[task] === 0) free(task, this.#readyAt[task]);

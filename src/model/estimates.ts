@@ -5,6 +5,7 @@ import type { Program } from "./program.ts";
 import { callRoute, type Mechanism } from "./routes.ts";
 import { causesOf, type ShapeCosts } from "./shape-costs.ts";
 import { RECORD, type Shapes } from "./shapes.ts";
+import type { UserCycles } from "./user-cycles.ts";
 
 /** What all calls of one name gain. */
 export interface CallGain {
@@ -51,15 +52,14 @@ function sumOf(cycles: Float64Array): number {
 /** Amdahl's law with the model's own cost of every call: one CPU, and no faults, ticks or waits. */
 export function amdahl(
   shapes: Shapes,
-  user: Float64Array,
+  user: UserCycles,
   program: Program,
   base: ShapeCosts,
   other: ShapeCosts,
 ): number {
   let userSum = 0;
   for (let task = 0; task < program.tasks; task++) {
-    const [from, to] = [program.firstRecord[task], program.firstRecord[task + 1]];
-    if (to > from) userSum += user[to - 1];
+    userSum += user.total(task);
   }
   return (userSum + sumOf(callCycles(shapes, base))) / (userSum + sumOf(callCycles(shapes, other)));
 }

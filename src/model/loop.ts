@@ -6,103 +6,127 @@ import { type QueueEntry, type Simulator, simulator } from "./simjs.ts";
 
 /**
  * What happens first when several things happen in the same cycle: devices, the timer interrupt and then the deadlines it finds due,
- * wake-ups and ends of work, dispatching; within a rank, what was asked for first.
+ * wake-ups and ends of work, dispatching; within a rank, the alarm that was made first.
  */
 export const RANK = { device: 0, tick: 1, timer: 2, wakeup: 3, dispatch: 4 } as const;
 export type Rank = (typeof RANK)[keyof typeof RANK];
 
-/** Serial numbers below a rank: 2^48 events in one run. */
+/** Alarms below a rank. */
 const RANK_STEP = 2 ** 48;
+const NEVER = Number.POSITIVE_INFINITY;
 
-/** Something that can be asked for again and again; only its latest request counts (a generation, instead of cancelling). */
+/** Something that can be asked for again and again; only its latest request counts. */
 export interface Alarm {
   readonly rank: Rank;
-  /** Asks for `fire(argument)` at `time`; forgets an earlier request. */
+  /** Asks for `fire()` at `time`; forgets an earlier request. */
   set(time: number): void;
   /** Forgets the request. */
   clear(): void;
 }
 
+/** An entry of the event list: at its time its alarm rings, or is put off, or was forgotten. */
 class Entry implements QueueEntry {
   deliverAt = 0;
   order = 0;
   cancelled = false;
-  readonly loop: EventLoop;
-  readonly alarm: AlarmImplementation;
-  generation = 0;
-  constructor(loop: EventLoop, alarm: AlarmImplementation) {
-    this.loop = loop;
+  alarm: RealAlarm;
+  constructor(alarm: RealAlarm) {
     this.alarm = alarm;
   }
   deliver(): void {
-    this.alarm.spare.push(this);
-    this.alarm.pending = false;
-    this.alarm.fire();
+    this.alarm.ring();
   }
 }
 
-class AlarmImplementation implements Alarm {
+/** Has at most one entry in the list that counts. One that lies before the request stays and is put off when its time comes. */
+class RealAlarm implements Alarm {
   readonly rank: Rank;
-  readonly fire: () => void;
-  readonly loop: EventLoop;
-  readonly spare: Entry[] = [];
-  generation = 0;
-  pending = false;
-  constructor(loop: EventLoop, rank: Rank, fire: () => void) {
-    this.loop = loop;
+  readonly order: number;
+  readonly #fire: () => void;
+  readonly #loop: EventLoop;
+  /** When it is to ring. */
+  time = NEVER;
+  /** The entry that counts. */
+  entry: Entry | undefined;
+  /** One that does not wait in the list. */
+  spare: Entry | undefined;
+
+  constructor(loop: EventLoop, rank: Rank, order: number, fire: () => void) {
+    this.#loop = loop;
     this.rank = rank;
-    this.fire = fire;
+    this.order = order;
+    this.#fire = fire;
   }
+
   set(time: number): void {
-    this.generation++;
-    this.pending = true;
-    const entry = this.spare.pop() ?? new Entry(this.loop, this);
-    entry.generation = this.generation;
-    this.loop.insert(entry, time, this.rank);
+    this.#loop.check(time);
+    this.time = time;
+    if (this.entry !== undefined && this.entry.deliverAt <= time) return;
+    const entry = this.spare ?? new Entry(this);
+    this.spare = undefined;
+    this.entry = entry;
+    this.#loop.insert(entry, time, this.order);
   }
+
   clear(): void {
-    if (!this.pending) return;
-    this.generation++;
-    this.pending = false;
+    this.time = NEVER;
+  }
+
+  ring(): void {
+    this.spare = this.entry;
+    this.entry = undefined;
+    this.time = NEVER;
+    this.#loop.rank = this.rank;
+    this.#fire();
   }
 }
 
 /** Integer cycles from 0. */
 export class EventLoop {
   readonly #sim: Simulator = simulator();
-  #serial = 0;
+  #alarms = 0;
+  /** The rank of what happens or happened last. */
+  rank: Rank = RANK.device;
 
   /** The current cycle. */
   get now(): number {
     return this.#sim.simTime;
   }
 
-  /** A new alarm that calls `fire` at the times it is set to. */
-  alarm(rank: Rank, fire: () => void): Alarm {
-    return new AlarmImplementation(this, rank, fire);
+  /** A new alarm that calls `fire` at the times it is set to. `place`: its place among those of its rank; else the next. */
+  alarm(rank: Rank, fire: () => void, place: number = this.#alarms++): Alarm {
+    return new RealAlarm(this, rank, rank * RANK_STEP + place, fire);
+  }
+
+  /** For alarms only: refuses the past and what is no number of cycles. */
+  check(time: number): void {
+    if (Number.isSafeInteger(time) && time >= this.#sim.simTime) return;
+    throw new RangeError(
+      `event at ${time}, but the clock is at ${this.#sim.simTime} and cycles are integers up to 2^53`,
+    );
   }
 
   /** For alarms only. */
-  insert(entry: QueueEntry, time: number, rank: Rank): void {
-    if (!Number.isSafeInteger(time) || time < this.#sim.simTime) {
-      throw new RangeError(
-        `event at ${time}, but the clock is at ${this.#sim.simTime} and cycles are integers up to 2^53`,
-      );
-    }
+  insert(entry: QueueEntry, time: number, order: number): void {
     entry.deliverAt = time;
-    this.#sim.queue.order = rank * RANK_STEP + this.#serial++;
+    this.#sim.queue.order = order;
     this.#sim.queue.insert(entry);
   }
 
-  /** The time of the next event that still counts; Infinity when there is none. Drops what was forgotten. */
+  /** The time of the next event that still counts; Infinity when there is none. Drops or puts off what comes before it. */
   next(): number {
     const { queue } = this.#sim;
     for (;;) {
       const first = queue.data[0] as Entry | undefined;
-      if (first === undefined) return Number.POSITIVE_INFINITY;
-      if (first.generation === first.alarm.generation) return first.deliverAt;
+      if (first === undefined) return NEVER;
+      const { alarm } = first;
+      if (first === alarm.entry && first.deliverAt === alarm.time) return first.deliverAt;
       queue.remove();
-      first.alarm.spare.push(first);
+      if (first !== alarm.entry) alarm.spare ??= first;
+      else if (alarm.time === NEVER) {
+        alarm.entry = undefined;
+        alarm.spare = first;
+      } else this.insert(first, alarm.time, alarm.order);
     }
   }
 
@@ -110,14 +134,14 @@ export class EventLoop {
    * Delivers every event up to and including `until`, then stands at `until` (at the last event, when that is Infinity).
    * Events beyond stay in the list.
    */
-  run(until: number = Number.POSITIVE_INFINITY): void {
-    while (this.next() <= until && this.next() !== Number.POSITIVE_INFINITY) this.#sim.step();
-    if (until !== Number.POSITIVE_INFINITY && until > this.#sim.simTime) this.#sim.simTime = until;
+  run(until: number = NEVER): void {
+    while (this.next() <= until && this.next() !== NEVER) this.#sim.step();
+    if (until !== NEVER && until > this.#sim.simTime) this.#sim.simTime = until;
   }
 
   /** Delivers one event; false when there is none. */
   step(): boolean {
-    if (this.next() === Number.POSITIVE_INFINITY) return false;
+    if (this.next() === NEVER) return false;
     return this.#sim.step();
   }
 }

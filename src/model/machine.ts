@@ -1,22 +1,29 @@
-// The machine: one CPU, round-robin with a quantum, timer ticks, waits along the edges. Exact integer cycles.
+// The machine: CPUs, a scheduler, timer ticks, waits along the edges. Exact integer cycles.
 //
-// Records run in their task's order. The machine moves from interaction to interaction (tick, quantum end, a record where tasks
+// Records run in their task's order. The machine moves from interaction to interaction (tick, end of a slice, a record where tasks
 // meet) and finds its place on the task's line by bisection; in the per-record mode it stops at every edge of every record
 // instead, with the same result.
 import { InputError } from "../errors.ts";
 import { CAUSE_COUNT, CAUSE_INDEX } from "./causes.ts";
+import { Cpu } from "./cpu.ts";
 import { Dependencies } from "./dependencies.ts";
+import { Charge, IDLE_DEPENDENCY, IDLE_IO, IDLE_TIMER } from "./ledger.ts";
 import { type Alarm, EventLoop, RANK } from "./loop.ts";
 import { type Observer, STOP } from "./observer.ts";
 import type { Program } from "./program.ts";
 import type { MachineTimes, Replayed, ReplayOptions } from "./replay.ts";
-import { RunQueue } from "./run-queue.ts";
+import { READY, type Scheduler } from "./schedulers/scheduler.ts";
+import { makeScheduler } from "./schedulers/schedulers.ts";
 import { causesOf, type MachineCosts, type ShapeCosts } from "./shape-costs.ts";
 import { TaskLines } from "./task-lines.ts";
+import type { UserCycles } from "./user-cycles.ts";
 import { WAIT } from "./waits.ts";
 
 /** Ranks of a wake-up, by kind of wait. */
 const WAKE_RANKS = [RANK.wakeup, RANK.timer, RANK.device] as const;
+
+/** Wake-ups come after the ends of work of the same cycle, in the order of the tasks. */
+const WAKE_PLACE = 2 ** 40;
 
 const RUN = { unborn: 0, ready: 1, running: 2, waiting: 3, done: 4 } as const;
 
@@ -26,74 +33,67 @@ const PAST = { before: 0, owing: 1, known: 2 } as const;
 /** Ticks and turns of one replay. */
 const MOST_INTERRUPTIONS = 5e7;
 
-const IDLE_IO = CAUSE_INDEX["idle-io"];
-const IDLE_TIMER = CAUSE_INDEX["idle-timer"];
-const IDLE_DEPENDENCY = CAUSE_INDEX["idle-dependency"];
-
 /** One replay. Made for one run; `run()` gives the result. */
 export class Machine {
   readonly #loop = new EventLoop();
   readonly #program: Program;
+  readonly #user: UserCycles;
   readonly #costs: ShapeCosts;
-  readonly #machine: MachineCosts;
   readonly #times: MachineTimes;
   readonly #perRecord: boolean;
   readonly #observer: Observer | undefined;
   readonly #lines: TaskLines;
   readonly #waits: Dependencies;
+  readonly #scheduler: Scheduler;
+  readonly #cpus: Cpu[];
+  /** The CPU whose task is at a waiting point just now: in the kernel, whatever its place. */
+  #acting: Cpu | undefined;
+  readonly #running: Int32Array;
   readonly #causes = new Float64Array(CAUSE_COUNT);
+  readonly #tickInUser: Charge;
+  readonly #tickInKernel: Charge;
+  readonly #switch: Charge;
+  readonly #mmSwitch: Charge;
+  readonly #wakeCost: Charge;
   readonly #finished: Float64Array;
-  #ticks = 0;
   #switches = 0;
   #blocks = 0;
   #ended = 0;
 
   // Of each task: its state, its place on its line when it does not run, the record it is in or before, how far it is in that,
-  // the next stop, whether it must pay for having been woken, and its alarms by kind of wait.
+  // the next stop, whether it must pay for having been woken, the CPU it was on last, and its alarms by kind of wait.
   readonly #state: Uint8Array;
   readonly #place: Float64Array;
   readonly #at: Int32Array;
   readonly #past: Uint8Array;
   readonly #nextStop: Int32Array;
   readonly #woken: Uint8Array;
-  readonly #wakeAlarm: Alarm[][] = [];
-
-  readonly #queue = new RunQueue();
-
-  // The CPU: who has it, who had it last, from when its work counts and at which place that was.
-  #current = -1;
-  #last = -1;
-  #startedAt = 0;
-  #startPlace = 0;
-  /** The current task must leave at the end of its record. */
-  #mustSwitch = false;
-  /** When idleness began: the CPU is free from then on. */
-  #idleFrom = 0;
-  /** Idle time before ticks within one idle stretch, whose cause is known only at its end. */
-  #heldIdle = 0;
-  #idleCause = IDLE_DEPENDENCY;
-  readonly #stopAlarm: Alarm;
-  readonly #quantumAlarm: Alarm;
-  readonly #tickAlarm: Alarm;
-  #nextTick: number;
+  readonly #home: Int32Array;
+  readonly #wakeAlarm: (Alarm | undefined)[] = [];
 
   constructor(
     program: Program,
-    user: Float64Array,
+    user: UserCycles,
     costs: ShapeCosts,
     machine: MachineCosts,
     times: MachineTimes,
     options: ReplayOptions,
   ) {
+    const { tasks, process } = program;
+    const { cpus = 1, scheduler = "rr", perRecord = false, observer } = options;
     this.#program = program;
+    this.#user = user;
     this.#costs = costs;
-    this.#machine = machine;
     this.#times = times;
-    this.#perRecord = options.perRecord === true;
-    this.#observer = options.observer;
+    this.#perRecord = perRecord;
+    this.#observer = observer;
+    this.#tickInUser = new Charge(machine.tickInUser);
+    this.#tickInKernel = new Charge(machine.tickInKernel);
+    this.#switch = new Charge(machine.switch);
+    this.#mmSwitch = new Charge(machine.mmSwitch);
+    this.#wakeCost = new Charge(machine.wake);
     this.#lines = new TaskLines(program, user, costs);
     this.#waits = new Dependencies(program, times.cyclesPerNs);
-    const { tasks } = program;
     this.#finished = new Float64Array(tasks);
     this.#state = new Uint8Array(tasks);
     this.#place = new Float64Array(tasks);
@@ -101,22 +101,19 @@ export class Machine {
     this.#past = new Uint8Array(tasks);
     this.#nextStop = program.meetings.firstOfTask.slice(0, tasks);
     this.#woken = new Uint8Array(tasks);
-    for (let task = 0; task < tasks; task++) {
-      this.#wakeAlarm[task] = WAKE_RANKS.map((rank) => this.#loop.alarm(rank, () => this.#wake(task)));
-    }
-    this.#stopAlarm = this.#loop.alarm(RANK.wakeup, () => this.#reach());
-    this.#quantumAlarm = this.#loop.alarm(RANK.dispatch, () => this.#quantumEnd());
-    this.#tickAlarm = this.#loop.alarm(RANK.tick, () => this.#tick());
-    this.#nextTick = times.tickCycles > 0 ? times.firstTick : Number.POSITIVE_INFINITY;
-  }
-
-  #charge(costs: Float64Array): number {
-    let sum = 0;
-    for (let c = 0; c < CAUSE_COUNT; c++) {
-      this.#causes[c] += costs[c];
-      sum += costs[c];
-    }
-    return sum;
+    this.#home = new Int32Array(tasks);
+    this.#running = new Int32Array(cpus).fill(-1);
+    const { tickCycles, quantumCycles, cyclesPerNs } = times;
+    const known = { tasks, cpus, process, running: this.#running, tickCycles, quantumCycles, cyclesPerNs };
+    this.#scheduler = makeScheduler(scheduler, known);
+    const firstTick = tickCycles > 0 ? times.firstTick : Number.POSITIVE_INFINITY;
+    this.#cpus = Array.from({ length: cpus }, (_, id): Cpu => {
+      const stop = this.#loop.alarm(RANK.wakeup, () => this.#reach(cpu));
+      const slice = this.#loop.alarm(RANK.dispatch, () => this.#sliceEnd(cpu));
+      const tick = this.#loop.alarm(RANK.tick, () => this.#tick(cpu));
+      const cpu = new Cpu(id, firstTick, stop, slice, tick);
+      return cpu;
+    });
   }
 
   /** Refuses what would take the host hours: more ticks and turns than anyone needs, or cycles beyond 2^52. */
@@ -127,10 +124,10 @@ export class Machine {
       cycles += this.#lines.length(task);
       if (this.#lines.length(task) > 0) running++;
     }
-    const { tickCycles, quantumCycles } = this.#times;
+    const { tickCycles } = this.#times;
     if (!(cycles < 2 ** 52))
       throw new InputError(`the trace takes ${cycles} cycles, beyond 2^52: too long for exact sums`);
-    const turns = running > 1 ? cycles / quantumCycles : 0;
+    const turns = running > 1 ? cycles / this.#scheduler.period : 0;
     if (turns + (tickCycles > 0 ? cycles / tickCycles : 0) > MOST_INTERRUPTIONS) {
       throw new InputError(
         `${cycles} cycles would be interrupted more than ${MOST_INTERRUPTIONS} times: lower hz or raise quantum_us`,
@@ -141,23 +138,25 @@ export class Machine {
   run(): Replayed {
     this.#checkLength();
     const { tasks, startedBy, firstRecord } = this.#program;
-    this.#setTick();
     for (let task = 0; task < tasks; task++) {
       if (firstRecord[task] === firstRecord[task + 1]) this.#ended++;
-      else if (startedBy[task] < 0) this.#makeReady(task, -1, -1);
+      else if (startedBy[task] < 0) this.#makeReady(task, READY.born, IDLE_DEPENDENCY, -1, -1);
     }
-    while (this.#ended < tasks) {
-      if (this.#current < 0 && this.#queue.empty) this.#passIdleTicks();
-      if (!this.#loop.step()) this.#deadlock();
-    }
+    while (this.#ended < tasks) if (!this.#loop.step()) this.#deadlock();
     let makespan = 0;
     for (let task = 0; task < tasks; task++) makespan = Math.max(makespan, this.#finished[task]);
+    let ticks = 0;
+    for (const cpu of this.#cpus) {
+      cpu.passIdleTicks(makespan, false, this.#times.tickCycles, this.#tickInKernel, this.#causes);
+      cpu.finish(makespan, this.#tickInKernel, this.#causes);
+      ticks += cpu.ticks;
+    }
     this.#chargeRecords();
     return {
       makespan,
       causes: this.#causes,
       finished: this.#finished,
-      ticks: this.#ticks,
+      ticks,
       switches: this.#switches,
       blocks: this.#blocks,
     };
@@ -166,15 +165,8 @@ export class Machine {
   /** Every record of every task has run exactly once: their causes come from the shapes' counts. */
   #chargeRecords(): void {
     const sums = causesOf(this.#program.shapes, this.#costs);
-    let kernel = 0;
-    for (let c = 0; c < CAUSE_COUNT; c++) {
-      this.#causes[c] += sums[c];
-      kernel += sums[c];
-    }
-    const { tasks } = this.#program;
-    let lines = 0;
-    for (let task = 0; task < tasks; task++) lines += this.#lines.length(task);
-    this.#causes[CAUSE_INDEX["user"]] += lines - kernel;
+    for (let c = 0; c < CAUSE_COUNT; c++) this.#causes[c] += sums[c];
+    for (let task = 0; task < this.#program.tasks; task++) this.#causes[CAUSE_INDEX["user"]] += this.#user.total(task);
   }
 
   #deadlock(): never {
@@ -187,60 +179,91 @@ export class Machine {
 
   // --- readiness
 
-  #makeReady(task: number, wait: number, by: number): void {
-    this.#observer?.ready(this.#loop.now, task, wait, by);
+  /** An idle CPU, the task's own before others; its own when all are busy. */
+  #cpuFor(task: number): Cpu {
+    const home = this.#cpus[this.#home[task]];
+    if (home.current < 0) return home;
+    for (const cpu of this.#cpus) if (cpu.current < 0) return cpu;
+    return home;
+  }
+
+  #makeReady(task: number, why: number, cause: number, wait: number, by: number): void {
+    const { now } = this.#loop;
+    this.#observer?.ready(now, task, wait, by);
     this.#state[task] = RUN.ready;
-    this.#queue.push(task);
-    if (this.#current < 0) this.#endIdle();
+    const cpu = this.#cpuFor(task);
+    this.#scheduler.add(task, cpu.id, why, now, by);
+    if (cpu.current < 0) {
+      this.#endIdle(cpu, cause);
+      this.#dispatch(cpu);
+      return;
+    }
+    const victim = this.#scheduler.preempts(task, cpu.id, now);
+    if (victim >= 0) this.#takeFrom(this.#cpus[victim]);
   }
 
   #wake(task: number): void {
     const kind = this.#waits.kind(task);
-    this.#idleCause = kind === WAIT.device ? IDLE_IO : kind === WAIT.timer ? IDLE_TIMER : IDLE_DEPENDENCY;
+    const cause = kind === WAIT.device ? IDLE_IO : kind === WAIT.timer ? IDLE_TIMER : IDLE_DEPENDENCY;
     this.#woken[task] = 1;
-    this.#makeReady(task, this.#waits.held(task), -1);
+    this.#makeReady(task, READY.woken, cause, this.#waits.held(task), -1);
   }
 
   /** Something became ready while the CPU was idle. */
-  #endIdle(): void {
-    const { now } = this.#loop;
-    this.#causes[this.#idleCause] += this.#heldIdle + Math.max(0, now - this.#idleFrom);
-    this.#heldIdle = 0;
-    this.#idleFrom = Math.max(now, this.#idleFrom);
-    this.#dispatch();
+  #endIdle(cpu: Cpu, cause: number): void {
+    const { now, rank } = this.#loop;
+    if (cpu.nextTick <= now)
+      cpu.passIdleTicks(now, rank > RANK.tick, this.#times.tickCycles, this.#tickInKernel, this.#causes);
+    cpu.endIdle(now, cause, this.#causes);
   }
 
-  // --- the CPU
+  // --- the CPUs
 
-  /** Gives the CPU to the first ready task, if there is one. */
-  #dispatch(): void {
+  /** Gives a CPU to the task that its scheduler chooses, if there is one. */
+  #dispatch(cpu: Cpu): void {
+    const { now } = this.#loop;
     const { process } = this.#program;
-    const task = this.#queue.shift();
-    if (task === undefined) return;
+    const task = this.#scheduler.take(cpu.id, now);
+    if (task < 0) {
+      cpu.tick.clear();
+      return;
+    }
     let cost = 0;
-    if (task !== this.#last && this.#last >= 0) {
+    if (task !== cpu.last && cpu.last >= 0) {
       this.#switches++;
-      cost += this.#charge(this.#machine.switch);
-      if (process[task] !== process[this.#last]) cost += this.#charge(this.#machine.mmSwitch);
+      cost += this.#switch.to(this.#causes);
+      if (process[task] !== process[cpu.last]) cost += this.#mmSwitch.to(this.#causes);
     }
     if (this.#woken[task] === 1) {
       this.#woken[task] = 0;
-      cost += this.#charge(this.#machine.wake);
+      cost += this.#wakeCost.to(this.#causes);
     }
-    this.#last = task;
-    this.#current = task;
+    cpu.last = task;
+    cpu.current = task;
+    cpu.startPlace = this.#place[task];
+    cpu.startedAt = Math.max(now, cpu.idleFrom) + cost;
+    cpu.mustSwitch = false;
+    cpu.wanted = false;
+    if (!this.#perRecord && this.#past[task] === PAST.owing) this.#passSilently(task);
+    this.#running[cpu.id] = task;
+    this.#home[task] = cpu.id;
     this.#state[task] = RUN.running;
-    this.#startPlace = this.#place[task];
-    this.#startedAt = Math.max(this.#loop.now, this.#idleFrom) + cost;
-    this.#observer?.run(this.#startedAt, 0, task, this.#startPlace);
-    this.#mustSwitch = false;
-    this.#quantumAlarm.set(this.#startedAt + this.#times.quantumCycles);
-    this.#setStop();
+    this.#scheduler.start(task, cpu.id, now);
+    this.#observer?.run(cpu.startedAt, cpu.id, task, cpu.startPlace);
+    this.#setSlice(cpu, cpu.startedAt);
+    if (cpu.nextTick !== Number.POSITIVE_INFINITY) cpu.tick.set(cpu.nextTick);
+    this.#setStop(cpu);
   }
 
-  /** The place of the current task on its line. */
-  #placeNow(): number {
-    return this.#startPlace + Math.max(0, this.#loop.now - this.#startedAt);
+  #setSlice(cpu: Cpu, from: number): void {
+    const { period } = this.#scheduler;
+    if (period !== Number.POSITIVE_INFINITY) cpu.slice.set(from + period);
+    else cpu.slice.clear();
+  }
+
+  /** The place of a CPU's task on its line. */
+  #placeNow(cpu: Cpu): number {
+    return cpu.startPlace + Math.max(0, this.#loop.now - cpu.startedAt);
   }
 
   /** The next record where this task meets others; -1: none. */
@@ -250,146 +273,169 @@ export class Machine {
     return stop < meetings.firstOfTask[task + 1] ? meetings.record[stop] : -1;
   }
 
-  /** Where the current task must stop next. */
-  #stopPlace(): number {
-    const task = this.#current;
+  /** Where a CPU's task must stop next. */
+  #stopPlace(cpu: Cpu): number {
+    const task = cpu.current;
     const lines = this.#lines;
-    const { firstRecord } = this.#program;
-    const last = firstRecord[task + 1] - 1;
+    const past = this.#past[task];
     const record = this.#at[task];
-    if (this.#past[task] === PAST.owing) return this.#startPlace;
-    if (this.#past[task] === PAST.known) return lines.end[record];
-    if (this.#perRecord) return this.#placeNow() < lines.begin(record) ? lines.begin(record) : lines.middle(record);
+    if (past === PAST.owing) return cpu.startPlace;
     const meeting = this.#meeting(task);
-    if (this.#mustSwitch) return meeting === record ? lines.middle(record) : lines.end[record];
-    return meeting >= 0 ? lines.middle(meeting) : lines.end[last];
-  }
-
-  #setStop(): void {
-    this.#stopAlarm.set(this.#startedAt + this.#stopPlace() - this.#startPlace);
-  }
-
-  /** The current task has come to where it must stop. */
-  #reach(): void {
-    const task = this.#current;
-    const { firstRecord } = this.#program;
-    const place = this.#placeNow();
-    const record = this.#at[task];
-    if (this.#past[task] === PAST.owing) {
-      this.#goOn(task, place);
-      return;
+    if (past === PAST.known) {
+      // A meeting that is told of is the stop before the next.
+      const told = this.#nextStop[task] - 1;
+      const { meetings } = this.#program;
+      const here = told >= meetings.firstOfTask[task] && meetings.record[told] === record;
+      return here ? lines.stopEnd(told) : lines.end(task, record);
     }
-    if (this.#past[task] === PAST.known) {
-      this.#recordDone(task, place);
-      return;
-    }
-    const meeting = this.#meeting(task);
     if (this.#perRecord) {
-      if (place < this.#lines.middle(record)) {
-        this.#setStop();
-        return;
+      const begin = lines.begin(task, record);
+      return this.#placeNow(cpu) < begin ? begin : lines.middle(task, record);
+    }
+    if (cpu.mustSwitch && meeting !== record) return lines.end(task, record);
+    return meeting >= 0 ? lines.stopMiddle(this.#nextStop[task]) : lines.length(task);
+  }
+
+  #setStop(cpu: Cpu): void {
+    cpu.stop.set(cpu.startedAt + this.#stopPlace(cpu) - cpu.startPlace);
+  }
+
+  /** A CPU's task has come to where it must stop. */
+  #reach(cpu: Cpu): void {
+    const task = cpu.current;
+    const place = this.#placeNow(cpu);
+    const record = this.#at[task];
+    this.#acting = cpu;
+    if (this.#past[task] === PAST.owing) this.#goOn(cpu, task, place);
+    else if (this.#past[task] === PAST.known) this.#recordDone(cpu, task, place);
+    else {
+      const meeting = this.#meeting(task);
+      if (this.#perRecord && place < this.#lines.middle(task, record)) this.#setStop(cpu);
+      else if (meeting >= 0 && (meeting === record || !(this.#perRecord || cpu.mustSwitch))) {
+        this.#at[task] = meeting;
+        this.#meet(cpu, task, place);
+      } else if (this.#perRecord) {
+        this.#past[task] = PAST.known;
+        this.#setStop(cpu);
+      } else {
+        if (!cpu.mustSwitch) this.#at[task] = this.#program.firstRecord[task + 1] - 1;
+        this.#recordDone(cpu, task, place);
       }
-      if (meeting === record) {
-        this.#meet(task, place);
-        return;
-      }
-      this.#past[task] = PAST.known;
-      this.#setStop();
-      return;
     }
-    if (this.#mustSwitch) {
-      if (meeting === record) this.#meet(task, place);
-      else this.#recordDone(task, place);
-      return;
-    }
-    if (meeting >= 0) {
-      this.#at[task] = meeting;
-      this.#meet(task, place);
-      return;
-    }
-    this.#at[task] = firstRecord[task + 1] - 1;
-    this.#recordDone(task, place);
+    this.#acting = undefined;
   }
 
   /** At the end of the record the task is in. */
-  #recordDone(task: number, place: number): void {
+  #recordDone(cpu: Cpu, task: number, place: number): void {
     const record = this.#at[task]++;
+    const { meetings, firstRecord } = this.#program;
     this.#past[task] = PAST.before;
-    if (this.#at[task] === this.#program.firstRecord[task + 1]) {
-      this.#exit(task);
+    if (this.#at[task] === firstRecord[task + 1]) {
+      this.#exit(cpu, task);
       return;
     }
-    const leaves = this.#mustSwitch || this.#program.yields[record] === 1;
-    if (leaves && !this.#queue.empty) {
-      this.#requeue(task, place);
+    const stop = this.#nextStop[task] - 1;
+    const yields = stop >= 0 && meetings.record[stop] === record && meetings.yields[stop] === 1;
+    if ((cpu.mustSwitch || yields) && this.#scheduler.ready(cpu.id)) {
+      this.#requeue(cpu, task, place, cpu.mustSwitch ? READY.preempted : READY.yielded);
       return;
     }
-    this.#mustSwitch = false;
-    this.#startPlace = place;
-    this.#startedAt = this.#loop.now;
-    this.#setStop();
+    cpu.mustSwitch = false;
+    cpu.startPlace = place;
+    cpu.startedAt = this.#loop.now;
+    this.#setStop(cpu);
   }
 
-  /** To the end of the run queue. */
-  #requeue(task: number, place: number): void {
-    this.#observer?.stop(this.#loop.now, 0, task, place, STOP.preempted);
+  /** The task makes room and stays ready. */
+  #requeue(cpu: Cpu, task: number, place: number, why: number): void {
+    const { now } = this.#loop;
+    this.#observer?.stop(now, cpu.id, task, place, STOP.preempted);
     this.#place[task] = place;
     this.#state[task] = RUN.ready;
-    this.#queue.push(task);
-    this.#leave();
+    this.#free(cpu, task, false);
+    this.#scheduler.add(task, cpu.id, why, now, -1);
+    this.#dispatch(cpu);
   }
 
-  #exit(task: number): void {
-    this.#observer?.stop(this.#loop.now, 0, task, this.#lines.length(task), STOP.exit);
+  #exit(cpu: Cpu, task: number): void {
+    const { now } = this.#loop;
+    this.#observer?.stop(now, cpu.id, task, this.#lines.length(task), STOP.exit);
     this.#state[task] = RUN.done;
-    this.#finished[task] = this.#loop.now;
+    this.#finished[task] = now;
     this.#ended++;
-    this.#leave();
+    this.#free(cpu, task, false);
+    this.#dispatch(cpu);
   }
 
-  /** The current task leaves the CPU. */
-  #leave(): void {
-    this.#stopAlarm.clear();
-    this.#quantumAlarm.clear();
-    this.#current = -1;
-    this.#idleFrom = this.#loop.now;
-    this.#dispatch();
+  /** The task leaves the CPU, which is then dispatched anew. */
+  #free(cpu: Cpu, task: number, sleeps: boolean): void {
+    const { now } = this.#loop;
+    this.#scheduler.stop(task, cpu.id, now, sleeps);
+    cpu.stop.clear();
+    cpu.slice.clear();
+    cpu.current = -1;
+    this.#running[cpu.id] = -1;
+    cpu.idleFrom = now;
   }
 
   /** The point of a record where its task may have to wait: its work is done, the way out is still to go. */
-  #meet(task: number, place: number): void {
+  #meet(cpu: Cpu, task: number, place: number): void {
+    const { now } = this.#loop;
     const stop = this.#nextStop[task];
     const { meetings } = this.#program;
     for (let c = meetings.firstChild[stop]; c < meetings.firstChild[stop + 1]; c++)
-      this.#start(meetings.child[c], task);
-    const ready = this.#waits.ready(task, stop, this.#loop.now);
-    if (ready !== undefined && ready <= this.#loop.now) {
-      this.#goOn(task, place);
+      this.#start(meetings.child[c], task, cpu);
+    const ready = this.#waits.ready(task, stop, now);
+    if (ready !== undefined && ready <= now) {
+      this.#goOn(cpu, task, place);
       return;
     }
     this.#blocks++;
-    this.#observer?.stop(this.#loop.now, 0, task, place, STOP.wait);
+    this.#observer?.stop(now, cpu.id, task, place, STOP.wait);
     this.#state[task] = RUN.waiting;
     this.#place[task] = place;
     this.#past[task] = PAST.owing;
+    this.#free(cpu, task, true);
     if (ready !== undefined) this.#wakeAt(task, ready);
-    this.#leave();
+    this.#dispatch(cpu);
   }
 
   /** A new task; one that the trace has no records of is left out. */
-  #start(task: number, parent: number): void {
+  #start(task: number, parent: number, cpu: Cpu): void {
     const { firstRecord } = this.#program;
-    if (firstRecord[task] < firstRecord[task + 1]) this.#makeReady(task, -1, parent);
+    this.#home[task] = cpu.id;
+    if (firstRecord[task] < firstRecord[task + 1]) this.#makeReady(task, READY.born, IDLE_DEPENDENCY, -1, parent);
   }
 
   /** Nothing is left to wait for: others hear of the record, and the way out begins. */
-  #goOn(task: number, place: number): void {
+  #goOn(cpu: Cpu, task: number, place: number): void {
     const stop = this.#nextStop[task]++;
     this.#past[task] = PAST.known;
-    this.#startPlace = place;
-    this.#startedAt = this.#loop.now;
+    cpu.startPlace = place;
+    cpu.startedAt = this.#loop.now;
     this.#waits.done(stop, this.#loop.now, this.#waitsAt, this.#wakeAt);
-    this.#setStop();
+    if (!this.#perRecord && !cpu.mustSwitch && this.#goesOn(task, stop)) this.#leaveRecord(task);
+    this.#setStop(cpu);
+  }
+
+  /** A stop that nobody waits for need not be told of when its wait is over: the task goes on to its next. */
+  #passSilently(task: number): void {
+    const { firstTold } = this.#program.meetings;
+    const stop = this.#nextStop[task];
+    if (firstTold[stop] < firstTold[stop + 1] || !this.#goesOn(task, stop)) return;
+    this.#nextStop[task]++;
+    this.#leaveRecord(task);
+  }
+
+  /** Is the way out of a stop's record nothing to stop for? */
+  #goesOn(task: number, stop: number): boolean {
+    return this.#program.meetings.yields[stop] === 0 && this.#at[task] + 1 < this.#program.firstRecord[task + 1];
+  }
+
+  /** The task is as good as past its record: where it is says that its way out is still to go. */
+  #leaveRecord(task: number): void {
+    this.#at[task]++;
+    this.#past[task] = PAST.before;
   }
 
   /** The stop at which a task waits; -1: it does not. */
@@ -398,87 +444,87 @@ export class Machine {
   /** Wakes a task at a time, which may be now. */
   readonly #wakeAt = (task: number, time: number): void => {
     if (time <= this.#loop.now) this.#wake(task);
-    else this.#wakeAlarm[task][this.#waits.kind(task)].set(time);
+    else this.#alarmOf(task, this.#waits.kind(task)).set(time);
   };
 
-  // --- timer
-
-  /** Is the current task in the kernel at this place of its line? */
-  #inKernel(task: number, place: number): boolean {
-    return this.#past[task] !== PAST.before || this.#lines.inKernel(task, this.#at[task], place);
+  /** A task's alarm for one kind of wait. Their order is that of the tasks, whenever they are made. */
+  #alarmOf(task: number, kind: number): Alarm {
+    const number = task * WAKE_RANKS.length + kind;
+    let alarm = this.#wakeAlarm[number];
+    if (alarm === undefined) {
+      alarm = this.#loop.alarm(WAKE_RANKS[kind], () => this.#wake(task), WAKE_PLACE + number);
+      this.#wakeAlarm[number] = alarm;
+    }
+    return alarm;
   }
 
-  #setTick(): void {
-    if (this.#nextTick !== Number.POSITIVE_INFINITY) this.#tickAlarm.set(this.#nextTick);
+  // --- timer and slices
+
+  /** Is a CPU's task in the kernel? */
+  #inKernel(cpu: Cpu, place: number): boolean {
+    const task = cpu.current;
+    if (this.#acting === cpu) return true;
+    if (this.#past[task] !== PAST.before) return place < this.#lines.end(task, this.#at[task]);
+    const told = this.#nextStop[task] - 1;
+    if (told >= this.#program.meetings.firstOfTask[task] && place < this.#lines.stopEnd(told)) return true;
+    return this.#lines.inKernel(task, place);
   }
 
-  #tick(): void {
+  #tick(cpu: Cpu): void {
     const { now } = this.#loop;
-    this.#ticks++;
-    this.#nextTick += this.#times.tickCycles;
-    const task = this.#current;
-    if (task < 0) {
-      this.#heldIdle += Math.max(0, now - this.#idleFrom);
-      this.#idleFrom = Math.max(now, this.#idleFrom) + this.#charge(this.#machine.tickInKernel);
-    } else {
-      const place = this.#placeNow();
-      const kernel = now < this.#startedAt || this.#inKernel(task, place);
-      const cost = this.#charge(kernel ? this.#machine.tickInKernel : this.#machine.tickInUser);
-      this.#observer?.stop(now, 0, task, place, STOP.tick);
-      this.#startPlace = place;
-      this.#startedAt = Math.max(this.#startedAt, now) + cost;
-      this.#observer?.run(this.#startedAt, 0, task, place);
-      this.#setStop();
-    }
-    this.#setTick();
+    const task = cpu.current;
+    cpu.ticks++;
+    cpu.nextTick += this.#times.tickCycles;
+    const place = this.#placeNow(cpu);
+    const kernel = now < cpu.startedAt || this.#inKernel(cpu, place);
+    const cost = (kernel ? this.#tickInKernel : this.#tickInUser).to(this.#causes);
+    this.#observer?.stop(now, cpu.id, task, place, STOP.tick);
+    cpu.startPlace = place;
+    cpu.startedAt = Math.max(cpu.startedAt, now) + cost;
+    this.#observer?.run(cpu.startedAt, cpu.id, task, place);
+    this.#setStop(cpu);
+    cpu.tick.set(cpu.nextTick);
+    if (this.#scheduler.tick(task, cpu.id, now)) this.#takeFrom(cpu);
   }
 
-  /** Ticks that only interrupt idleness, up to the next event, are counted instead of simulated one by one. */
-  #passIdleTicks(): void {
-    if (this.#nextTick === Number.POSITIVE_INFINITY) return;
-    this.#tickAlarm.clear();
-    const next = this.#loop.next();
-    if (next === Number.POSITIVE_INFINITY) this.#deadlock();
-    const { tickCycles } = this.#times;
-    const tick = this.#machine.tickInKernel;
-    const cost = tick.reduce((sum, cycles) => sum + cycles, 0);
-    if (this.#nextTick < next && this.#idleFrom > this.#nextTick) {
-      // The CPU is still busy with an earlier tick.
-      this.#ticks++;
-      this.#idleFrom += this.#charge(tick);
-      this.#nextTick += tickCycles;
-    }
-    if (this.#nextTick < next) {
-      const count = Math.ceil((next - this.#nextTick) / tickCycles);
-      this.#ticks += count;
-      for (let c = 0; c < CAUSE_COUNT; c++) this.#causes[c] += count * tick[c];
-      this.#heldIdle += this.#nextTick - this.#idleFrom + (count - 1) * (tickCycles - cost);
-      this.#idleFrom = this.#nextTick + (count - 1) * tickCycles + cost;
-      this.#nextTick += count * tickCycles;
-    }
-    this.#setTick();
-  }
-
-  #quantumEnd(): void {
-    const task = this.#current;
+  /** The end of a slice, or the end of what kept a CPU from being taken. */
+  #sliceEnd(cpu: Cpu): void {
     const { now } = this.#loop;
-    if (now < this.#startedAt) {
-      this.#quantumAlarm.set(this.#startedAt);
+    if (now < cpu.startedAt) {
+      cpu.slice.set(cpu.startedAt);
       return;
     }
-    this.#quantumAlarm.set(now + this.#times.quantumCycles);
-    if (this.#queue.empty) return;
-    const place = this.#placeNow();
-    const kernel = this.#inKernel(task, place);
-    if (this.#past[task] === PAST.before) this.#at[task] = this.#lines.recordAt(task, this.#at[task], place);
+    const leaves = cpu.wanted || this.#scheduler.expired(cpu.current, cpu.id, now);
+    cpu.wanted = false;
+    this.#setSlice(cpu, now);
+    if (leaves) this.#takeFrom(cpu);
+  }
+
+  /** A CPU's task must make room for another: in the program at once, in the kernel on its way out. */
+  #takeFrom(cpu: Cpu): void {
+    const { now } = this.#loop;
+    if (cpu.mustSwitch || !this.#scheduler.ready(cpu.id)) return;
+    if (now < cpu.startedAt) {
+      cpu.wanted = true;
+      cpu.slice.set(cpu.startedAt);
+      return;
+    }
+    const task = cpu.current;
+    const place = this.#placeNow(cpu);
+    const kernel = this.#inKernel(cpu, place);
+    if (this.#past[task] === PAST.before) {
+      const meeting = this.#meeting(task);
+      const record = this.#lines.recordAt(task, place);
+      this.#at[task] = meeting >= 0 ? Math.min(record, meeting) : record;
+    }
     if (!kernel) {
-      this.#requeue(task, place);
+      this.#requeue(cpu, task, place, READY.preempted);
       return;
     }
-    // In the kernel: the switch waits for the way out.
-    this.#mustSwitch = true;
-    this.#startPlace = place;
-    this.#startedAt = now;
-    this.#setStop();
+    cpu.mustSwitch = true;
+    if (this.#acting === cpu) return;
+    cpu.startPlace = place;
+    cpu.startedAt = now;
+    this.#setStop(cpu);
   }
 }

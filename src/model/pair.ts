@@ -8,7 +8,7 @@ import { type Draws, NOMINAL } from "./random.ts";
 import { type MachineTimes, type Replayed, replay } from "./replay.ts";
 import type { Mechanism } from "./routes.ts";
 import { machineCosts, type ShapeCosts, shapeCosts } from "./shape-costs.ts";
-import { userCycles } from "./user-cycles.ts";
+import { type UserCycles, userCycles } from "./user-cycles.ts";
 
 /** What a replay is made with; everything that is left out is nominal. */
 export interface Situation {
@@ -23,11 +23,11 @@ export interface Situation {
   readonly observer?: Observer;
 }
 
-/** One replay: what happened, what each shape cost, and the program's own cycles as running totals of each task. */
+/** One replay: what happened, what each shape cost, and the program's own cycles. */
 export interface One {
   readonly replayed: Replayed;
   readonly costs: ShapeCosts;
-  readonly user: Float64Array;
+  readonly user: UserCycles;
 }
 
 /** Clock, ticks and quantum of a processor under a kernel. */

@@ -3,10 +3,11 @@ import { InputError } from "../errors.ts";
 import { ABI, CAUSES, FLAG, FLAGS_UNKNOWN, KIND, OBJECT, SITE } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
 import { type Call, type ModelData, WORKS } from "./data.ts";
-import { linearize } from "./lines.ts";
+import { type Amounts, linearize } from "./lines.ts";
 import { findMixes } from "./mixes.ts";
 import { ring0Traits } from "./ring0.ts";
-import { Names, RECORD, type ShapeBase, type Shapes, ShapeTable, TRAIT } from "./shapes.ts";
+import { findSegments, type Segments } from "./segments.ts";
+import { Names, RECORD, type ShapeBase, type ShapeNumbers, type Shapes, ShapeTable, TRAIT } from "./shapes.ts";
 import { findMeetings, findWaits, type Meetings, type Waits } from "./waits.ts";
 
 /** How many things of a trace had to be assumed, for the notes of an answer. */
@@ -40,12 +41,10 @@ export interface Program {
   readonly startedBy: Int32Array;
   /** The event of each record. */
   readonly seq: Int32Array;
-  readonly shape: Int32Array;
+  readonly shape: ShapeNumbers;
   /** Program instructions before each record; nanoseconds, where the trace knows only times. */
-  readonly user: Float64Array;
+  readonly user: Amounts;
   readonly userUnit: "instr" | "ns";
-  /** Which mix those instructions have. */
-  readonly mixOf: Int32Array;
   /** Instructions by class, CLASSES.length numbers a mix; the last mix is the default one. */
   readonly mixes: Float64Array;
   readonly mixKnown: boolean;
@@ -53,7 +52,8 @@ export interface Program {
   readonly waits: Waits;
   /** Where tasks meet. */
   readonly meetings: Meetings;
-  readonly yields: Uint8Array;
+  /** Stretches of records whose sums a replay keeps. */
+  readonly segments: Segments;
   readonly assumed: Assumed;
 }
 
@@ -259,6 +259,22 @@ function hasOwnBody(data: ModelData, name: string): boolean {
   return false;
 }
 
+/** The shape of every record, in the narrowest array that holds their numbers. */
+function shapeNumbers(shaper: Shaper, order: Int32Array): ShapeNumbers {
+  const narrow = new Uint16Array(order.length);
+  for (let record = 0; record < order.length; record++) {
+    const shape = shaper.of(order[record]);
+    if (shape <= 0xffff) narrow[record] = shape;
+    else {
+      const wide = Int32Array.from(narrow);
+      wide[record] = shape;
+      for (let rest = record + 1; rest < order.length; rest++) wide[rest] = shaper.of(order[rest]);
+      return wide;
+    }
+  }
+  return narrow;
+}
+
 /** Makes a trace ready for replay. */
 export function compile(trace: Trace, data: ModelData): Program {
   const { events, tasks } = trace;
@@ -266,16 +282,11 @@ export function compile(trace: Trace, data: ModelData): Program {
   const { order, firstRecord, user, userUnit } = linearize(trace);
   const records = order.length;
   const shaper = new Shaper(trace, data, events.length - records);
-  const shape = new Int32Array(records);
   const recordOf = new Int32Array(events.length).fill(-1);
-  for (let record = 0; record < records; record++) {
-    recordOf[order[record]] = record;
-    shape[record] = shaper.of(order[record]);
-  }
+  for (let record = 0; record < records; record++) recordOf[order[record]] = record;
+  const shape = shapeNumbers(shaper, order);
   const shapes = shaper.finish();
   const yielding = Uint8Array.from(shapes.class, (number) => (shapes.classes[number] === "yield" ? 1 : 0));
-  const yields = new Uint8Array(records);
-  for (let record = 0; record < records; record++) yields[record] = yielding[shape[record]];
   const startedBy = new Int32Array(tasks.length).fill(-1);
   const process = new Int32Array(tasks.length);
   for (let task = 0; task < tasks.length; task++) {
@@ -284,7 +295,8 @@ export function compile(trace: Trace, data: ModelData): Program {
     if (spawnSeq !== null && spawnSeq >= 0 && spawnSeq < recordOf.length) startedBy[task] = recordOf[spawnSeq];
   }
   const waits = findWaits(trace, recordOf);
-  const { mixOf, mixes, known } = findMixes(trace, firstRecord, user, data.mix);
+  const meetings = findMeetings(firstRecord, waits, startedBy, shape, yielding);
+  const { stretches, mixes, known } = findMixes(trace, firstRecord, user, data.mix);
   return {
     trace: trace.meta.id,
     tasks: tasks.length,
@@ -296,13 +308,12 @@ export function compile(trace: Trace, data: ModelData): Program {
     shape,
     user,
     userUnit,
-    mixOf,
     mixes,
     mixKnown: known,
     shapes,
     waits,
-    meetings: findMeetings(firstRecord, waits, startedBy, yields),
-    yields,
+    meetings,
+    segments: findSegments(firstRecord, user, stretches, meetings.record),
     assumed: shaper.assumed,
   };
 }

@@ -3,6 +3,7 @@ import { Machine } from "./machine.ts";
 import type { Observer } from "./observer.ts";
 import type { Program } from "./program.ts";
 import type { MachineCosts, ShapeCosts } from "./shape-costs.ts";
+import type { UserCycles } from "./user-cycles.ts";
 
 /** Times of the machine. */
 export interface MachineTimes {
@@ -19,6 +20,10 @@ export interface MachineTimes {
 export interface ReplayOptions {
   /** Stop at every record instead of every interaction. */
   readonly perRecord?: boolean;
+  /** Which scheduler (schedulers.ts). Default: round robin. */
+  readonly scheduler?: string;
+  /** Default: 1. */
+  readonly cpus?: number;
   /** Hears what happens, as it happens. */
   readonly observer?: Observer;
 }
@@ -26,7 +31,7 @@ export interface ReplayOptions {
 export interface Replayed {
   /** When the last task ended. */
   readonly makespan: number;
-  /** Cycles by cause; they add up to the makespan. */
+  /** Cycles by cause; they add up to CPUs x makespan. */
   readonly causes: Float64Array;
   /** When each task ended. */
   readonly finished: Float64Array;
@@ -39,7 +44,7 @@ export interface Replayed {
 /** Replays a program with ready user cycles, price lists and machine times. */
 export function replay(
   program: Program,
-  user: Float64Array,
+  user: UserCycles,
   costs: ShapeCosts,
   machine: MachineCosts,
   times: MachineTimes,

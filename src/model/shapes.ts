@@ -23,6 +23,9 @@ export const TRAIT = {
 /** Work of a shape, in the order kept: bytes, pages, components, items, cold. */
 export const SHAPE_WORKS = 5;
 
+/** The shape of each record. */
+export type ShapeNumbers = Uint16Array | Int32Array;
+
 /** The shapes of one trace, as columns. */
 export interface Shapes {
   readonly length: number;

@@ -1,6 +1,7 @@
 // Where tasks meet: what records wait for, and where a replay must therefore stop.
 import { EDGE } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
+import type { ShapeNumbers } from "./shapes.ts";
 
 /** What a wait is for; decides what idle time is called. */
 export const WAIT = { dependency: 0, timer: 1, device: 2 } as const;
@@ -16,14 +17,62 @@ export interface Waits {
   readonly delayNs: Float64Array;
 }
 
+/** Waits that are still being collected, in arrays that grow. */
+class Collected {
+  #target: Int32Array;
+  #source: Int32Array;
+  #kind: Uint8Array;
+  #delayNs: Float64Array;
+  #length = 0;
+  #sorted = true;
+
+  constructor(most: number) {
+    this.#target = new Int32Array(most);
+    this.#source = new Int32Array(most);
+    this.#kind = new Uint8Array(most);
+    this.#delayNs = new Float64Array(most);
+  }
+
+  add(target: number, source: number, kind: number, delayNs: number): void {
+    const at = this.#length++;
+    if (at > 0 && this.#target[at - 1] > target) this.#sorted = false;
+    this.#target[at] = target;
+    this.#source[at] = source;
+    this.#kind[at] = kind;
+    this.#delayNs[at] = delayNs;
+  }
+
+  /** In the order of the records that wait, then as they came. */
+  finish(): Waits {
+    const n = this.#length;
+    if (this.#sorted) {
+      return {
+        length: n,
+        target: this.#target.slice(0, n),
+        source: this.#source.slice(0, n),
+        kind: this.#kind.slice(0, n),
+        delayNs: this.#delayNs.slice(0, n),
+      };
+    }
+    // One number a wait, its record before its place: sorting numbers needs no comparing function.
+    const keys = new Float64Array(n);
+    for (let w = 0; w < n; w++) keys[w] = this.#target[w] * n + w;
+    const order = Uint32Array.from(keys.sort(), (key) => key % n);
+    return {
+      length: n,
+      target: Int32Array.from(order, (index) => this.#target[index]),
+      source: Int32Array.from(order, (index) => this.#source[index]),
+      kind: Uint8Array.from(order, (index) => this.#kind[index]),
+      delayNs: Float64Array.from(order, (index) => this.#delayNs[index]),
+    };
+  }
+}
+
 /** What records wait for: the edges between tasks, deadlines and devices; without any edges, the recorded waits themselves. */
 export function findWaits(trace: Trace, recordOf: Int32Array): Waits {
   const { edges, events, meta } = trace;
-  const target: number[] = [];
-  const source: number[] = [];
-  const kind: number[] = [];
-  const delayNs: number[] = [];
   const nsPerUnit = meta.clock.nsPerUnit;
+  const waits = new Collected(edges.length === 0 ? countBlocked(trace) : edges.length);
   for (let e = 0; e < edges.length; e++) {
     const to = edges.to[e] >= 0 ? recordOf[edges.to[e]] : -1;
     if (to < 0 || edges.kind[e] === EDGE.spawn) continue;
@@ -38,36 +87,32 @@ export function findWaits(trace: Trace, recordOf: Int32Array): Waits {
       delay = from < 0 && blocked > 0 ? blocked * nsPerUnit : 0;
     }
     if (from < 0 && delay === 0) continue;
-    target.push(to);
-    source.push(from);
-    kind.push(
-      edges.kind[e] === EDGE.timer ? WAIT.timer : edges.kind[e] === EDGE.device ? WAIT.device : WAIT.dependency,
-    );
-    delayNs.push(delay);
+    const kind =
+      edges.kind[e] === EDGE.timer ? WAIT.timer : edges.kind[e] === EDGE.device ? WAIT.device : WAIT.dependency;
+    waits.add(to, from, kind, delay);
   }
   if (edges.length === 0) {
     for (let seq = 0; seq < events.length; seq++) {
       if (!(events.blocked[seq] > 0) || recordOf[seq] < 0) continue;
-      target.push(recordOf[seq]);
-      source.push(-1);
-      kind.push(WAIT.dependency);
-      delayNs.push(events.blocked[seq] * nsPerUnit);
+      waits.add(recordOf[seq], -1, WAIT.dependency, events.blocked[seq] * nsPerUnit);
     }
   }
-  const sorted = target.map((_, index) => index).sort((a, b) => target[a] - target[b] || a - b);
-  return {
-    length: sorted.length,
-    target: Int32Array.from(sorted, (index) => target[index]),
-    source: Int32Array.from(sorted, (index) => source[index]),
-    kind: Uint8Array.from(sorted, (index) => kind[index]),
-    delayNs: Float64Array.from(sorted, (index) => delayNs[index]),
-  };
+  return waits.finish();
+}
+
+function countBlocked({ events: { blocked, length } }: Trace): number {
+  let count = 0;
+  for (let seq = 0; seq < length; seq++) if (blocked[seq] > 0) count++;
+  return count;
 }
 
 /** The records where a replay must stop, in order, and what happens at each; index lists are "first .. first of the next". */
 export interface Meetings {
   /** Record of each stop. */
   readonly record: Int32Array;
+  /** Does its task give up the CPU there by itself? */
+  readonly yields: Uint8Array;
+  readonly taskOf: Int32Array;
   /** First stop of each task; one more at the end. */
   readonly firstOfTask: Int32Array;
   /** Waits of a stop: firstWait[stop] .. firstWait[stop + 1] - 1. */
@@ -78,8 +123,7 @@ export interface Meetings {
   /** Tasks that a stop starts: child[firstChild[stop]] .. */
   readonly firstChild: Int32Array;
   readonly child: Int32Array;
-  /** Of each wait: the task that waits, its stop, and the stop it waits for (-1: none). */
-  readonly waiter: Int32Array;
+  /** Of each wait: the stop that waits, and the stop it waits for (-1: none). */
   readonly waiterStop: Int32Array;
   readonly sourceStop: Int32Array;
 }
@@ -102,43 +146,65 @@ export function findMeetings(
   firstRecord: Int32Array,
   waits: Waits,
   startedBy: Int32Array,
-  yields: Uint8Array,
+  shape: ShapeNumbers,
+  yielding: Uint8Array,
 ): Meetings {
-  const marks = yields.slice();
-  for (let w = 0; w < waits.length; w++) {
-    marks[waits.target[w]] = 1;
-    if (waits.source[w] >= 0) marks[waits.source[w]] = 1;
-  }
-  for (const record of startedBy) if (record >= 0) marks[record] = 1;
   const tasks = firstRecord.length - 1;
+  const marks = new Uint8Array(firstRecord[tasks]);
+  for (let r = 0; r < marks.length; r++) marks[r] = yielding[shape[r]];
+  for (let w = 0; w < waits.length; w++) {
+    marks[waits.target[w]] |= MARK.meets;
+    if (waits.source[w] >= 0) marks[waits.source[w]] |= MARK.meets;
+  }
+  for (const record of startedBy) if (record >= 0) marks[record] |= MARK.meets;
+  let count = 0;
+  for (let r = 0; r < marks.length; r++) if (marks[r] !== 0) count++;
+  const record = new Int32Array(count);
+  const yields = new Uint8Array(count);
+  const taskOf = new Int32Array(count);
   const firstOfTask = new Int32Array(tasks + 1);
-  const stopOf = new Map<number, number>();
-  const taskOf: number[] = [];
-  const record: number[] = [];
+  let stop = 0;
   for (let task = 0; task < tasks; task++) {
     for (let r = firstRecord[task]; r < firstRecord[task + 1]; r++) {
       if (marks[r] === 0) continue;
-      stopOf.set(r, record.length);
-      taskOf.push(task);
-      record.push(r);
+      record[stop] = r;
+      yields[stop] = marks[r] & MARK.yields;
+      taskOf[stop++] = task;
     }
-    firstOfTask[task + 1] = record.length;
+    firstOfTask[task + 1] = stop;
   }
-  const stopNumber = (r: number): number => stopOf.get(r) ?? -1;
+  const stopNumber = (r: number): number => placeOf(record, r);
   const waiterStop = waits.target.map(stopNumber);
   const sourceStop = waits.source.map(stopNumber);
-  const told = grouped(record.length, sourceStop);
-  const children = grouped(record.length, startedBy.map(stopNumber));
+  const told = grouped(count, sourceStop);
+  const children = grouped(count, startedBy.map(stopNumber));
   return {
-    record: Int32Array.from(record),
+    record,
+    yields,
+    taskOf,
     firstOfTask,
-    firstWait: grouped(record.length, waiterStop).first,
+    firstWait: grouped(count, waiterStop).first,
     firstTold: told.first,
     told: told.items,
     firstChild: children.first,
     child: children.items,
-    waiter: waiterStop.map((stop) => taskOf[stop]),
     waiterStop,
     sourceStop,
   };
+}
+
+/** What a record's mark says: it yields the CPU, it waits or is waited for. */
+const MARK = { yields: 1, meets: 2 } as const;
+
+/** Where a number is in a rising list; -1: nowhere. */
+function placeOf(list: Int32Array, value: number): number {
+  let low = 0;
+  let high = list.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >>> 1;
+    if (list[middle] === value) return middle;
+    if (list[middle] < value) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
 }

@@ -1,62 +1,18 @@
 // The machine on small programs, cycle by cycle: every expected number is worked out by hand in the test's name or comment.
 import { describe, expect, test } from "vitest";
-import { CAUSE_COUNT, CAUSE_INDEX } from "../../src/model/causes.ts";
+import { CAUSE_INDEX } from "../../src/model/causes.ts";
 import { modelData } from "../../src/model/data-node.ts";
 import { GETPID, type MadeTrace, makeTrace } from "../../src/model/made-traces.ts";
 import { compile } from "../../src/model/program.ts";
-import { type MachineTimes, type Replayed, replay } from "../../src/model/replay.ts";
+import type { Replayed } from "../../src/model/replay.ts";
+import { TaskLines } from "../../src/model/task-lines.ts";
 import { userCycles } from "../../src/model/user-cycles.ts";
 import { bareReplay } from "../../src/model/verify.ts";
 import { CLASSES, EDGE, KIND } from "../../src/traces/schema/enums.ts";
+import { run } from "./machine-run.ts";
 
 const data = modelData();
 const YIELD = 158;
-
-/** What one record costs, of that after its waiting point, and what the machine charges. */
-interface Costs {
-  readonly call?: number;
-  readonly after?: number;
-  readonly tickUser?: number;
-  readonly tickKernel?: number;
-  readonly switch?: number;
-  readonly mm?: number;
-  readonly wake?: number;
-}
-
-function one(cause: keyof typeof CAUSE_INDEX, cycles = 0): Float64Array {
-  const list = new Float64Array(CAUSE_COUNT);
-  list[CAUSE_INDEX[cause]] = cycles;
-  return list;
-}
-
-/** Replays with one cycle an instruction at 1000 MHz and the given costs, both ways, which must agree. */
-function run(made: MadeTrace, costs: Costs, times: Partial<MachineTimes> = {}): Replayed {
-  const program = compile(makeTrace(made), data);
-  const n = program.shapes.length;
-  const call = costs.call ?? 0;
-  const fill = (cycles: number) => new Float64Array(n).fill(cycles);
-  const shapes = {
-    total: fill(call),
-    after: fill(costs.after ?? 0),
-    body: fill(call),
-    copy: fill(0),
-    way: new Uint16Array(n),
-    ways: [new Float64Array(CAUSE_COUNT)],
-  };
-  const machine = {
-    tickInUser: one("irq-path", costs.tickUser),
-    tickInKernel: one("tick-body", costs.tickKernel),
-    switch: one("switch", costs.switch),
-    mmSwitch: one("mm-switch", costs.mm),
-    wake: one("switch", costs.wake),
-  };
-  const user = userCycles(program, new Float64Array(CLASSES.length).fill(1), 1);
-  const all = { tickCycles: 0, firstTick: 0, quantumCycles: 2 ** 40, cyclesPerNs: 1, ...times };
-  const coalesced = replay(program, user, shapes, machine, all);
-  expect(replay(program, user, shapes, machine, all, { perRecord: true })).toEqual(coalesced);
-  expect(coalesced.causes.reduce((sum, cycles) => sum + cycles, 0)).toBe(coalesced.makespan);
-  return coalesced;
-}
 
 const cause = (replayed: Replayed, name: keyof typeof CAUSE_INDEX): number => replayed.causes[CAUSE_INDEX[name]];
 
@@ -315,5 +271,10 @@ test("program cycles are counted on running totals: 3 records of 1 instruction a
     { task: 0, user: 1 },
   ];
   const program = compile(makeTrace({ tasks: 1, events }), data);
-  expect([...userCycles(program, new Float64Array(CLASSES.length).fill(1.5), 1)]).toEqual([1, 3, 4]);
+  const user = userCycles(program, new Float64Array(CLASSES.length).fill(1.5), 1);
+  const n = program.shapes.length;
+  const nothing = { total: new Float64Array(n), after: new Float64Array(n), body: new Float64Array(n) };
+  const lines = new TaskLines(program, user, { ...nothing, copy: nothing.body, way: new Uint16Array(n), ways: [] });
+  expect([0, 1, 2].map((record) => lines.end(0, record))).toEqual([1, 3, 4]);
+  expect(user.total(0)).toBe(4);
 });
