@@ -1,5 +1,6 @@
 // Options that commands asking the model share, and how their words are read.
 import { InputError } from "../errors.ts";
+import { SCHEDULERS } from "../model/schedulers/schedulers.ts";
 
 /** "a,b c" -> [a, b, c]; undefined stays undefined. */
 export function list(words: string | undefined): string[] | undefined {
@@ -19,6 +20,12 @@ export function settings(words: readonly string[]): Map<string, number> {
   }
   return set;
 }
+
+/** Options that say which machine a trace is replayed on. */
+export const MACHINE_OPTIONS = {
+  scheduler: { type: "string", requiresArg: true, describe: `${SCHEDULERS.join(", ")} (default: the kernel's own)` },
+  cpus: { type: "number", requiresArg: true, describe: "CPUs of the machine (default 1)" },
+} as const;
 
 /** A whole number from 0, or from 0 to `most`. */
 export function wholeNumber(option: string, value: number, most = Number.MAX_SAFE_INTEGER): number {

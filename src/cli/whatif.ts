@@ -5,7 +5,7 @@ import { whatifText } from "../model/report.ts";
 import { MECHANISM_MEANING, MECHANISMS } from "../model/routes.ts";
 import { whatif } from "../model/whatif.ts";
 import { readTrace } from "../traces/node.ts";
-import { list, settings, wholeNumber } from "./model-options.ts";
+import { list, MACHINE_OPTIONS, settings, wholeNumber } from "./model-options.ts";
 
 interface WhatIfArguments {
   trace: string;
@@ -13,6 +13,8 @@ interface WhatIfArguments {
   profile?: string;
   kernel?: string;
   set: string[];
+  scheduler?: string;
+  cpus?: number;
   draws?: number;
   seed: number;
   json: boolean;
@@ -40,8 +42,9 @@ export const command: CommandModule<object, WhatIfArguments> = {
         array: true,
         nargs: 1,
         default: [],
-        describe: "KEY=VALUE: set a cost in cycles, or mhz, hz, quantum_us",
+        describe: "KEY=VALUE: set a cost in cycles, or mhz, hz, quantum_us (of scheduler rr)",
       })
+      .options(MACHINE_OPTIONS)
       .option("draws", { type: "number", requiresArg: true, describe: "sets of parameter draws behind each interval" })
       .option("seed", { type: "number", requiresArg: true, default: 1, describe: "seed of the draws" })
       .option("json", { type: "boolean", default: false, describe: "print JSON" })
@@ -53,6 +56,7 @@ export const command: CommandModule<object, WhatIfArguments> = {
       profiles: list(args.profile),
       kernels: list(args.kernel),
       set,
+      machine: { scheduler: args.scheduler, cpus: args.cpus },
       draws: args.draws === undefined ? undefined : wholeNumber("draws", args.draws, 100_000),
       seed: wholeNumber("seed", args.seed),
     });

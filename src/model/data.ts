@@ -50,6 +50,7 @@ export interface Kernel {
   readonly bodies: string;
   readonly hz: number;
   readonly quantumUs: number;
+  readonly scheduler: string;
   /** Mechanisms it offers. */
   readonly ways: readonly string[];
   /** The only processors its ways in are known on; empty: any. */
@@ -198,9 +199,14 @@ function readKernels(read: ReadData): Map<string, Kernel> {
       perArgument: row.number("per_argument") ?? 0,
     });
   }
+  const schedulers = new Map<string, string>();
+  for (const row of readTable("kernels/schedulers.csv", read("kernels/schedulers.csv")))
+    schedulers.set(row.text("kernel"), row.text("scheduler"));
   const kernels = new Map<string, Kernel>();
   for (const row of readTable("kernels/kernels.csv", read("kernels/kernels.csv"))) {
     const id = row.text("kernel");
+    const scheduler = schedulers.get(id);
+    if (scheduler === undefined) throw new InputError(`kernels/schedulers.csv: no row for kernel ${id}; add one`);
     const paths = new Map<string, PathItem[]>();
     for (const from of words(row.text("paths"))) {
       for (const [path, list] of items.get(from) ?? []) if (!paths.has(path)) paths.set(path, list);
@@ -211,6 +217,7 @@ function readKernels(read: ReadData): Map<string, Kernel> {
       bodies: row.text("bodies"),
       hz: row.required("hz"),
       quantumUs: row.required("quantum_us"),
+      scheduler,
       ways: words(row.text("ways")),
       profiles: words(row.text("profiles")),
       kml: row.text("kml") === "1",

@@ -2,6 +2,7 @@
 import { CLASSES } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
 import type { Kernel, ModelData, Profile } from "./data.ts";
+import type { MachineChoice } from "./machine-choice.ts";
 import { type Overrides, Prices } from "./prices.ts";
 import type { Program } from "./program.ts";
 
@@ -23,6 +24,7 @@ export function honesty(
   profiles: readonly Profile[],
   kernels: readonly Kernel[],
   set: Overrides,
+  machine: MachineChoice = {},
 ): string[] {
   const { assumed } = program;
   const notes: string[] = [];
@@ -65,7 +67,13 @@ export function honesty(
       notes.push(`${id}: entry-hw and exit-hw are halves of fitted pairs; only their sum is known`);
     }
   }
-  if (trace.meta.cpus > 1) notes.push(`recorded on ${trace.meta.cpus} CPUs, replayed on one`);
+  const cpus = machine.cpus ?? 1;
+  if (trace.meta.cpus > cpus) notes.push(`recorded on ${trace.meta.cpus} CPUs, replayed on ${cpus}`);
+  if (cpus > trace.meta.cpus) {
+    notes.push(
+      `recorded on ${trace.meta.cpus === 1 ? "one CPU" : `${trace.meta.cpus} CPUs`}, replayed on ${cpus}: an upper bound of what they gain; kernel locks, shared caches and what a program does otherwise when it has more CPUs are not in the trace`,
+    );
+  }
   const simd = program.mixes[program.mixes.length - CLASSES.length + CLASSES.indexOf("simd")];
   for (const { id } of profiles) {
     if (OLDER.includes(id)) {

@@ -1,6 +1,7 @@
 // A prepared trace on one processor under one kernel: which mechanisms can be had there, and replays of them with any costs.
 import { CheckFailed, InputError } from "../errors.ts";
 import type { Kernel, ModelData, Profile } from "./data.ts";
+import { checkMachine, type MachineChoice, schedulerOf } from "./machine-choice.ts";
 import type { Observer } from "./observer.ts";
 import { impossible, NoData, type Overrides, Prices } from "./prices.ts";
 import type { Program } from "./program.ts";
@@ -63,6 +64,9 @@ export class Pair {
   readonly possible: readonly Mechanism[];
   /** Why the others cannot. */
   readonly missing: ReadonlyMap<Mechanism, string>;
+  /** CPUs of the machine, and their scheduler. */
+  readonly cpus: number;
+  readonly scheduler: string;
   readonly #perRecord: boolean;
   readonly #nominal = new Map<Mechanism, One>();
 
@@ -73,14 +77,17 @@ export class Pair {
     kernel: Kernel,
     mechanisms: readonly Mechanism[],
     set: Overrides = new Map(),
-    perRecord = false,
+    choice: MachineChoice & { readonly perRecord?: boolean } = {},
   ) {
+    checkMachine(choice);
     this.program = program;
     this.data = data;
     this.profile = profile;
     this.kernel = kernel;
     this.set = set;
-    this.#perRecord = perRecord;
+    this.cpus = choice.cpus ?? 1;
+    this.scheduler = schedulerOf(choice, kernel, set);
+    this.#perRecord = choice.perRecord === true;
     const missing = new Map<Mechanism, string>();
     const prices = this.prices();
     this.possible = mechanisms.filter((mechanism) => {
@@ -114,7 +121,7 @@ export class Pair {
     return new Prices(this.data, this.profile, this.kernel, situation.draws ?? NOMINAL, this.#settings(situation));
   }
 
-  /** Replays some mechanisms under the same costs. Throws CheckFailed when causes do not add up to the makespan. */
+  /** Replays some mechanisms under the same costs. Throws CheckFailed when causes do not add up to CPUs x makespan. */
   replayAll(mechanisms: readonly Mechanism[], situation: Situation = {}): One[] {
     const { program } = this;
     const prices = this.prices(situation);
@@ -131,12 +138,17 @@ export class Pair {
       }
       const replayed = replay(program, user, costs, machine, times, {
         perRecord: this.#perRecord,
+        scheduler: this.scheduler,
+        cpus: this.cpus,
         observer: situation.observer,
       });
       const sum = total(replayed.causes);
-      if (sum !== replayed.makespan || replayed.causes.some((cycles) => cycles < 0 || !Number.isSafeInteger(cycles))) {
+      if (
+        sum !== this.cpus * replayed.makespan ||
+        replayed.causes.some((cycles) => cycles < 0 || !Number.isSafeInteger(cycles))
+      ) {
         throw new CheckFailed(
-          `${mechanism} on ${this.profile.id}: causes add up to ${sum}, the makespan is ${replayed.makespan}`,
+          `${mechanism} on ${this.profile.id}: causes add up to ${sum}, the makespan of ${this.cpus} CPUs is ${replayed.makespan}`,
         );
       }
       return { replayed, costs, user };

@@ -35,15 +35,17 @@ export function align(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-function causeTable(results: readonly MechanismResult[], draws: number): string[] {
+function causeTable(results: readonly MechanismResult[], draws: number, cpus: number): string[] {
   const rows: string[][] = [["cycles", ...results.map(({ mechanism }) => mechanism), `of ${results[0].mechanism}`]];
   const widest = results[0];
   for (const cause of CAUSES) {
     if (results.every(({ causes }) => causes[cause] === 0)) continue;
-    const share = (100 * widest.causes[cause]) / widest.total;
+    const share = (100 * widest.causes[cause]) / (cpus * widest.total);
     rows.push([`  ${cause}`, ...results.map(({ causes }) => grouped(causes[cause])), `${share.toFixed(1)} %`]);
   }
-  rows.push(["  sum = total", ...results.map(({ total }) => grouped(total)), "100.0 %"]);
+  const sum = cpus === 1 ? "  sum = total" : `  sum = ${cpus} CPUs x total`;
+  rows.push([sum, ...results.map(({ total }) => grouped(cpus * total)), "100.0 %"]);
+  if (cpus > 1) rows.push(["  total", ...results.map(({ total }) => grouped(total)), ""]);
   rows.push(["time", ...results.map(({ seconds }) => duration(seconds)), ""]);
   rows.push(["speed-up", ...results.map(({ speedup }) => times(speedup.value)), ""]);
   if (draws > 0) {
@@ -80,7 +82,9 @@ function gainTable({ mechanism, base, calls, saved, residual }: MechanismResult)
 export function whatifText(result: WhatIfResult): string[] {
   const what = result.argv.length > 0 ? result.argv.join(" ") : `trace ${result.trace.slice(0, 12)}`;
   const tasks = `${result.tasks} task${result.tasks === 1 ? "" : "s"}`;
-  const lines = [`${what}: ${grouped(result.records)} records of ${tasks}, replayed on one CPU`];
+  const lines = [
+    `${what}: ${grouped(result.records)} records of ${tasks}, replayed on ${result.cpus === 1 ? "one CPU" : `${result.cpus} CPUs`}`,
+  ];
   const pairs = new Map<string, (typeof result.mechanisms)[number][]>();
   for (const entry of result.mechanisms) {
     const key = `${entry.profile} ${entry.kernel}`;
@@ -89,8 +93,12 @@ export function whatifText(result: WhatIfResult): string[] {
   for (const entries of pairs.values()) {
     const { profile, kernel } = entries[0];
     const results = entries.filter(isResult);
-    lines.push(`on ${profile} (${result.names[profile]}), kernel ${kernel} (${result.names[kernel]})`, "");
-    if (results.length > 0) lines.push(...causeTable(results, result.draws), "");
+    const scheduler = results[0]?.scheduler;
+    lines.push(
+      `on ${profile} (${result.names[profile]}), kernel ${kernel} (${result.names[kernel]}${scheduler === undefined ? "" : `, scheduler ${scheduler}`})`,
+      "",
+    );
+    if (results.length > 0) lines.push(...causeTable(results, result.draws, result.cpus), "");
     const missing = new Map<string, string[]>();
     for (const entry of entries) {
       if (!isResult(entry)) missing.set(entry.missing, [...(missing.get(entry.missing) ?? []), entry.mechanism]);

@@ -130,7 +130,13 @@ function conservation(data: ModelData): Check {
       ["hz", 1000],
       ["quantum_us", 40],
     ]);
-    const options = { mechanisms: ["int80", "sysenter", "kml", "kml-all", "free"], profiles: ["p4"], draws: 0, set };
+    const options = {
+      mechanisms: ["int80", "sysenter", "kml", "kml-all", "free"],
+      profiles: ["p4"],
+      draws: 0,
+      set,
+      machine: { scheduler: "rr" },
+    };
     try {
       const coalesced = whatif(trace, data, options);
       const each = whatif(trace, data, { ...options, perRecord: true });

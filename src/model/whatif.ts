@@ -4,6 +4,7 @@ import { CAUSE_COUNT, CAUSE_INDEX, CAUSES, type Cause } from "./causes.ts";
 import { checkSet, defaultKernel, pickKernels, pickMechanisms, pickProfiles } from "./choices.ts";
 import type { ModelData, Profile } from "./data.ts";
 import { amdahl, type CallGain, callGains, naiveEstimate, type ResidualTerm, residual } from "./estimates.ts";
+import type { MachineChoice } from "./machine-choice.ts";
 import { honesty } from "./notes.ts";
 import { Pair } from "./pair.ts";
 import { compile } from "./program.ts";
@@ -22,6 +23,8 @@ export interface WhatIfOptions {
   /** Sets of parameter draws behind each interval. Default: as many as keep the replay of 30 million records, 20 to 200. */
   readonly draws?: number;
   readonly seed?: number;
+  /** CPUs and scheduler. Default: one CPU, the kernel's own scheduler. */
+  readonly machine?: MachineChoice;
   /** Stop at every record instead of every interaction: slow, for checking. */
   readonly perRecord?: boolean;
 }
@@ -41,12 +44,14 @@ export interface MechanismResult {
   /** Cycles from the first task's start to the last one's end. */
   readonly total: number;
   readonly seconds: number;
-  /** Cycles by cause; they add up to `total`. */
+  /** Which scheduler the kernel has, or was given. */
+  readonly scheduler: string;
+  /** Cycles by cause; they add up to CPUs x `total`. */
   readonly causes: Readonly<Record<Cause, number>>;
   /** Against `base`. */
   readonly speedup: Interval;
   readonly base: Mechanism;
-  /** Cycles saved against the base, by cause; they add up to the difference of the totals. */
+  /** Cycles saved against the base, by cause; they add up to CPUs x the difference of the totals. */
   readonly saved: Readonly<Record<Cause, number>>;
   readonly amdahl: number;
   readonly naive: number;
@@ -74,6 +79,8 @@ export interface WhatIfResult {
   readonly argv: readonly string[];
   readonly records: number;
   readonly tasks: number;
+  /** CPUs of the machine it was replayed on. */
+  readonly cpus: number;
   readonly mechanisms: readonly (MechanismResult | MechanismMissing)[];
   readonly draws: number;
   readonly seed: number;
@@ -127,6 +134,7 @@ function onePair(
       mechanism,
       ...place,
       total: replayed.makespan,
+      scheduler: pair.scheduler,
       seconds: replayed.makespan / ((pair.set.get("mhz") ?? profile.mhz) * 1e6),
       causes: named((c) => replayed.causes[c]),
       speedup: {
@@ -157,6 +165,7 @@ export function whatif(trace: Trace, data: ModelData, options: WhatIfOptions = {
   const kernels = [...new Set(profiles.flatMap(kernelsOf))];
   const mechanisms = pickMechanisms(options.mechanisms ?? ["int80", "sysenter", "kml"]);
   checkSet(data, profiles, kernels, options.set ?? new Map());
+  const { perRecord } = options;
   const program = compile(trace, data);
   const seed = options.seed ?? 1;
   const affordable = Math.floor(3e7 / (program.records * mechanisms.length));
@@ -164,7 +173,7 @@ export function whatif(trace: Trace, data: ModelData, options: WhatIfOptions = {
   const results = profiles.flatMap((profile) =>
     kernelsOf(profile).flatMap((kernel) =>
       onePair(
-        new Pair(program, data, profile, kernel, mechanisms, options.set, options.perRecord),
+        new Pair(program, data, profile, kernel, mechanisms, options.set, { ...options.machine, perRecord }),
         mechanisms,
         count,
         seed,
@@ -176,6 +185,7 @@ export function whatif(trace: Trace, data: ModelData, options: WhatIfOptions = {
     argv: trace.meta.argv,
     records: program.records,
     tasks: program.process.filter((_, task) => program.firstRecord[task] < program.firstRecord[task + 1]).length,
+    cpus: options.machine?.cpus ?? 1,
     mechanisms: results,
     draws: count,
     seed,
@@ -183,6 +193,6 @@ export function whatif(trace: Trace, data: ModelData, options: WhatIfOptions = {
       ...profiles.map(({ id, name, mhz }) => [id, `${name}, ${options.set?.get("mhz") ?? mhz} MHz`]),
       ...kernels.map(({ id, name }) => [id, name]),
     ]),
-    notes: honesty(trace, program, data, profiles, kernels, options.set ?? new Map()),
+    notes: honesty(trace, program, data, profiles, kernels, options.set ?? new Map(), options.machine),
   };
 }

@@ -3,9 +3,11 @@ import { describe, expect, test } from "vitest";
 import { CheckFailed, InputError } from "../../src/errors.ts";
 import { CAUSES } from "../../src/model/causes.ts";
 import { modelData } from "../../src/model/data-node.ts";
+import type { MachineChoice } from "../../src/model/machine-choice.ts";
 import { type MadeTrace, makeTrace, randomTrace } from "../../src/model/made-traces.ts";
 import { settableKeys } from "../../src/model/prices.ts";
 import { draw } from "../../src/model/random.ts";
+import { whatifText } from "../../src/model/report.ts";
 import { isResult, type MechanismResult, type WhatIfOptions, whatif } from "../../src/model/whatif.ts";
 import { ABI, CAUSE, FLAG, FLAGS_UNKNOWN, KIND, SITE } from "../../src/traces/schema/enums.ts";
 import type { Trace } from "../../src/traces/trace.ts";
@@ -135,6 +137,31 @@ describe("what an answer holds", () => {
     }
   });
 
+  test("several CPUs: never slower than one by much, causes of all of them, and a note that it is an upper bound", () => {
+    const trace = randomTrace(numbers(5), 300, 4);
+    const [one] = results(trace, { draws: 0 });
+    const machine = { scheduler: "goodness", cpus: 3 };
+    const answer = whatif(trace, data, { draws: 0, machine });
+    const three = answer.mechanisms.filter(isResult)[0];
+    expect(three.total).toBeLessThan(one.total);
+    expect(Object.values(three.causes).reduce((sum, cycles) => sum + cycles, 0)).toBe(3 * three.total);
+    expect([answer.cpus, three.scheduler, one.scheduler]).toEqual([3, "goodness", "cfs"]);
+    expect(answer.notes.some((note) => note.includes("upper bound of what they gain"))).toBe(true);
+    expect(whatifText(answer).join("\n")).toContain("sum = 3 CPUs x total");
+  });
+
+  test("a machine that cannot be is refused", () => {
+    const trace = randomTrace(numbers(5), 50, 2);
+    const ask =
+      (machine: MachineChoice, set = new Map<string, number>()) =>
+      () =>
+        whatif(trace, data, { machine, set, draws: 0 });
+    expect(ask({ cpus: 0 })).toThrow(/0 CPUs: write a whole number/);
+    expect(ask({ cpus: 1.5 })).toThrow(InputError);
+    expect(ask({ scheduler: "fifo" })).toThrow(/no scheduler "fifo"; there are rr, goodness, o1, cfs/);
+    expect(ask({ scheduler: "cfs" }, new Map([["quantum_us", 5]]))).toThrow(/choose scheduler rr/);
+  });
+
   test("on random traces coalesced replay equals replay record by record, with ticks, switches and waits", () => {
     let [ticks, switches, blocks] = [0, 0, 0];
     for (let seed = 0; seed < 25; seed++) {
@@ -143,7 +170,8 @@ describe("what an answer holds", () => {
         ["hz", [0, 1000, 5000][seed % 3]],
         ["quantum_us", [5, 40, 100_000][seed % 3]],
       ]);
-      const options = { set, mechanisms: ["int80", "kml"], profiles: [seed % 2 === 0 ? "p4" : "pentium"] };
+      const machine = { scheduler: "rr", cpus: 1 + (seed % 2) };
+      const options = { set, machine, mechanisms: ["int80", "kml"], profiles: [seed % 2 === 0 ? "p4" : "pentium"] };
       const answer = results(trace, options);
       expect(results(trace, { ...options, perRecord: true }), `seed ${seed}`).toEqual(answer);
       for (const result of answer) {
