@@ -1,8 +1,9 @@
 // kmlab whatif: a trace replayed under other ways into the kernel.
 import type { CommandModule } from "yargs";
-import { modelData } from "../model/data-node.ts";
+import { TARGETS } from "../model/choices.ts";
+import { modelData, readDataFile } from "../model/data-node.ts";
 import { whatifText } from "../model/report.ts";
-import { MECHANISM_MEANING, MECHANISMS } from "../model/routes.ts";
+import { readRoutes } from "../model/routes.ts";
 import { whatif } from "../model/whatif.ts";
 import { readTrace } from "../traces/node.ts";
 import { list, MACHINE_OPTIONS, settings, wholeNumber } from "./model-options.ts";
@@ -12,6 +13,7 @@ interface WhatIfArguments {
   mech?: string;
   profile?: string;
   kernel?: string;
+  target?: string;
   set: string[];
   scheduler?: string;
   cpus?: number;
@@ -19,6 +21,8 @@ interface WhatIfArguments {
   seed: number;
   json: boolean;
 }
+
+const mechanisms = () => readRoutes(readDataFile("kernels/mechanisms.csv"));
 
 export const command: CommandModule<object, WhatIfArguments> = {
   command: "whatif <trace>",
@@ -29,13 +33,18 @@ export const command: CommandModule<object, WhatIfArguments> = {
       .option("mech", {
         type: "string",
         requiresArg: true,
-        describe: `ways in, the first is compared with: ${MECHANISMS.join(", ")}`,
+        describe: `ways in, the first is compared with: ${[...mechanisms().keys()].join(", ")}`,
       })
       .option("profile", { type: "string", requiresArg: true, describe: "processors, as p4,pentium (default p4)" })
       .option("kernel", {
         type: "string",
         requiresArg: true,
         describe: "software eras, as kml-4.0,kml-2003 (default kml-4.0)",
+      })
+      .option("target", {
+        choices: TARGETS,
+        requiresArg: true,
+        describe: "what the program is taken as compiled for; x86-64: zen4, kml-6.18-amd64, syscall,kml-amd64,ukl",
       })
       .option("set", {
         type: "string",
@@ -48,13 +57,14 @@ export const command: CommandModule<object, WhatIfArguments> = {
       .option("draws", { type: "number", requiresArg: true, describe: "sets of parameter draws behind each interval" })
       .option("seed", { type: "number", requiresArg: true, default: 1, describe: "seed of the draws" })
       .option("json", { type: "boolean", default: false, describe: "print JSON" })
-      .epilogue(MECHANISMS.map((name) => `${name}: ${MECHANISM_MEANING[name]}`).join("\n")) as never,
+      .epilogue([...mechanisms().values()].map(({ id, meaning }) => `${id}: ${meaning}`).join("\n")) as never,
   handler: (args) => {
     const set = settings(args.set);
     const result = whatif(readTrace(args.trace), modelData(), {
       mechanisms: list(args.mech),
       profiles: list(args.profile),
       kernels: list(args.kernel),
+      target: args.target,
       set,
       machine: { scheduler: args.scheduler, cpus: args.cpus },
       draws: args.draws === undefined ? undefined : wholeNumber("draws", args.draws, 100_000),

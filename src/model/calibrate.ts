@@ -2,7 +2,6 @@
 import type { ModelData } from "./data.ts";
 import { Prices } from "./prices.ts";
 import { draws } from "./random.ts";
-import type { Mechanism } from "./routes.ts";
 import { type Comparison, compareAll } from "./validate.ts";
 
 /** One cost solved from a total, in cycles. */
@@ -54,7 +53,7 @@ export function calibrate(data: ModelData, text: string): Calibration {
         mechanism: fit.mechanism,
         call: fit.call,
         target: fit.value ?? Number.NaN,
-        reached: nominal.nullCall(kernel, fit.mechanism as Mechanism, fit.call),
+        reached: nominal.nullCall(kernel, fit.mechanism, fit.call, fit.inline),
         value: solved(nominal),
         low: drawn[Math.round(0.05 * (DRAWS - 1))],
         high: drawn[Math.round(0.95 * (DRAWS - 1))],

@@ -2,7 +2,7 @@
 import { InputError } from "../errors.ts";
 import type { Kernel, ModelData, Profile } from "./data.ts";
 import { settableKeys } from "./prices.ts";
-import { MECHANISMS, type Mechanism } from "./routes.ts";
+import type { Mechanism } from "./routes.ts";
 
 /** Keys of the machine that can be set beside costs. */
 const MACHINE_KEYS = ["mhz", "hz", "quantum_us"] as const;
@@ -44,19 +44,41 @@ export function pickKernels(data: ModelData, names: readonly string[]): Kernel[]
 }
 
 /** Mechanisms by name. Throws InputError for one that does not exist. */
-export function pickMechanisms(names: readonly string[]): Mechanism[] {
+export function pickMechanisms(data: ModelData, names: readonly string[]): Mechanism[] {
   atLeastOne("mechanism", names);
   return names.map((name) => {
-    if (!(MECHANISMS as readonly string[]).includes(name)) {
-      throw new InputError(`no mechanism "${name}"; there are ${MECHANISMS.join(", ")}`);
-    }
-    return name as Mechanism;
+    if (!data.mechanisms.has(name))
+      throw new InputError(`no mechanism "${name}"; there are ${[...data.mechanisms.keys()].join(", ")}`);
+    return name;
   });
 }
 
-/** Kernel Mode Linux 4.0; on a processor that was measured under some kernels only, the one of them with direct calls. */
-export function defaultKernel(data: ModelData, profile: Profile): string {
-  return profile.kernels.find((id) => data.kernels.get(id)?.kml) ?? profile.kernels[0] ?? "kml-4.0";
+/** Instruction sets that a program can be taken as compiled for. */
+export const TARGETS = ["i386", "x86-64"] as const;
+
+/** The processor of an answer that names none. Throws InputError for a target that does not exist. */
+export function defaultProfile(target = "i386"): string {
+  if (!(TARGETS as readonly string[]).includes(target))
+    throw new InputError(`no target "${target}"; there are ${TARGETS.join(", ")}`);
+  return target === "i386" ? "p4" : "zen4";
+}
+
+/**
+ * Kernel Mode Linux 4.0; on a processor that was measured under some kernels only, the one of them where programs run in ring 0, of the
+ * target if it has one.
+ */
+export function defaultKernel(data: ModelData, profile: Profile, target?: string): string {
+  const own = profile.kernels.map((id) => data.kernels.get(id)!);
+  const fitting = own.filter((kernel) => kernel.target === target);
+  const among = fitting.length > 0 ? fitting : own;
+  return (among.find(({ kml }) => kml) ?? among[0])?.id ?? "kml-4.0";
+}
+
+/** The mechanisms of an answer that names none: those of the kernels' programs. */
+export function defaultMechanisms(kernels: readonly Kernel[]): string[] {
+  const old = kernels.some(({ target }) => target === "i386");
+  const modern = kernels.some(({ target }) => target === "x86-64");
+  return [...(old ? ["int80", "sysenter", "kml"] : []), ...(modern ? ["syscall", "kml-amd64", "ukl"] : [])];
 }
 
 /** Checks keys and values that the user set. */

@@ -3,6 +3,7 @@ import { InputError } from "../errors.ts";
 import { CLASSES } from "../traces/schema/enums.ts";
 import { CAUSE_INDEX, type Cause } from "./causes.ts";
 import { type Ranged, readRanged } from "./ranges.ts";
+import { type Routes, readRoutes } from "./routes.ts";
 import { readTable } from "./table.ts";
 
 /** A cost of a processor, in cycles; or, with `of`, a factor on another of its costs. */
@@ -17,6 +18,8 @@ export interface Fit extends Ranged {
   readonly kernel: string;
   readonly mechanism: string;
   readonly call: string;
+  /** Measured with the trap instruction in the program itself. */
+  readonly inline: boolean;
   /** Fits of one group are drawn together. */
   readonly group: string;
 }
@@ -34,12 +37,20 @@ export interface Profile {
 }
 
 /** One line of a way into the kernel: so many of a primitive, before or after the body. */
+/**
+ * How a line of a way into the kernel is known: counted (executed and counted), read (in published code), recalled (published code,
+ * from memory), fitted (a sum solved from a total), derived (put together from other ways), assumed.
+ */
+export const BASES = ["counted", "read", "recalled", "fitted", "derived", "assumed"] as const;
+export type Basis = (typeof BASES)[number];
+
 export interface PathItem {
   readonly exit: boolean;
   readonly cause: number;
   readonly primitive: string;
   readonly count: number;
   readonly perArgument: number;
+  readonly basis: Basis;
 }
 
 /** A software era. */
@@ -51,6 +62,8 @@ export interface Kernel {
   readonly hz: number;
   readonly quantumUs: number;
   readonly scheduler: string;
+  /** Instruction set of its programs: i386 or x86-64. */
+  readonly target: string;
   /** Mechanisms it offers. */
   readonly ways: readonly string[];
   /** The only processors its ways in are known on; empty: any. */
@@ -92,6 +105,12 @@ export interface ModelData {
   /** Processors that cannot be had, with the reason. */
   readonly refused: ReadonlyMap<string, string>;
   readonly kernels: ReadonlyMap<string, Kernel>;
+  /** How each mechanism enters the kernel. */
+  readonly mechanisms: ReadonlyMap<string, Routes>;
+  /** What belongs to no processor: batch sizes and the like, by key. */
+  readonly parameters: ReadonlyMap<string, Cost>;
+  /** Calls that io_uring has an operation for. */
+  readonly uring: ReadonlySet<string>;
   readonly counts: readonly CountedPath[];
   readonly bodies: ReadonlyMap<string, ReadonlyMap<string, readonly BodyTerm[]>>;
   readonly calls: ReadonlyMap<string, Call>;
@@ -110,8 +129,7 @@ function words(text: string): string[] {
   return text.split(" ").filter((word) => word !== "");
 }
 
-function readCosts(read: ReadData, id: string): Map<string, Cost> {
-  const file = `costs/${id}.csv`;
+function readCosts(read: ReadData, file: string): Map<string, Cost> {
   const costs = new Map<string, Cost>();
   for (const row of readTable(file, read(file))) {
     const key = row.text("key");
@@ -151,6 +169,7 @@ function readProfiles(read: ReadData): { profiles: Map<string, Profile>; refused
       kernel: row.text("kernel"),
       mechanism: row.text("mechanism"),
       call: row.text("call"),
+      inline: row.text("site") === "inline" || row.text("mechanism") === "int80",
       group: row.text("group"),
       ...readRanged(row, "target"),
     };
@@ -164,7 +183,10 @@ function readProfiles(read: ReadData): { profiles: Map<string, Profile>; refused
       continue;
     }
     const members = words(row.text("members"));
-    const costs = members.length > 0 ? envelope(members.map((member) => readCosts(read, member))) : readCosts(read, id);
+    const costs =
+      members.length > 0
+        ? envelope(members.map((member) => readCosts(read, `costs/${member}.csv`)))
+        : readCosts(read, `costs/${id}.csv`);
     const name = row.text("name");
     profiles.set(id, {
       id,
@@ -186,6 +208,9 @@ function readKernels(read: ReadData): Map<string, Kernel> {
     if (!Object.hasOwn(CAUSE_INDEX, cause)) throw new InputError(`${row.where}: no cause "${cause}"`);
     const phase = row.text("phase");
     if (phase !== "entry" && phase !== "exit") throw new InputError(`${row.where}: phase is entry or exit`);
+    const basis = row.text("basis") as Basis;
+    if (!BASES.includes(basis)) throw new InputError(`${row.where}: basis is one of ${BASES.join(", ")}`);
+    if (row.text("source") === "") throw new InputError(`${row.where}: no source`);
     const kernel = row.text("kernel");
     if (!items.has(kernel)) items.set(kernel, new Map());
     const paths = items.get(kernel)!;
@@ -197,6 +222,7 @@ function readKernels(read: ReadData): Map<string, Kernel> {
       primitive: row.text("primitive"),
       count: row.required("count"),
       perArgument: row.number("per_argument") ?? 0,
+      basis,
     });
   }
   const schedulers = new Map<string, string>();
@@ -218,6 +244,7 @@ function readKernels(read: ReadData): Map<string, Kernel> {
       hz: row.required("hz"),
       quantumUs: row.required("quantum_us"),
       scheduler,
+      target: row.text("target"),
       ways: words(row.text("ways")),
       profiles: words(row.text("profiles")),
       kml: row.text("kml") === "1",
@@ -245,6 +272,9 @@ function readBodies(read: ReadData, era: string): Map<string, BodyTerm[]> {
 /** Reads all of data/ through `read`. */
 export function loadModelData(read: ReadData): ModelData {
   const { profiles, refused } = readProfiles(read);
+  const mechanisms = readRoutes(read("kernels/mechanisms.csv"));
+  const parameters = readCosts(read, "parameters.csv");
+  const uring = new Set(readTable("kernels/io-uring.csv", read("kernels/io-uring.csv")).map((row) => row.text("call")));
   const kernels = readKernels(read);
   const bodies = new Map<string, Map<string, BodyTerm[]>>();
   for (const { bodies: era } of kernels.values()) if (!bodies.has(era)) bodies.set(era, readBodies(read, era));
@@ -274,5 +304,5 @@ export function loadModelData(read: ReadData): ModelData {
     path: row.text("path"),
     instructions: row.required("instructions"),
   }));
-  return { profiles, refused, kernels, counts, bodies, calls, i386, x86_64, mix };
+  return { profiles, refused, kernels, mechanisms, parameters, uring, counts, bodies, calls, i386, x86_64, mix };
 }

@@ -67,7 +67,7 @@ export function amdahl(
 /** What a table of counts alone permits: every call saves what an empty one saves. */
 export function naiveEstimate(prices: Prices, base: Mechanism, other: Mechanism, calls: number, baseTotal: number) {
   const site = { inline: false, special: false, args: 0, sigreturn: false };
-  const empty = (mechanism: Mechanism): number => sumOf(prices.paths(callRoute(mechanism, site), 0));
+  const empty = (mechanism: Mechanism): number => sumOf(prices.paths(callRoute(prices.routes(mechanism), site), 0));
   const saved = Math.round(calls * (empty(base) - empty(other)));
   return { saved, speedup: saved < baseTotal ? baseTotal / (baseTotal - saved) : Number.POSITIVE_INFINITY };
 }

@@ -1,10 +1,11 @@
 // What an answer rests on that the trace or the tables did not know: said with every answer.
-import { CLASSES } from "../traces/schema/enums.ts";
+import { ABI, CLASSES } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
 import type { Kernel, ModelData, Profile } from "./data.ts";
 import type { MachineChoice } from "./machine-choice.ts";
-import { type Overrides, Prices } from "./prices.ts";
+import { impossible, type Overrides, Prices } from "./prices.ts";
 import type { Program } from "./program.ts";
+import type { Mechanism } from "./routes.ts";
 
 /** Above this share of timing-sensitive calls an answer is marked a fixed-path replay. */
 export const FIXED_PATH_SHARE = 0.05;
@@ -16,6 +17,44 @@ function percent(part: number, whole: number): string {
 /** Processors older than the i686 that programs are compiled for. */
 const OLDER: readonly string[] = ["i386", "i486", "pentium"];
 
+/** Programs of one instruction set on kernels that run another one. */
+function recompiled(trace: Trace, kernels: readonly Kernel[]): string[] {
+  const long = trace.events.abi.some((abi) => abi === ABI.x86_64);
+  const own = long ? "x86-64" : "i386";
+  return kernels
+    .filter(({ target }) => target !== own)
+    .map(
+      ({ id, target }) =>
+        `${id}: the trace is of ${own} code; assumed recompiled for ${target}, with as many instructions and calls`,
+    );
+}
+
+/** Ways of this answer that were put together or assumed, not counted or read. */
+function unsure(
+  data: ModelData,
+  profile: Profile,
+  kernel: Kernel,
+  mechanisms: readonly Mechanism[],
+  set: Overrides,
+): string[] {
+  const prices = new Prices(data, profile, kernel, undefined, set);
+  const notes: string[] = [];
+  for (const mechanism of mechanisms) {
+    if (mechanism === "free" || impossible(prices, mechanism) !== undefined) continue;
+    const { call, inline, fault, starved, tick, source } = prices.routes(mechanism);
+    const words = new Set([call, inline, fault, starved, tick].flat().map((word) => word.split(/[?/]/)[0]));
+    const of = (basis: string): string[] =>
+      [...words].filter((path) => kernel.paths.get(path)?.some((item) => item.basis === basis) === true);
+    const known = (["derived", "assumed"] as const).map((basis) => [basis, of(basis)] as const);
+    const parts = known
+      .filter(([, paths]) => paths.length > 0)
+      .map(([basis, paths]) => `${basis}: ${paths.join(", ")}`);
+    if (source.startsWith("derived")) parts.unshift(`put together (${source})`);
+    if (parts.length > 0) notes.push(`${mechanism} under ${kernel.id}: ${parts.join("; ")}`);
+  }
+  return notes;
+}
+
 /** The notes of an answer, most important first. */
 export function honesty(
   trace: Trace,
@@ -23,6 +62,7 @@ export function honesty(
   data: ModelData,
   profiles: readonly Profile[],
   kernels: readonly Kernel[],
+  mechanisms: readonly Mechanism[],
   set: Overrides,
   machine: MachineChoice = {},
 ): string[] {
@@ -82,8 +122,12 @@ export function honesty(
       );
     }
   }
+  notes.push(...recompiled(trace, kernels));
   for (const { id, hypothetical } of kernels)
     if (hypothetical) notes.push(`${id}: there is no such kernel; its ways in are derived`);
+  for (const profile of profiles) {
+    for (const kernel of kernels) notes.push(...unsure(data, profile, kernel, mechanisms, set));
+  }
   for (const profile of profiles) {
     for (const kernel of kernels) {
       const { overdrawn } = new Prices(data, profile, kernel, undefined, set);

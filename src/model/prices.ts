@@ -5,7 +5,10 @@ import { CAUSE_COUNT } from "./causes.ts";
 import type { BodyTerm, Kernel, ModelData, Profile, Work } from "./data.ts";
 import { type Draws, NOMINAL } from "./random.ts";
 import { within } from "./ranges.ts";
-import { callRoute, type Mechanism } from "./routes.ts";
+import { callRoute, type Mechanism, type Routes } from "./routes.ts";
+
+/** Path components of a look-up whose length is not known. */
+export const DEFAULT_COMPONENTS = 3;
 
 /** Values set by the user, by key: primitives (`hw.sysenter`), CPI (`cpi.load`), bodies (`body.open.a`). */
 export type Overrides = ReadonlyMap<string, number>;
@@ -50,11 +53,9 @@ export class Prices {
   #fit(): void {
     for (const fit of this.profile.fits) {
       const kernel = this.data.kernels.get(fit.kernel);
-      const call = this.data.calls.get(fit.call);
-      if (kernel === undefined || call === undefined)
-        throw new InputError(`costs/fits.csv: no ${fit.kernel} ${fit.call}`);
+      if (kernel === undefined) throw new InputError(`costs/fits.csv: no kernel ${fit.kernel}`);
       for (const key of fit.solves) this.#setSolved(kernel, key, 0);
-      const known = this.nullCall(kernel, fit.mechanism as Mechanism, fit.call);
+      const known = this.nullCall(kernel, fit.mechanism, fit.call, fit.inline);
       const target = within(fit, this.#draws(fit.group === "" ? `fit.${fit.solves[0]}` : `group.${fit.group}`));
       const rest = target - known;
       if (rest < 0) this.overdrawn.push(`${fit.call} by ${fit.mechanism}`);
@@ -72,10 +73,21 @@ export class Prices {
     const set = this.#overrides.get(key);
     if (set !== undefined) return set;
     const cost = this.profile.costs.get(key);
+    if (cost === undefined && this.data.parameters.has(key)) return this.#parameter(key);
     if (cost === undefined) throw new NoData(`unknown: ${this.profile.id} has no cost ${key}`);
     const value = this.#primitives.get(key);
     if (value === undefined) throw new NoData(`${cost.range === "none" ? "n/a" : "unknown"}: ${cost.source}`);
     return cost.of === "" ? value : value * this.primitive(cost.of);
+  }
+
+  /** A number that belongs to no processor. It is drawn when it is asked for: most answers need none. */
+  #parameter(key: string): number {
+    let value = this.#primitives.get(key);
+    if (value === undefined) {
+      value = within(this.data.parameters.get(key)!, this.#draws(key));
+      this.#primitives.set(key, value);
+    }
+    return value;
   }
 
   /** Cycles of every instruction class, in the order of CLASSES. */
@@ -106,6 +118,13 @@ export class Prices {
     );
   }
 
+  /** Cycles of a call's body with the least work: nothing copied, one thing asked of it, a path of the usual length. */
+  leastBody(call: string, kernel: Kernel = this.kernel): number {
+    const name = this.bodyOf(call, kernel);
+    const of = (term: Work): number => this.body(name, term, kernel);
+    return of("a") + of("items") + DEFAULT_COMPONENTS * of("components");
+  }
+
   /** Whose cost function a call has: its own, else that of its class. */
   bodyOf(name: string, kernel: Kernel = this.kernel): string {
     return this.hasBody(name, kernel) ? name : (this.data.calls.get(name)?.class ?? name);
@@ -126,37 +145,54 @@ export class Prices {
     return this.profile.id.startsWith(`${envelope}-`);
   }
 
-  /** Cycles, by cause, of some paths with so many arguments pushed; `exitOnly`: of the way out alone. */
-  paths(names: readonly string[], args = 0, exitOnly = false, kernel: Kernel = this.kernel): Float64Array {
+  /** How a mechanism enters the kernel. */
+  routes(mechanism: Mechanism): Routes {
+    const routes = this.data.mechanisms.get(mechanism);
+    if (routes === undefined) throw new InputError(`no mechanism "${mechanism}"`);
+    return routes;
+  }
+
+  /** How often a path of a route is taken per call: "PATH/batch" once a batch, unless the kernel polls; "PATH/poll" when it does. */
+  #share(kind: string | undefined): number {
+    if (kind === undefined) return 1;
+    const polls = this.primitive("batch.poll") > 0;
+    if (kind === "poll") return polls ? 1 : 0;
+    return polls ? 0 : 1 / Math.max(1, this.primitive("batch.size"));
+  }
+
+  /** Cycles, by cause, of a route with so many arguments pushed; `exitOnly`: of the way out alone. */
+  paths(route: readonly string[], args = 0, exitOnly = false, kernel: Kernel = this.kernel): Float64Array {
     const cycles = new Float64Array(CAUSE_COUNT);
-    for (const name of names) {
+    for (const word of route) {
+      const [path, kind] = word.split("/");
+      const name = path.replace("?", "");
       const items = kernel.paths.get(name);
+      const share = this.#share(kind);
+      if (items === undefined && path !== name) continue;
       if (items === undefined) throw new NoData(`n/a: ${kernel.id} has no path ${name}`);
+      if (share === 0) continue;
       for (const { exit, cause, primitive, count, perArgument } of items) {
         const amount = count + perArgument * args;
-        if (amount > 0 && (exit || !exitOnly)) cycles[cause] += amount * this.primitive(primitive);
+        if (amount > 0 && (exit || !exitOnly)) cycles[cause] += share * amount * this.primitive(primitive);
       }
     }
     return cycles;
   }
 
   /**
-   * Cycles of calls (open+close) that do nothing but their constant: what a microbenchmark of them shows. By int80 the trap is inline,
-   * as it was measured; `inline` makes it so for others.
+   * Cycles of calls (open+close) that do the least: what a microbenchmark of them shows; "-": the way in and out
+   * alone. By int80 the trap is inline, as it was measured; `inline` makes it so for others.
    */
   nullCall(kernel: Kernel, mechanism: Mechanism, names: string, inline = mechanism === "int80"): number {
     let cycles = 0;
     for (const name of names.split("+")) {
-      const call = this.data.calls.get(name);
+      const call = name === "-" ? { special: false, args: 0 } : this.data.calls.get(name);
       if (call === undefined) throw new InputError(`no system call ${name}`);
-      const site = {
-        inline: inline || mechanism === "int80",
-        special: call.special,
-        args: call.args,
-        sigreturn: false,
-      };
-      const way = this.paths(callRoute(mechanism, site), call.args, false, kernel);
-      cycles += way.reduce((sum, part) => sum + part, 0) + this.body(this.bodyOf(name, kernel), "a", kernel);
+      const noUring = name !== "-" && !this.data.uring.has(name);
+      const site = { inline, special: call.special, args: call.args, sigreturn: false, noUring };
+      const way = this.paths(callRoute(this.routes(mechanism), site), call.args, false, kernel);
+      cycles += way.reduce((sum, part) => sum + part, 0);
+      if (name !== "-") cycles += this.leastBody(name, kernel);
     }
     return cycles;
   }
@@ -171,14 +207,15 @@ export function impossible(prices: Prices, mechanism: Mechanism): string | undef
   if (kernel.profiles.length > 0 && !kernel.profiles.includes(profile.id)) {
     return `unknown: the ways in of ${kernel.id} are known only as one sum on ${kernel.profiles.join(", ")}`;
   }
-  if (mechanism !== "free") {
-    const way = mechanism === "kml-all" ? "kml" : mechanism;
-    if (!kernel.ways.includes(way)) return `n/a: ${kernel.id} has no ${way}: ${kernel.note}`;
-  }
+  const routes = prices.routes(mechanism);
+  if (routes.target !== "" && routes.target !== kernel.target)
+    return `n/a: ${mechanism} is a way of ${routes.target} programs, ${kernel.id} runs ${kernel.target} ones`;
+  if (routes.way !== "" && !kernel.ways.includes(routes.way))
+    return `n/a: ${kernel.id} has no ${routes.way}: ${kernel.note}`;
   const site = { special: false, args: 1, sigreturn: false };
   try {
-    prices.paths(callRoute(mechanism, { ...site, inline: false }), 1);
-    prices.paths(callRoute(mechanism, { ...site, inline: true }), 1);
+    prices.paths(callRoute(routes, { ...site, inline: false }), 1);
+    prices.paths(callRoute(routes, { ...site, inline: true }), 1);
   } catch (error) {
     if (error instanceof NoData) return error.message;
     throw error;
@@ -192,5 +229,5 @@ export function settableKeys(data: ModelData, profile: Profile, kernel: Kernel):
     terms.map(({ term }) => `body.${name}.${term}`),
   );
   const solved = profile.fits.flatMap((fit) => fit.solves).filter((key) => key.startsWith("body."));
-  return [...profile.costs.keys(), ...new Set([...bodies, ...solved])];
+  return [...profile.costs.keys(), ...data.parameters.keys(), ...new Set([...bodies, ...solved])];
 }

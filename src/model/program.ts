@@ -5,6 +5,7 @@ import type { Trace } from "../traces/trace.ts";
 import { type Call, type ModelData, WORKS } from "./data.ts";
 import { type Amounts, linearize } from "./lines.ts";
 import { findMixes } from "./mixes.ts";
+import { DEFAULT_COMPONENTS } from "./prices.ts";
 import { ring0Traits } from "./ring0.ts";
 import { findSegments, type Segments } from "./segments.ts";
 import { Names, RECORD, type ShapeBase, type ShapeNumbers, type Shapes, ShapeTable, TRAIT } from "./shapes.ts";
@@ -77,9 +78,6 @@ const FAULT_CLASS: Readonly<Record<string, string>> = {
 };
 
 const ENOSYS = 38;
-
-/** Path components of a look-up whose length the trace does not know. */
-const DEFAULT_COMPONENTS = 3;
 
 /** Which works any era's body of a class depends on, as bits: 1 bytes, 2 pages, 4 components, 8 items, 16 cold. */
 function workMask(data: ModelData, name: string): number {

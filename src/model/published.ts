@@ -3,7 +3,6 @@ import { InputError } from "../errors.ts";
 import type { ModelData } from "./data.ts";
 import { Prices } from "./prices.ts";
 import { type Draws, NOMINAL } from "./random.ts";
-import { callRoute, type Mechanism } from "./routes.ts";
 import { readTable } from "./table.ts";
 
 /**
@@ -92,17 +91,12 @@ export function isPredicted(row: Row): boolean {
   return row.role !== "out" && row.profile !== "";
 }
 
-/** Cycles that the model predicts for a row, with costs as published or as drawn. `call` replaces the row's own. */
+/** Cycles that the model predicts for a row, with costs as published or as drawn; `call` replaces the row's own. */
 export function predictRow(data: ModelData, row: Row, from: Draws = NOMINAL, call: string = row.call): number {
   const processor = data.profiles.get(row.profile);
   const era = data.kernels.get(row.kernel);
   if (processor === undefined || era === undefined)
     throw new InputError(`validation.csv: ${row.id}: no ${row.profile} or ${row.kernel}`);
   const prices = new Prices(data, processor, era, from);
-  const mechanism = row.mechanism as Mechanism;
-  if (call === "-") {
-    const site = { inline: row.inline || mechanism === "int80", special: false, args: 0, sigreturn: false };
-    return prices.paths(callRoute(mechanism, site)).reduce((sum, cycles) => sum + cycles, 0);
-  }
-  return prices.nullCall(era, mechanism, call, row.inline);
+  return prices.nullCall(era, row.mechanism, call, row.inline || row.mechanism === "int80");
 }

@@ -1,20 +1,86 @@
-// Which way an event takes under a mechanism: the names of the paths in data/kernels/paths.csv that add up to it.
+// Ways into the kernel: for each mechanism, which paths of data/kernels/paths.csv every kind of event takes (data/kernels/mechanisms.csv).
+import { InputError } from "../errors.ts";
+import { readTable } from "./table.ts";
 
-/** A mechanism: how calls through the vsyscall page enter the kernel. */
-export const MECHANISMS = ["int80", "sysenter", "kml", "kml-all", "free"] as const;
-export type Mechanism = (typeof MECHANISMS)[number];
+/** A mechanism's name, as int80. */
+export type Mechanism = string;
 
-export const MECHANISM_MEANING: Readonly<Record<Mechanism, string>> = {
-  int80: "ring 3; the vsyscall page enters by int 0x80",
-  sysenter: "ring 3; the vsyscall page enters by SYSENTER",
-  kml: "ring 0; the vsyscall page calls the kernel; inline int 0x80 stays a trap",
-  "kml-all": "as kml, and inline int 0x80 calls go through the vsyscall page too",
-  free: "ring 3 with calls whose ways in and out cost nothing: the most that calls alone could gain",
-};
+/**
+ * A mechanism: how each kind of event enters the kernel. Every list is of paths that add up; "PATH?" counts where the kernel has it,
+ * "PATH/batch" once for every batch of calls, "PATH/poll" only when the kernel polls for calls.
+ */
+export interface Routes {
+  readonly id: string;
+  /** Program code runs in ring 0. */
+  readonly ring0: boolean;
+  /** The program's instruction set: "i386", "x86-64", or "" for any. */
+  readonly target: string;
+  /** The way that a kernel must offer; "" when it needs none. */
+  readonly way: string;
+  /** A call through the vsyscall page or the C library: with arguments, without, needing all registers, with work at its way out. */
+  readonly call: readonly string[];
+  readonly call0: readonly string[];
+  readonly special: readonly string[];
+  readonly callWork: readonly string[];
+  /** A call by a trap instruction in the program itself. */
+  readonly inline: readonly string[];
+  readonly inlineWork: readonly string[];
+  readonly sigreturn: readonly string[];
+  /** A page fault of the program, of the kernel, and one on a stack page that something was pushed on in ring 0. */
+  readonly fault: readonly string[];
+  readonly faultInKernel: readonly string[];
+  readonly starved: readonly string[];
+  readonly tick: readonly string[];
+  readonly tickInKernel: readonly string[];
+  /** Added to a change of tasks, and of address spaces. */
+  readonly switch: readonly string[];
+  readonly mmSwitch: readonly string[];
+  /** Only calls that io_uring has an operation for can be made this way; others are made as special ones. */
+  readonly onlyUring: boolean;
+  readonly meaning: string;
+  readonly source: string;
+}
 
-/** Does program code run in ring 0 under this mechanism? */
-export function inRing0(mechanism: Mechanism): boolean {
-  return mechanism === "kml" || mechanism === "kml-all";
+/** Reads the table of mechanisms, given as text. */
+export function readRoutes(text: string): Map<string, Routes> {
+  const all = new Map<string, Routes>();
+  for (const row of readTable("kernels/mechanisms.csv", text)) {
+    const id = row.text("mechanism");
+    if (all.has(id)) throw new InputError(`${row.where}: ${id} is there twice`);
+    const paths = (column: string): string[] =>
+      row
+        .text(column)
+        .split(" ")
+        .filter((word) => word !== "");
+    const or = (column: string, other: string): string[] => paths(row.text(column) === "" ? other : column);
+    const ring = row.text("ring");
+    if (ring !== "0" && ring !== "3") throw new InputError(`${row.where}: ring is 0 or 3`);
+    if (row.text("source") === "") throw new InputError(`${row.where}: no source`);
+    all.set(id, {
+      id,
+      ring0: ring === "0",
+      target: row.text("target"),
+      way: row.text("way"),
+      call: paths("call"),
+      call0: or("call0", "call"),
+      special: or("special", "call"),
+      callWork: paths("call_work"),
+      inline: paths("inline"),
+      inlineWork: paths("inline_work"),
+      sigreturn: paths("sigreturn"),
+      fault: paths("fault"),
+      faultInKernel: paths("fault_in_kernel"),
+      starved: paths("starved"),
+      tick: paths("tick"),
+      tickInKernel: paths("tick_in_kernel"),
+      switch: paths("switch"),
+      mmSwitch: paths("mm_switch"),
+      onlyUring: row.text("only") === "uring",
+      meaning: row.text("meaning"),
+      source: row.text("source"),
+    });
+  }
+  return all;
 }
 
 /** What decides the way of a call. */
@@ -28,43 +94,23 @@ export interface CallSite {
   readonly sigreturn: boolean;
   /** A signal or a switch waits at the way out. */
   readonly exitWork?: boolean;
+  /** io_uring has no operation for it. */
+  readonly noUring?: boolean;
 }
 
 /** Paths of a call. */
-export function callRoute(mechanism: Mechanism, site: CallSite): readonly string[] {
-  if (mechanism === "free") return [];
+export function callRoute(routes: Routes, site: CallSite): readonly string[] {
   // The registers to return to are the signal frame's: a return from a handler takes the long way out.
-  const work = site.exitWork === true || site.sigreturn;
-  if (!inRing0(mechanism)) return work ? [...ring3Route(mechanism, site), "exit-work"] : ring3Route(mechanism, site);
-  if (site.inline && !site.sigreturn && mechanism === "kml") return work ? ["E", "exit-work.kml"] : ["E"];
-  // A direct call with work at its way out makes the frame that a special one has from the start.
-  if (work) return ["D", "exit-work.kml"];
-  if (site.special) return ["D"];
-  return site.args === 0 ? ["C0"] : ["C"];
+  if (site.sigreturn) return routes.sigreturn;
+  const work = site.exitWork === true;
+  if (site.inline) return directInline(routes, site, work);
+  if (work) return routes.callWork;
+  if (site.special || (routes.onlyUring && site.noUring === true)) return routes.special;
+  return site.args === 0 ? routes.call0 : routes.call;
 }
 
-function ring3Route(mechanism: Mechanism, site: CallSite): readonly string[] {
-  if (site.inline || site.sigreturn) return ["A"];
-  return mechanism === "int80" ? ["stub.int80", "A"] : ["stub.sysenter", "B"];
-}
-
-/** Path of a page fault that the program or the kernel takes. */
-export function faultRoute(mechanism: Mechanism, inKernel: boolean): readonly string[] {
-  if (inKernel) return ["F.kernel"];
-  return inRing0(mechanism) ? ["G"] : ["F"];
-}
-
-/** Paths of a fault on a stack page that something was pushed on in ring 0: the double fault, then the fault's own handling. */
-export const STARVED_ROUTE: readonly string[] = ["G", "starvation"];
-
-/** Path of a timer interrupt. */
-export function tickRoute(mechanism: Mechanism, inKernel: boolean): string {
-  if (inKernel) return "L";
-  return inRing0(mechanism) ? "J" : "I";
-}
-
-/** Paths added to a context switch, where the kernel has them. */
-export function switchRoute(mechanism: Mechanism): { task: readonly string[]; mm: readonly string[] } {
-  if (inRing0(mechanism)) return { task: ["switch.kml"], mm: ["mm_switch.kml"] };
-  return mechanism === "sysenter" ? { task: ["switch.sysenter"], mm: [] } : { task: [], mm: [] };
+/** An inline trap; where the mechanism's list is empty but that of calls is not, it has become such a call. */
+function directInline(routes: Routes, site: CallSite, work: boolean): readonly string[] {
+  if (routes.inline.length > 0) return work ? routes.inlineWork : routes.inline;
+  return callRoute(routes, { ...site, inline: false });
 }

@@ -1,7 +1,7 @@
 // A price list for the shapes of a trace: integer cycles by cause, for one processor, kernel, mechanism and set of draws.
 import { CAUSE_COUNT, CAUSE_INDEX } from "./causes.ts";
 import type { Prices } from "./prices.ts";
-import { callRoute, faultRoute, inRing0, type Mechanism, STARVED_ROUTE, switchRoute, tickRoute } from "./routes.ts";
+import { callRoute, type Mechanism, type Routes } from "./routes.ts";
 import { RECORD, SHAPE_WORKS, type Shapes, TRAIT } from "./shapes.ts";
 
 const BODY = CAUSE_INDEX["body"];
@@ -71,11 +71,11 @@ function sumOf(cycles: Float64Array): number {
 const TERMS = ["a", "bytes", "pages", "components", "items", "cold", "copy"] as const;
 
 /** The paths of one kind of shape, and the faults that come with it. */
-function wayOf(prices: Prices, mechanism: Mechanism, shapes: Shapes, shape: number): Omit<Way, "sum"> {
+function wayOf(prices: Prices, routes: Routes, shapes: Shapes, shape: number, noUring: boolean): Omit<Way, "sum"> {
   const traits = shapes.traits[shape];
   const args = shapes.args[shape];
   const has = (trait: number): boolean => (traits & trait) !== 0;
-  const ring0 = inRing0(mechanism);
+  const { ring0 } = routes;
   const isFault = shapes.kind[shape] === RECORD.fault;
   const causes = new Float64Array(CAUSE_COUNT);
   let after = 0;
@@ -88,27 +88,28 @@ function wayOf(prices: Prices, mechanism: Mechanism, shapes: Shapes, shape: numb
     // Whatever is pushed on an absent stack page has its fault first; then comes what the program asked for.
     const own = isFault ? shapes.classes[shapes.class[shape]] : has(TRAIT.cowStack) ? "fault.cow" : "fault.anon";
     if (has(TRAIT.starves)) {
-      add(STARVED_ROUTE);
+      add(routes.starved);
       causes[FAULT_BODY] += Math.round(prices.body(own, "a"));
     }
     if (has(TRAIT.faultsInside)) {
-      add(faultRoute(mechanism, true));
+      add(routes.faultInKernel);
       causes[FAULT_BODY] += Math.round(prices.body(own, "a"));
     }
   }
   if (shapes.kind[shape] === RECORD.call) {
     add(
-      callRoute(mechanism, {
+      callRoute(routes, {
         inline: has(TRAIT.inline),
         special: has(TRAIT.special),
         args,
         sigreturn: has(TRAIT.sigreturn),
         exitWork: has(TRAIT.exitWork),
+        noUring,
       }),
       args,
     );
   } else if (isFault && !(ring0 && has(TRAIT.noFault))) {
-    add(faultRoute(mechanism, has(TRAIT.inKernel)));
+    add(has(TRAIT.inKernel) ? routes.faultInKernel : routes.fault);
   }
   return { causes, after };
 }
@@ -123,7 +124,9 @@ export function shapeCosts(shapes: Shapes, prices: Prices, mechanism: Mechanism)
   const way = new Uint16Array(n);
   const found: Way[] = [];
   const numbers = new Map<number, number>();
-  const ring0 = inRing0(mechanism);
+  const routes = prices.routes(mechanism);
+  const { ring0 } = routes;
+  const noUring = shapes.names.map((name) => routes.onlyUring && !prices.data.uring.has(name));
   const coefficients = shapes.classes.map((name) => {
     const own = prices.bodyOf(name);
     return TERMS.map((term) => prices.body(own, term));
@@ -133,10 +136,12 @@ export function shapeCosts(shapes: Shapes, prices: Prices, mechanism: Mechanism)
     const kind = shapes.kind[s];
     if (kind === RECORD.none) continue;
     const traits = shapes.traits[s];
-    const key = (((kind === RECORD.fault ? shapes.class[s] : 0) * 8 + kind) * 512 + traits) * 8 + shapes.args[s];
+    const key =
+      ((((kind === RECORD.fault ? shapes.class[s] : 0) * 8 + kind) * 512 + traits) * 8 + shapes.args[s]) * 2 +
+      (noUring[shapes.name[s]] ? 1 : 0);
     let number = numbers.get(key);
     if (number === undefined) {
-      const made = wayOf(prices, mechanism, shapes, s);
+      const made = wayOf(prices, routes, shapes, s, noUring[shapes.name[s]]);
       number = found.push({ ...made, sum: sumOf(made.causes) }) - 1;
       numbers.set(key, number);
     }
@@ -158,22 +163,21 @@ export function shapeCosts(shapes: Shapes, prices: Prices, mechanism: Mechanism)
 
 /** Prices what the machine itself does. */
 export function machineCosts(prices: Prices, mechanism: Mechanism): MachineCosts {
-  const tick = (inKernel: boolean): Float64Array => {
-    const cycles = prices.paths([tickRoute(mechanism, inKernel)]);
+  const routes = prices.routes(mechanism);
+  const tick = (route: readonly string[]): Float64Array => {
+    const cycles = prices.paths(route);
     cycles[CAUSE_INDEX["tick-body"]] += prices.body("tick", "a");
     return rounded(cycles);
   };
-  const extra = switchRoute(mechanism);
-  const present = (names: readonly string[]): string[] => names.filter((name) => prices.kernel.paths.has(name));
-  const task = prices.paths(present(extra.task));
+  const task = prices.paths(routes.switch);
   task[CAUSE_INDEX["switch"]] += prices.body("switch", "a");
-  const mm = prices.paths(present(extra.mm));
+  const mm = prices.paths(routes.mmSwitch);
   mm[CAUSE_INDEX["mm-switch"]] += prices.body("mm_switch", "a");
   const wake = new Float64Array(CAUSE_COUNT);
   wake[CAUSE_INDEX["switch"]] = prices.body("block_wake", "a");
   return {
-    tickInUser: tick(false),
-    tickInKernel: tick(true),
+    tickInUser: tick(routes.tick),
+    tickInKernel: tick(routes.tickInKernel),
     switch: rounded(task),
     mmSwitch: rounded(mm),
     wake: rounded(wake),

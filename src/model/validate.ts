@@ -65,7 +65,7 @@ export function compareAll(data: ModelData, text: string): Comparison[] {
   const rows = readRows(text);
   const byId = new Map(rows.map((row) => [row.id, row]));
   return rows
-    .filter((row) => isPredicted(row) && data.profiles.has(row.profile) && data.kernels.has(row.kernel))
+    .filter((row) => isPredicted(row))
     .map((row): Comparison => {
       const { id, role, profile, kernel, mechanism, call, source, tolerance } = row;
       const measured = cyclesOf(row, data);

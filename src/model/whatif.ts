@@ -1,7 +1,15 @@
 // What would a trace's program gain? The same records replayed under several ways into the kernel, every cycle given to a cause.
 import type { Trace } from "../traces/trace.ts";
 import { CAUSE_COUNT, CAUSE_INDEX, CAUSES, type Cause } from "./causes.ts";
-import { checkSet, defaultKernel, pickKernels, pickMechanisms, pickProfiles } from "./choices.ts";
+import {
+  checkSet,
+  defaultKernel,
+  defaultMechanisms,
+  defaultProfile,
+  pickKernels,
+  pickMechanisms,
+  pickProfiles,
+} from "./choices.ts";
 import type { ModelData, Profile } from "./data.ts";
 import { amdahl, type CallGain, callGains, naiveEstimate, type ResidualTerm, residual } from "./estimates.ts";
 import type { MachineChoice } from "./machine-choice.ts";
@@ -18,6 +26,8 @@ export interface WhatIfOptions {
   readonly profiles?: readonly string[];
   /** Software eras. Default: kml-4.0, or what the processor was measured under. */
   readonly kernels?: readonly string[];
+  /** What the program is taken as compiled for: i386 or x86-64; decides what is not named. */
+  readonly target?: string;
   /** Values by key, see settable(). */
   readonly set?: ReadonlyMap<string, number>;
   /** Sets of parameter draws behind each interval. Default: as many as keep the replay of 30 million records, 20 to 200. */
@@ -160,10 +170,11 @@ function onePair(
  * Throws InputError for unknown names, unknown or negative settings and traces that cannot be replayed.
  */
 export function whatif(trace: Trace, data: ModelData, options: WhatIfOptions = {}): WhatIfResult {
-  const profiles = pickProfiles(data, options.profiles ?? ["p4"]);
-  const kernelsOf = (profile: Profile) => pickKernels(data, options.kernels ?? [defaultKernel(data, profile)]);
+  const profiles = pickProfiles(data, options.profiles ?? [defaultProfile(options.target)]);
+  const kernelsOf = (profile: Profile) =>
+    pickKernels(data, options.kernels ?? [defaultKernel(data, profile, options.target)]);
   const kernels = [...new Set(profiles.flatMap(kernelsOf))];
-  const mechanisms = pickMechanisms(options.mechanisms ?? ["int80", "sysenter", "kml"]);
+  const mechanisms = pickMechanisms(data, options.mechanisms ?? defaultMechanisms(kernels));
   checkSet(data, profiles, kernels, options.set ?? new Map());
   const { perRecord } = options;
   const program = compile(trace, data);
@@ -193,6 +204,6 @@ export function whatif(trace: Trace, data: ModelData, options: WhatIfOptions = {
       ...profiles.map(({ id, name, mhz }) => [id, `${name}, ${options.set?.get("mhz") ?? mhz} MHz`]),
       ...kernels.map(({ id, name }) => [id, name]),
     ]),
-    notes: honesty(trace, program, data, profiles, kernels, options.set ?? new Map(), options.machine),
+    notes: honesty(trace, program, data, profiles, kernels, mechanisms, options.set ?? new Map(), options.machine),
   };
 }

@@ -29,7 +29,7 @@ export function parametersOf(pair: Pair): Parameter[] {
 /** The rows that a draw's name belongs to (see Prices). */
 function rangesOf(pair: Pair, name: string): Parameter["ranges"] {
   const { profile, data } = pair;
-  const cost = profile.costs.get(name);
+  const cost = profile.costs.get(name) ?? data.parameters.get(name);
   if (cost !== undefined) return [pick(cost)];
   const fits = profile.fits.filter(({ solves, group }) => name === `fit.${solves[0]}` || name === `group.${group}`);
   if (fits.length > 0) return fits.map(pick);

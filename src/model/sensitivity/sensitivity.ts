@@ -2,7 +2,7 @@
 // hold wherever in their ranges the costs lie?
 import { InputError } from "../../errors.ts";
 import type { Trace } from "../../traces/trace.ts";
-import { checkSet, defaultKernel, pickKernels, pickMechanisms, pickProfiles } from "../choices.ts";
+import { checkSet, defaultKernel, defaultMechanisms, pickKernels, pickMechanisms, pickProfiles } from "../choices.ts";
 import type { ModelData } from "../data.ts";
 import { Pair } from "../pair.ts";
 import { compile } from "../program.ts";
@@ -123,7 +123,7 @@ function width({ low, high }: Bar): number {
 export function sensitivity(trace: Trace, data: ModelData, options: SensitivityOptions = {}): SensitivityResult {
   const [profile] = pickProfiles(data, [options.profile ?? "p4"]);
   const [kernel] = pickKernels(data, [options.kernel ?? defaultKernel(data, profile)]);
-  const mechanisms = pickMechanisms(options.mechanisms ?? ["int80", "sysenter", "kml"]);
+  const mechanisms = pickMechanisms(data, options.mechanisms ?? defaultMechanisms([kernel]));
   const set = options.set ?? new Map<string, number>();
   checkSet(data, [profile], [kernel], set);
   const { walks = 10, rows = 256, factors = 8, seed = 1 } = options;
