@@ -37,32 +37,57 @@ const plainWidths = {
   },
 };
 
+/** Puts what can be made now in the place of modules that are empty otherwise. */
+async function preparing(esbuild, sources) {
+  const { outputFiles } = await esbuild.build({
+    entryPoints: [join(sources, "emu", "prepare.ts")],
+    bundle: true,
+    format: "esm",
+    write: false,
+    logLevel: "error",
+  });
+  const { prepared } = await import(
+    `data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`
+  );
+  const texts = prepared();
+  return {
+    name: "preparing",
+    setup(build) {
+      for (const [module, contents] of Object.entries(texts)) {
+        const path = join(sources, "emu", ...module.split("/"));
+        const filter = new RegExp(`^${path.replace(/\W/g, "\\$&")}$`);
+        build.onLoad({ filter }, () => ({ contents, loader: "js" }));
+      }
+    },
+  };
+}
+
 /**
  * Bundles into a folder of its own and renames it, so that launchers running side by side never see half a bundle.
- * @param entry the first module
+ * @param sources the folder of the sources
  * @param folder where the script will be, as main.cjs
  */
-export async function bundle(entry, folder) {
+export async function bundle(sources, folder) {
   const esbuild = await import("esbuild").catch(() => {
     console.error("kmlab: packages are not installed; run `npm ci` in the checkout first");
     process.exit(125);
   });
   const draft = `${folder}.${process.pid}`;
   mkdirSync(draft, { recursive: true });
-  await esbuild.build({
-    entryPoints: [entry],
-    bundle: true,
-    format: "cjs",
-    platform: "node",
-    target: "node20",
-    outfile: join(draft, "main.cjs"),
-    banner: { js: "(function (require, module, exports) {" },
-    footer: { js: "})" },
-    sourcemap: "linked",
-    logLevel: "error",
-    plugins: [keepAddresses, plainWidths],
-  });
   try {
+    await esbuild.build({
+      entryPoints: [join(sources, "cli", "main.ts")],
+      bundle: true,
+      format: "cjs",
+      platform: "node",
+      target: "node20",
+      outfile: join(draft, "main.cjs"),
+      banner: { js: "(function (require, module, exports) {" },
+      footer: { js: "})" },
+      sourcemap: "linked",
+      logLevel: "error",
+      plugins: [await preparing(esbuild, sources), keepAddresses, plainWidths],
+    });
     renameSync(draft, folder);
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });

@@ -25,7 +25,7 @@ const folder = join(build, `cli-${Math.floor(Math.max(newest(sources), newest(bi
 if (!existsSync(folder)) {
   const stale = existsSync(build) ? readdirSync(build).filter((name) => /^cli-\d+$/.test(name)) : [];
   const { bundle } = await import("./bundle.mjs");
-  await bundle(join(sources, "cli", "main.ts"), folder);
+  await bundle(sources, folder);
   for (const name of stale) rmSync(join(build, name), { recursive: true, force: true });
 }
 const verb = process.argv.slice(2).find((word) => !word.startsWith("-"));

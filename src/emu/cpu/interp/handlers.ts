@@ -4,6 +4,7 @@ import { type Handler, KEYS_PER_FORM, type Op } from "../isa/decode.ts";
 import type { Form } from "../isa/forms.ts";
 import { STATE_OP } from "../state.ts";
 import { BINDINGS, handlerSource } from "./emit.ts";
+import { PREPARED_HANDLERS, type PreparedHandlers } from "./prepared.ts";
 import { makeRuntime } from "./runtime.ts";
 
 type Factory = (...bindings: unknown[]) => Handler;
@@ -22,12 +23,17 @@ function withOperations(source: string): string {
   return [...named].map(([op, name]) => `const ${name}=V["${op}"];`).join("") + body;
 }
 
+/** The source of a handler as a function expression. */
+export function handlerFunction(form: Form, key: number): string {
+  const name = `${form.names[0].replace(/\W/g, "_")}_${form.size}_${key.toString(16)}`;
+  return `function ${name}(o){\n${handlerSource(form, key)}\n}`;
+}
+
 function factoryOf(form: Form, key: number): Factory {
   const id = form.id * KEYS_PER_FORM + key;
   let factory = factories.get(id);
   if (factory === undefined) {
-    const name = `${form.names[0].replace(/\W/g, "_")}_${form.size}_${key.toString(16)}`;
-    const source = `"use strict";${withOperations(`return function ${name}(o){\n${handlerSource(form, key)}\n}`)}`;
+    const source = `"use strict";${withOperations(`return ${handlerFunction(form, key)}`)}`;
     factory = new Function(...BINDINGS, source) as Factory;
     factories.set(id, factory);
   }
@@ -81,17 +87,19 @@ function inlined(op: Op, n: number): string {
 /** The handlers of one Cpu for one privilege. */
 export class HandlerSet {
   private readonly bindings: unknown[];
+  private readonly prepared: ReturnType<PreparedHandlers>;
   private readonly byForm: (Handler | undefined)[] = [];
 
   constructor(cpu: Cpu, user: boolean) {
     this.bindings = makeRuntime(cpu, user);
+    this.prepared = PREPARED_HANDLERS?.(...this.bindings) ?? [];
   }
 
   get(form: Form, key: number): Handler {
     const id = form.id * KEYS_PER_FORM + key;
     const known = this.byForm[id];
     if (known !== undefined) return known;
-    const handler = factoryOf(form, key)(...this.bindings);
+    const handler = this.prepared[form.id]?.(key) ?? factoryOf(form, key)(...this.bindings);
     this.byForm[id] = handler;
     return handler;
   }
