@@ -2,7 +2,7 @@
 import type { CommandModule } from "yargs";
 import { calibrate } from "../model/calibrate.ts";
 import { modelData, readDataFile } from "../model/data-node.ts";
-import { align } from "../model/report.ts";
+import { align } from "../model/text.ts";
 import { comparisonTable, signed } from "./validate.ts";
 
 export const command: CommandModule<object, { json: boolean }> = {

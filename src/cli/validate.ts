@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import type { CommandModule } from "yargs";
 import { CheckFailed } from "../errors.ts";
 import { modelData, readDataFile } from "../model/data-node.ts";
-import { align } from "../model/report.ts";
+import { align } from "../model/text.ts";
 import { type Comparison, validate } from "../model/validate.ts";
 import { readTrace, SUFFIX } from "../traces/node.ts";
 

@@ -1,8 +1,10 @@
 // kmlab whatif: a trace replayed under other ways into the kernel.
 import type { CommandModule } from "yargs";
+import { InputError } from "../errors.ts";
 import { TARGETS } from "../model/choices.ts";
 import { modelData, readDataFile } from "../model/data-node.ts";
 import { whatifText } from "../model/report.ts";
+import { whatifCsv } from "../model/report-csv.ts";
 import { readRoutes } from "../model/routes.ts";
 import { whatif } from "../model/whatif.ts";
 import { readTrace } from "../traces/node.ts";
@@ -19,6 +21,10 @@ interface WhatIfArguments {
   cpus?: number;
   draws?: number;
   seed: number;
+  "break-even": boolean;
+  request?: string;
+  arrivals?: string;
+  csv: boolean;
   json: boolean;
 }
 
@@ -56,6 +62,18 @@ export const command: CommandModule<object, WhatIfArguments> = {
       .options(MACHINE_OPTIONS)
       .option("draws", { type: "number", requiresArg: true, describe: "sets of parameter draws behind each interval" })
       .option("seed", { type: "number", requiresArg: true, default: 1, describe: "seed of the draws" })
+      .option("break-even", {
+        type: "boolean",
+        default: true,
+        describe: "search where the conclusions flip (--no-break-even: do not)",
+      })
+      .option("request", { type: "string", requiresArg: true, describe: "a server's requests, as accept..close" })
+      .option("arrivals", {
+        type: "string",
+        requiresArg: true,
+        describe: "how requests come when the trace does not hold their clients: closed, or open:RATE a second",
+      })
+      .option("csv", { type: "boolean", default: false, describe: "print a row a mechanism" })
       .option("json", { type: "boolean", default: false, describe: "print JSON" })
       .epilogue([...mechanisms().values()].map(({ id, meaning }) => `${id}: ${meaning}`).join("\n")) as never,
   handler: (args) => {
@@ -67,10 +85,18 @@ export const command: CommandModule<object, WhatIfArguments> = {
       target: args.target,
       set,
       machine: { scheduler: args.scheduler, cpus: args.cpus },
+      breakEven: args["break-even"],
+      request: args.request,
+      arrivals: args.arrivals,
       draws: args.draws === undefined ? undefined : wholeNumber("draws", args.draws, 100_000),
       seed: wholeNumber("seed", args.seed),
     });
-    const text = args.json ? JSON.stringify(result, null, 2) : whatifText(result).join("\n");
+    if (args.json && args.csv) throw new InputError("--json and --csv: choose one");
+    const text = args.json
+      ? JSON.stringify(result, null, 2)
+      : args.csv
+        ? whatifCsv(result)
+        : whatifText(result).join("\n");
     process.stdout.write(`${text}\n`);
   },
 };

@@ -1,7 +1,7 @@
 // Who waits for whom: a record goes on at the latest of its causes, each the end of another record's work (or its own) plus a delay.
 import { InputError } from "../errors.ts";
 import type { Program } from "./program.ts";
-import { WAIT } from "./waits.ts";
+import { FROM_START, WAIT } from "./waits.ts";
 
 /** Cycles are exact integers up to 2^53; what begins before this ends before that. */
 const LATEST = 2 ** 52;
@@ -36,7 +36,8 @@ export class Dependencies {
     this.#readyKind[task] = WAIT.dependency;
     this.#readyWait[task] = -1;
     for (let w = meetings.firstWait[stop]; w < meetings.firstWait[stop + 1]; w++) {
-      const base = waits.source[w] < 0 ? now : this.#doneAt[meetings.sourceStop[w]];
+      const source = waits.source[w];
+      const base = source === FROM_START ? 0 : source < 0 ? now : this.#doneAt[meetings.sourceStop[w]];
       if (base < 0) this.#lacking[task]++;
       else this.#learn(task, w, base);
     }

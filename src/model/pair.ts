@@ -108,6 +108,11 @@ export class Pair {
     }
   }
 
+  /** The clock. */
+  get mhz(): number {
+    return this.set.get("mhz") ?? this.profile.mhz;
+  }
+
   /** The replay with every cost at its value. Only for possible mechanisms. */
   nominal(mechanism: Mechanism): One {
     return this.#nominal.get(mechanism)!;

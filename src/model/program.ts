@@ -4,7 +4,7 @@ import { ABI, CAUSES, FLAG, FLAGS_UNKNOWN, KIND, OBJECT, SITE } from "../traces/
 import type { Trace } from "../traces/trace.ts";
 import { type Call, type ModelData, WORKS } from "./data.ts";
 import { type Amounts, linearize } from "./lines.ts";
-import { findMixes } from "./mixes.ts";
+import { findMixes, type MixStretches } from "./mixes.ts";
 import { DEFAULT_COMPONENTS } from "./prices.ts";
 import { ring0Traits } from "./ring0.ts";
 import { findSegments, type Segments } from "./segments.ts";
@@ -49,6 +49,7 @@ export interface Program {
   /** Instructions by class, CLASSES.length numbers a mix; the last mix is the default one. */
   readonly mixes: Float64Array;
   readonly mixKnown: boolean;
+  readonly stretches: MixStretches;
   readonly shapes: Shapes;
   readonly waits: Waits;
   /** Where tasks meet. */
@@ -284,7 +285,6 @@ export function compile(trace: Trace, data: ModelData): Program {
   for (let record = 0; record < records; record++) recordOf[order[record]] = record;
   const shape = shapeNumbers(shaper, order);
   const shapes = shaper.finish();
-  const yielding = Uint8Array.from(shapes.class, (number) => (shapes.classes[number] === "yield" ? 1 : 0));
   const startedBy = new Int32Array(tasks.length).fill(-1);
   const process = new Int32Array(tasks.length);
   for (let task = 0; task < tasks.length; task++) {
@@ -292,10 +292,8 @@ export function compile(trace: Trace, data: ModelData): Program {
     process[task] = tgidTask ?? task;
     if (spawnSeq !== null && spawnSeq >= 0 && spawnSeq < recordOf.length) startedBy[task] = recordOf[spawnSeq];
   }
-  const waits = findWaits(trace, recordOf);
-  const meetings = findMeetings(firstRecord, waits, startedBy, shape, yielding);
   const { stretches, mixes, known } = findMixes(trace, firstRecord, user, data.mix);
-  return {
+  const lines = {
     trace: trace.meta.id,
     tasks: tasks.length,
     records,
@@ -308,10 +306,17 @@ export function compile(trace: Trace, data: ModelData): Program {
     userUnit,
     mixes,
     mixKnown: known,
+    stretches,
     shapes,
-    waits,
-    meetings,
-    segments: findSegments(firstRecord, user, stretches, meetings.record),
     assumed: shaper.assumed,
   };
+  return withWaits(lines, findWaits(trace, recordOf));
+}
+
+/** The same records, waiting for something else: where tasks meet, and what a replay keeps sums of, follow from the waits. */
+export function withWaits(lines: Omit<Program, "waits" | "meetings" | "segments">, waits: Waits): Program {
+  const { firstRecord, shape, shapes, startedBy, stretches, user } = lines;
+  const yielding = Uint8Array.from(shapes.class, (number) => (shapes.classes[number] === "yield" ? 1 : 0));
+  const meetings = findMeetings(firstRecord, waits, startedBy, shape, yielding);
+  return { ...lines, waits, meetings, segments: findSegments(firstRecord, user, stretches, meetings.record) };
 }

@@ -1,38 +1,11 @@
 // A what-if answer as a table for people: causes down, mechanisms across, every column with its sum.
+import { breakEvenLines, pathTable, requestTable } from "./answers/report.ts";
 import { CAUSES } from "./causes.ts";
+import { align, duration, grouped } from "./text.ts";
 import { isResult, type MechanismResult, type WhatIfResult } from "./whatif.ts";
-
-/** 1234567 -> 1 234 567. */
-export function grouped(value: number): string {
-  const text = Math.abs(Math.round(value)).toString();
-  return (value < 0 ? "-" : "") + text.replace(/\B(?=(\d{3})+$)/g, " ");
-}
-
-/** Seconds with a unit that leaves one to four digits before the point. */
-export function duration(seconds: number): string {
-  if (seconds >= 1) return `${seconds.toFixed(3)} s`;
-  if (seconds >= 1e-3) return `${(seconds * 1e3).toFixed(3)} ms`;
-  return `${(seconds * 1e6).toFixed(3)} us`;
-}
 
 function times(value: number): string {
   return Number.isFinite(value) ? `${value.toFixed(3)}x` : "no bound";
-}
-
-/** Pads cells so that columns line up: the first to the left, the others to the right. */
-export function align(rows: readonly (readonly string[])[]): string[] {
-  const widths: number[] = [];
-  for (const row of rows) {
-    row.forEach((cell, column) => {
-      widths[column] = Math.max(widths[column] ?? 0, cell.length);
-    });
-  }
-  return rows.map((row) =>
-    row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
-      .join("  ")
-      .trimEnd(),
-  );
 }
 
 function causeTable(results: readonly MechanismResult[], draws: number, cpus: number): string[] {
@@ -98,14 +71,24 @@ export function whatifText(result: WhatIfResult): string[] {
       `on ${profile} (${result.names[profile]}), kernel ${kernel} (${result.names[kernel]}${scheduler === undefined ? "" : `, scheduler ${scheduler}`})`,
       "",
     );
-    if (results.length > 0) lines.push(...causeTable(results, result.draws, result.cpus), "");
+    if (results.length > 0) {
+      for (const table of [
+        causeTable(results, result.draws, result.cpus),
+        requestTable(results),
+        pathTable(results, (task) => result.taskNames[task] || `task ${task}`),
+      ])
+        if (table.length > 0) lines.push(...table, "");
+    }
     const missing = new Map<string, string[]>();
     for (const entry of entries) {
       if (!isResult(entry)) missing.set(entry.missing, [...(missing.get(entry.missing) ?? []), entry.mechanism]);
     }
     for (const [why, mechanisms] of missing) lines.push(`${mechanisms.join(", ")} ${why}`, "");
     const last = results[results.length - 1];
-    if (results.length > 1) lines.push(...gainTable(last), "");
+    if (results.length > 1) {
+      lines.push(...gainTable(last), "");
+      if (last.breakEven !== undefined) lines.push(...breakEvenLines(last), "");
+    }
   }
   for (const note of result.notes) lines.push(`note: ${note}`);
   lines.push(

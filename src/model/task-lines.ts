@@ -152,6 +152,16 @@ export class TaskLines {
     return this.#record;
   }
 
+  /** Program cycles of a task up to a place. */
+  programUpTo(task: number, place: number): number {
+    const { first, firstOfTask } = this.#segments;
+    const end = firstOfTask[task + 1];
+    const record = this.recordAt(task, place);
+    if (record === first[end]) return end > firstOfTask[task] ? Math.floor(this.#units[end - 1] / CPI_UNITS) : 0;
+    const kernelBefore = this.#kernelThere - this.#total[this.#shape[record]];
+    return Math.min(place - kernelBefore, Math.floor(this.#unitsThere / CPI_UNITS));
+  }
+
   /** Is a task at this place in the kernel? Interrupts are taken between instructions: at the edge it is not yet. */
   inKernel(task: number, place: number): boolean {
     const record = this.recordAt(task, place);

@@ -6,11 +6,14 @@ import type { ShapeNumbers } from "./shapes.ts";
 /** What a wait is for; decides what idle time is called. */
 export const WAIT = { dependency: 0, timer: 1, device: 2 } as const;
 
+/** A wait's source: the start of the replay, after which its delay counts. */
+export const FROM_START = -2;
+
 /** Waits of the records, as columns, sorted by the record that waits. */
 export interface Waits {
   readonly length: number;
   readonly target: Int32Array;
-  /** The record that must have finished first; -1: nothing in the trace. */
+  /** The record that must have finished first; -1: nothing in the trace; FROM_START. */
   readonly source: Int32Array;
   readonly kind: Uint8Array;
   /** From the source's end, or from when the waiting record is ready itself. */

@@ -1,5 +1,9 @@
 // What would a trace's program gain? The same records replayed under several ways into the kernel, every cycle given to a cause.
 import type { Trace } from "../traces/trace.ts";
+import { type BreakEven, breakEven } from "./answers/break-even.ts";
+import type { CriticalPath } from "./answers/critical-path.ts";
+import type { RequestAnswer } from "./answers/requests.ts";
+import { type Served, serve, watch } from "./answers/watched.ts";
 import { CAUSE_COUNT, CAUSE_INDEX, CAUSES, type Cause } from "./causes.ts";
 import {
   checkSet,
@@ -35,6 +39,12 @@ export interface WhatIfOptions {
   readonly seed?: number;
   /** CPUs and scheduler. Default: one CPU, the kernel's own scheduler. */
   readonly machine?: MachineChoice;
+  /** Search where the conclusions flip: about two dozen replays a mechanism. */
+  readonly breakEven?: boolean;
+  /** Calls that begin and end a request of a server, as accept..close. */
+  readonly request?: string;
+  /** How requests come when their clients are not in the trace: closed, or open:RATE. */
+  readonly arrivals?: string;
   /** Stop at every record instead of every interaction: slow, for checking. */
   readonly perRecord?: boolean;
 }
@@ -72,6 +82,11 @@ export interface MechanismResult {
   readonly ticks: number;
   readonly switches: number;
   readonly blocks: number;
+  /** Undefined when there were too many turns to keep. */
+  readonly criticalPath?: CriticalPath;
+  /** If it was asked for; none for the base itself. */
+  readonly breakEven?: BreakEven;
+  readonly requests?: RequestAnswer;
 }
 
 /** A mechanism that this processor or kernel does not have, or that nobody published numbers for. */
@@ -95,6 +110,8 @@ export interface WhatIfResult {
   readonly draws: number;
   readonly seed: number;
   readonly notes: readonly string[];
+  /** Names of the tasks, in order of their numbers; empty: unknown. */
+  readonly taskNames: readonly string[];
   /** What the profiles and kernels of the answer are, by name. */
   readonly names: Readonly<Record<string, string>>;
 }
@@ -119,9 +136,11 @@ function quantile(sorted: readonly number[], share: number): number {
 /** All mechanisms on one processor under one kernel. */
 function onePair(
   pair: Pair,
+  served: Served,
   mechanisms: readonly Mechanism[],
   count: number,
   seed: number,
+  flips: boolean,
 ): (MechanismResult | MechanismMissing)[] {
   const { program, profile, kernel, possible } = pair;
   const place = { profile: profile.id, kernel: kernel.id };
@@ -145,7 +164,7 @@ function onePair(
       ...place,
       total: replayed.makespan,
       scheduler: pair.scheduler,
-      seconds: replayed.makespan / ((pair.set.get("mhz") ?? profile.mhz) * 1e6),
+      seconds: replayed.makespan / (pair.mhz * 1e6),
       causes: named((c) => replayed.causes[c]),
       speedup: {
         value,
@@ -161,6 +180,8 @@ function onePair(
       ticks: replayed.ticks,
       switches: replayed.switches,
       blocks: replayed.blocks,
+      ...watch(pair, mechanism, served),
+      breakEven: flips && mechanism !== base ? breakEven(pair, mechanism) : undefined,
     };
   });
 }
@@ -177,17 +198,20 @@ export function whatif(trace: Trace, data: ModelData, options: WhatIfOptions = {
   const mechanisms = pickMechanisms(data, options.mechanisms ?? defaultMechanisms(kernels));
   checkSet(data, profiles, kernels, options.set ?? new Map());
   const { perRecord } = options;
-  const program = compile(trace, data);
   const seed = options.seed ?? 1;
+  const served = serve(compile(trace, data), trace, data, options, seed);
+  const { program } = served;
   const affordable = Math.floor(3e7 / (program.records * mechanisms.length));
   const count = options.draws ?? Math.max(20, Math.min(200, affordable));
   const results = profiles.flatMap((profile) =>
     kernelsOf(profile).flatMap((kernel) =>
       onePair(
         new Pair(program, data, profile, kernel, mechanisms, options.set, { ...options.machine, perRecord }),
+        served,
         mechanisms,
         count,
         seed,
+        options.breakEven === true,
       ),
     ),
   );
@@ -197,6 +221,7 @@ export function whatif(trace: Trace, data: ModelData, options: WhatIfOptions = {
     records: program.records,
     tasks: program.process.filter((_, task) => program.firstRecord[task] < program.firstRecord[task + 1]).length,
     cpus: options.machine?.cpus ?? 1,
+    taskNames: trace.tasks.map(({ comm }) => comm ?? ""),
     mechanisms: results,
     draws: count,
     seed,

@@ -6,7 +6,8 @@ import { expect, test } from "vitest";
 import { modelData } from "../../src/model/data-node.ts";
 import { randomTrace } from "../../src/model/made-traces.ts";
 import { draw } from "../../src/model/random.ts";
-import { align, duration, grouped, whatifText } from "../../src/model/report.ts";
+import { whatifText } from "../../src/model/report.ts";
+import { align, duration, grouped } from "../../src/model/text.ts";
 import { isResult, whatif } from "../../src/model/whatif.ts";
 import { readTrace, writeTrace } from "../../src/traces/node.ts";
 import { kmlab, ROOT } from "../cli/kmlab.ts";
@@ -69,7 +70,7 @@ test("kmlab whatif --json is the answer itself; validate ends with 1 when a trac
   const folder = mkdtempSync(join(tmpdir(), "kmlab-model-"));
   try {
     const shipped = join(ROOT, "data", "traces", "find-ring3.kmtrace");
-    const asked = kmlab(["whatif", shipped, "--json", "--draws", "2", "--profile", "i486,p4"]);
+    const asked = kmlab(["whatif", shipped, "--json", "--no-break-even", "--draws", "2", "--profile", "i486,p4"]);
     expect(JSON.parse(asked.stdout)).toEqual(
       JSON.parse(JSON.stringify(whatif(readTrace(shipped), data, { draws: 2, profiles: ["i486", "p4"] }))),
     );

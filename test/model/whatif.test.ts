@@ -5,21 +5,15 @@ import { CAUSES } from "../../src/model/causes.ts";
 import { modelData } from "../../src/model/data-node.ts";
 import type { MachineChoice } from "../../src/model/machine-choice.ts";
 import { type MadeTrace, makeTrace, randomTrace } from "../../src/model/made-traces.ts";
-import { settableKeys } from "../../src/model/prices.ts";
 import { draw } from "../../src/model/random.ts";
 import { whatifText } from "../../src/model/report.ts";
 import { isResult, type MechanismResult, type WhatIfOptions, whatif } from "../../src/model/whatif.ts";
 import { ABI, CAUSE, FLAG, FLAGS_UNKNOWN, KIND, SITE } from "../../src/traces/schema/enums.ts";
 import type { Trace } from "../../src/traces/trace.ts";
+import { nothingBut } from "./nothing-but.ts";
 
 const data = modelData();
 const FORK = 2;
-
-/** Everything costs nothing but what is given. */
-function nothingBut(costs: Record<string, number>): Map<string, number> {
-  const keys = settableKeys(data, data.profiles.get("p4")!, data.kernels.get("kml-4.0")!);
-  return new Map([...keys.map((key): [string, number] => [key, 0]), ["hz", 0], ...Object.entries(costs)]);
-}
 
 function results(trace: Trace, options: WhatIfOptions): MechanismResult[] {
   return whatif(trace, data, { draws: 0, ...options }).mechanisms.filter(isResult);

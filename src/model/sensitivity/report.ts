@@ -1,5 +1,5 @@
 // A sensitivity answer as tables for people; the last line says whether the ordering of the mechanisms is sure.
-import { align, grouped } from "../report.ts";
+import { align, grouped } from "../text.ts";
 import type { Parameter } from "./parameters.ts";
 import type { Bar, MechanismSensitivity, SensitivityResult } from "./sensitivity.ts";
 
