@@ -30,7 +30,7 @@ import {
 } from "./layout.ts";
 import { Lowering } from "./lower.ts";
 import { fullRegister, type Meaning, setsFlags, turns } from "./meaning.ts";
-import { accessesOf, PLACES } from "./places.ts";
+import { accessesOf, guessed, type Missed, PLACES, type Window } from "./places.ts";
 import type { CodeBlock, Plan, RegionBlock } from "./region.ts";
 import { VECTOR_NARROW, VECTOR_WIDE, VectorCode, xmmOf } from "./simd.ts";
 import { storesStatus, X87_NARROW, X87_WIDE, X87Code, type X87Pending } from "./x87.ts";
@@ -50,6 +50,8 @@ export interface Site {
   readonly step: Step | null;
   /** What of the x87 memory does not show yet there. */
   readonly x87: X87Pending | null;
+  /** What it leaves for when that does not lie in one page. */
+  readonly missed: Missed | null;
 }
 
 export interface Emitted {
@@ -103,7 +105,8 @@ class RegionEmitter {
     this.x87 = hasX87 ? new X87Code(this.asm, this.flags, TMP) : null;
     const behindX87 = TMP + (hasX87 ? X87_WIDE + X87_NARROW : 0);
     this.vectors = this.hasVectors ? new VectorCode(this.asm, behindX87, this.xmmUsed, this.xmmWritten) : null;
-    for (const n of plan.blocks.keys()) this.sites.push({ block: n, op: 0, kind: KIND_UNKNOWN, step: null, x87: null });
+    for (const n of plan.blocks.keys())
+      this.sites.push({ block: n, op: 0, kind: KIND_UNKNOWN, step: null, x87: null, missed: null });
   }
 
   emit(): Emitted {
@@ -117,7 +120,7 @@ class RegionEmitter {
       x87: this.x87,
       vectors: this.vectors,
       out: this.out,
-      site: () => this.site(),
+      site: (window) => this.site(window),
       budget: plan.total,
       isProgram: () => this.isProgram(plan.blocks[this.block].code),
       goto: (offset) => this.goto(offset),
@@ -342,7 +345,7 @@ class RegionEmitter {
     if (this.counting) this.count(n);
     if (code.host2 >= 0) this.checkRest(block);
     const live = flagsSeen(block);
-    const accesses = accessesOf(code.ops, meanings, compiled);
+    const accesses = accessesOf(code.ops, meanings, compiled, code.span);
     for (let i = 0; i < compiled; i++) {
       this.op = i;
       if (code.ops[i].form.branch) this.x87?.flush();
@@ -370,13 +373,14 @@ class RegionEmitter {
     asm.store(32, counter);
   }
 
-  private site(): number {
-    const key = (this.op << 8) | (this.flags.kind & 0xff);
+  private site(window?: Window): number {
+    const key = (((this.op << 4) | ((window?.local ?? -1) + 1)) << 8) | (this.flags.kind & 0xff);
     let site = this.leaving.get(key);
     if (site === undefined) {
       site = this.sites.length;
       const { kind, step } = this.flags;
-      this.sites.push({ block: this.block, op: this.op, kind, step, x87: this.x87?.pending() ?? null });
+      const missed = window === undefined ? null : guessed(window);
+      this.sites.push({ block: this.block, op: this.op, kind, step, x87: this.x87?.pending() ?? null, missed });
       this.leaving.set(key, site);
     }
     return site;

@@ -28,7 +28,7 @@ import {
   WIDE,
 } from "./layout.ts";
 import { concernsFlags, type Meaning } from "./meaning.ts";
-import { type Access, PLACES } from "./places.ts";
+import { type Access, PLACES, type Window } from "./places.ts";
 import { VECTOR_CALLS, VECTOR_NARROW, VECTOR_WIDE, type VectorCode } from "./simd.ts";
 import { prepareComparison, pushRelation, scalarToInteger } from "./simd-float.ts";
 import { repeatString } from "./strings.ts";
@@ -45,8 +45,11 @@ export interface Surroundings {
   readonly vectors: VectorCode | null;
   /** Where the region is left, with the number of a site on the stack. */
   readonly out: Label;
-  /** A site that leaves before the present instruction. */
-  site(): number;
+  /**
+   * A site that leaves before the present instruction.
+   * @param window what it leaves for when it does not lie in one page
+   */
+  site(window?: Window): number;
   /** Instructions that must be left in the budget for the region to go on. */
   readonly budget: number;
   /** Is the present block a program's, not the kernel's? */
@@ -95,9 +98,11 @@ export class Lowering {
   private flagsLive = true;
   /** The comparison of vector lanes whose flags are to be set. */
   private compared: { id: number; d: number; s: number; bytes: 4 | 8 } | null = null;
-  private accesses: readonly Access[] = [];
+  private accesses: readonly (Access | null)[] = [];
   private accessed = 0;
   private readonly constants = new Map<number, number>();
+  /** What is to be added to the host addresses of opened cells. */
+  private readonly offsets = new Map<number, number>();
 
   constructor(around: Surroundings) {
     this.around = around;
@@ -123,7 +128,7 @@ export class Lowering {
     at: number,
     flagsLive: boolean,
     step: Step | null,
-    accesses: readonly Access[],
+    accesses: readonly (Access | null)[],
   ): void {
     this.accesses = accesses;
     this.accessed = 0;
@@ -147,7 +152,7 @@ export class Lowering {
     const linear = meaning.stmts.find((s) => s.k === "linear");
     if (operand && linear?.k === "linear" && operand.bytes !== 0) {
       this.linear(linear.at, operand.bytes);
-      this.translate(linear.at, operand.bytes, operand.writes);
+      this.translated(linear.at, operand.bytes, operand.writes);
       this.asm.set(HOST);
     }
     around.x87?.instruction(meaning.x87, modrm, this.at + op.off, around.out, around.site());
@@ -456,40 +461,83 @@ export class Lowering {
     asm.set(LA);
   }
 
-  /** Translate LA for an access of so many bytes into HOST, or leave. */
-  private translate(at: Addr, bytes: number, write: boolean, aligned = bytes <= 4 && this.isStack(at)): void {
-    const { asm } = this;
-    const access = this.accesses[this.accessed++] as Access | undefined;
-    if (access?.known) {
-      if (aligned && bytes === 16) {
-        this.pushSite();
-        asm.get(LA);
-        asm.const(bytes - 1);
-        asm.op("and");
-        this.leaveIf();
-      }
-      asm.get(this.places + access.local);
-      if (access.plus !== 0) {
-        asm.const(access.plus);
-        asm.op("add");
-      }
-      return;
-    }
-    this.lookUp(bytes, write || access?.write === true, aligned);
-    if (access !== undefined && access.local >= 0) asm.tee(this.places + access.local);
+  /** Push the host address of LA for an access of so many bytes, or leave. */
+  private translated(at: Addr, bytes: number, write: boolean, aligned?: boolean): void {
+    const offset = this.translate(at, bytes, write, aligned);
+    if (offset === 0) return;
+    this.asm.const(offset);
+    this.asm.op("add");
   }
 
-  /** The same by the page array. */
-  private lookUp(bytes: number, write: boolean, aligned: boolean): void {
+  /**
+   * The same but for a number.
+   * @returns what is to be added
+   */
+  private translate(at: Addr, bytes: number, write: boolean, aligned = bytes <= 4 && this.isStack(at)): number {
+    const { asm } = this;
+    const access = this.accesses[this.accessed++] ?? null;
+    if (access === null) {
+      this.lookUp(bytes, write, aligned);
+      return 0;
+    }
+    const { window, first, plus } = access;
+    const { local, low, high } = window;
+    if (aligned && bytes === 16 && !(first && high - low === bytes)) {
+      this.pushSite();
+      asm.get(LA);
+      asm.const(bytes - 1);
+      asm.op("and");
+      this.leaveIf();
+    }
+    if (first) {
+      if (high - low === bytes) this.lookUp(bytes, window.write, aligned);
+      else this.openWindow(window, plus - low);
+      if (local < 0) return 0;
+      if (high - low === bytes) {
+        asm.tee(this.places + local);
+        return 0;
+      }
+      asm.set(this.places + local);
+    }
+    asm.get(this.places + local);
+    return plus - low;
+  }
+
+  /** Push the host address of a window's start, which lies `before` bytes before LA, or leave. */
+  private openWindow(window: Window, before: number): void {
+    const { asm } = this;
+    const start = SCRATCH;
+    asm.get(LA);
+    if (before !== 0) {
+      asm.const(before);
+      asm.op("sub");
+    }
+    asm.set(start);
+    this.entry(start, window.write);
+    asm.const(this.around.site(window));
+    this.leaveAcrossPage(start, window.high - window.low);
+    asm.get(HOST);
+    asm.get(start);
+    asm.op("add");
+  }
+
+  /** Put the page-array entry of an address into HOST. */
+  private entry(address: number, write: boolean): void {
     const { asm } = this;
     const { user } = this.around;
-    asm.get(LA);
+    asm.get(address);
     asm.const(10);
     asm.op("shr");
     asm.const(0x3f_fffc);
     asm.op("and");
     asm.load(32, write ? (user ? TLB_USER_WRITE : TLB_SUPER_WRITE) : user ? TLB_USER_READ : TLB_SUPER_READ);
     asm.set(HOST);
+  }
+
+  /** The same by the page array. */
+  private lookUp(bytes: number, write: boolean, aligned: boolean): void {
+    const { asm } = this;
+    this.entry(LA, write);
     if (bytes === 1) {
       this.pushSite();
       asm.get(HOST);
@@ -501,11 +549,14 @@ export class Lowering {
       this.pushSite();
       this.misaligned(bytes);
       this.leaveIf();
-    } else if (bytes !== 8 && bytes !== 16) this.leaveAcrossPage(bytes);
-    else {
+    } else if (bytes !== 8 && bytes !== 16) {
+      this.pushSite();
+      this.leaveAcrossPage(LA, bytes);
+    } else {
       this.misaligned(bytes);
       asm.if();
-      this.leaveAcrossPage(bytes);
+      this.pushSite();
+      this.leaveAcrossPage(LA, bytes);
       asm.end();
     }
     asm.get(HOST);
@@ -523,14 +574,13 @@ export class Lowering {
     asm.op("and");
   }
 
-  /** Leave when the entry in HOST says so or the access crosses the page's end. */
-  private leaveAcrossPage(bytes: number): void {
+  /** Leave when the entry in HOST says so or bytes at an address cross the page's end. The site's number is pushed. */
+  private leaveAcrossPage(address: number, bytes: number): void {
     const { asm } = this;
-    this.pushSite();
     asm.get(HOST);
     asm.const(LEAVE);
     asm.op("and");
-    asm.get(LA);
+    asm.get(address);
     asm.const(LEAVE);
     asm.op("and");
     asm.op("add");
@@ -559,32 +609,34 @@ export class Lowering {
       }
       case "load":
         this.linear(s.at, s.size >> 3);
-        this.translate(s.at, s.size >> 3, false);
-        asm.load(s.size, 0);
+        asm.load(s.size, this.translate(s.at, s.size >> 3, false));
         asm.set(this.tmp(s.id));
         break;
-      case "store":
+      case "store": {
         this.linear(s.at, s.size >> 3);
-        this.translate(s.at, s.size >> 3, true);
+        const offset = this.translate(s.at, s.size >> 3, true);
         this.v(s.e);
-        asm.store(s.size, 0);
+        asm.store(s.size, offset);
         break;
+      }
       case "probeWrite":
         this.linear(s.at, s.bytes);
         this.translate(s.at, s.bytes, true);
         asm.op("drop");
         break;
-      case "open":
+      case "open": {
         this.linear(s.at, s.size >> 3);
-        this.translate(s.at, s.size >> 3, true);
+        const offset = this.translate(s.at, s.size >> 3, true);
+        this.offsets.set(s.id, offset);
         asm.tee(this.hostOf(s.id));
-        asm.load(s.size, 0);
+        asm.load(s.size, offset);
         asm.set(this.tmp(s.id));
         break;
+      }
       case "close":
         asm.get(this.hostOf(s.id));
         this.v(s.e);
-        asm.store(s.size, 0);
+        asm.store(s.size, this.offsets.get(s.id) ?? 0);
         break;
       case "setReg":
         this.writeReg(s.reg, s.size, s.e);
@@ -613,12 +665,12 @@ export class Lowering {
         break;
       case "vload":
         this.linear(s.at, s.bytes);
-        this.translate(s.at, s.bytes, false, s.aligned);
+        this.translated(s.at, s.bytes, false, s.aligned);
         this.vectors.load(this.op, s.to, s.bytes, s.wide);
         break;
       case "vstore":
         this.linear(s.at, s.bytes);
-        this.translate(s.at, s.bytes, true, s.aligned);
+        this.translated(s.at, s.bytes, true, s.aligned);
         this.vectors.store(this.op, s.from, s.bytes);
         break;
       case "vec":

@@ -1,6 +1,8 @@
-// Memory operands of a block that lie where an earlier one lay: the same registers, changed by known amounts only. Page
-// arrays cannot change inside a region, so that the host address found the first time serves again; when a store follows,
-// the first access looks in the page array for stores, which leads to the same byte.
+// Memory operands of a block that lie beside each other: the same registers, changed by known amounts only. Page arrays
+// cannot change inside a region, so that one look serves for all that lies in one page around a register's value; when a
+// store is among it, the look is at the page array for stores, which leads to the same bytes. That nothing of it crosses
+// a page's end is a guess that the region is left for where it is wrong; where that happens often, a block is compiled
+// again with smaller windows.
 import type { Op } from "../isa/decode.ts";
 import type { Addr, Expr, RegRef, Stmt } from "../isa/ir.ts";
 import { EAX } from "../state.ts";
@@ -10,13 +12,37 @@ import { fullRegister, type Meaning } from "./meaning.ts";
 export const PLACES = 8;
 const REGISTERS = 8;
 
-/** One access: through which page array, and the local that holds its host address, or is to hold it (-1: none). */
-export interface Access {
+/** Bytes that one look at the page array serves: from `low` to `high`, counted from an unknown value. */
+export interface Window {
+  readonly key: string;
+  low: number;
+  high: number;
   write: boolean;
+  /** The local that holds the host address of `low`; -1 when there is only one access. */
   local: number;
-  /** The local holds it already: add so many bytes. */
-  known: boolean;
-  plus: number;
+  /** The register that tells where it lies, at the start of the first access's instruction, and how far below `low`. */
+  readonly register: number;
+  readonly beyond: number;
+}
+
+/** One access. */
+export interface Access {
+  readonly window: Window;
+  /** It is the one that looks. */
+  readonly first: boolean;
+  readonly plus: number;
+}
+
+/** Where a region that was left lacked a window: bytes from a register's value on. */
+export interface Missed {
+  readonly register: number;
+  readonly from: number;
+  readonly bytes: number;
+}
+
+/** What the first access of a window needs beyond its own bytes, where a register tells; else null. */
+export function guessed({ register, low, high, beyond }: Window): Missed | null {
+  return register < 0 ? null : { register, from: low + beyond, bytes: high - low };
 }
 
 /** An unknown value plus a known number. */
@@ -25,35 +51,44 @@ interface Sum {
   readonly plus: number;
 }
 
-interface Seen {
-  readonly access: Access;
-  readonly key: string;
-  readonly plus: number;
-  readonly bytes: number;
-}
-
 const plus = (a: Sum, n: number): Sum => ({ value: a.value, plus: (a.plus + n) | 0 });
 
-/** The accesses of each instruction of a block, in order; none where they are not known in advance. */
-export function accessesOf(ops: readonly Op[], meanings: readonly Meaning[], count: number): readonly Access[][] {
-  const follower = new Follower();
+/**
+ * The accesses of each instruction of a block, in order; null where it is not known in advance where they lie.
+ * @param span most bytes of a window
+ */
+export function accessesOf(
+  ops: readonly Op[],
+  meanings: readonly Meaning[],
+  count: number,
+  span: number,
+): readonly (Access | null)[][] {
+  const follower = new Follower(span);
   for (let i = 0; i < count; i++) follower.instruction(ops[i], meanings[i]);
   return follower.accesses;
 }
 
 class Follower {
-  readonly accesses: Access[][] = [];
+  readonly accesses: (Access | null)[][] = [];
+  private readonly span: number;
   private values = REGISTERS;
   private readonly registers: Sum[] = Array.from({ length: REGISTERS }, (_, value) => ({ value, plus: 0 }));
   private readonly temporaries = new Map<number, Sum | null>();
-  private readonly seen: Seen[] = [];
+  private readonly windows: Window[] = [];
   private next = 0;
   private op!: Op;
+  /** What the registers held when the instruction began. */
+  private before: readonly Sum[] = [];
+
+  constructor(span: number) {
+    this.span = span;
+  }
 
   instruction(op: Op, meaning: Meaning): void {
     this.op = op;
+    this.before = [...this.registers];
     this.temporaries.clear();
-    const list: Access[] = [];
+    const list: (Access | null)[] = [];
     this.accesses.push(list);
     const plain = meaning.x87 === 0 && meaning.repeat === "" && meaning.stmts.every((s) => s.k !== "if");
     if (plain) for (const s of meaning.stmts) this.statement(s, meaning, list);
@@ -75,7 +110,7 @@ class Follower {
     return { value: this.values++, plus: 0 };
   }
 
-  private statement(s: Stmt, meaning: Meaning, list: Access[]): void {
+  private statement(s: Stmt, meaning: Meaning, list: (Access | null)[]): void {
     switch (s.k) {
       case "let":
         this.temporaries.set(s.id, this.sum(s.e, meaning));
@@ -131,37 +166,44 @@ class Follower {
     return e.k === "field" && e.f !== "index" ? this.op[e.f] | 0 : null;
   }
 
-  /** Which sum of registers an address is, but for a number; null when that is not known. */
-  private address(at: Addr, meaning: Meaning): { key: string; plus: number } | null {
+  /** Which sum of registers an address is, but for a number, and which one register's value; null when not known. */
+  private address(at: Addr, meaning: Meaning): { key: string; plus: number; value: number } | null {
     const { spec } = meaning;
     if ((at.seg === "op" && spec.segmented) || spec.addr16) return null;
     const { op } = this;
     if (at.off.k === "ea" && spec.ea !== 2) {
-      if (spec.ea === 1) return { key: "", plus: op.md };
+      if (spec.ea === 1) return { key: "", plus: op.md, value: -1 };
       const index = this.registers[op.mi];
       const base = spec.ea === 3 ? this.registers[op.mb] : { value: -1, plus: 0 };
       const scaled = Math.imul(index.plus, 1 << op.ms);
-      return { key: `${base.value} ${index.value} ${op.ms}`, plus: (base.plus + scaled + op.md) | 0 };
+      return { key: `${base.value} ${index.value} ${op.ms}`, plus: (base.plus + scaled + op.md) | 0, value: -1 };
     }
     const sum = this.sum(at.off, meaning);
-    return sum === null ? null : { key: `${sum.value}`, plus: sum.plus };
+    return sum === null ? null : { key: `${sum.value}`, plus: sum.plus, value: sum.value };
   }
 
-  private access(at: Addr, bytes: number, write: boolean, meaning: Meaning): Access {
-    const access: Access = { write, local: -1, known: false, plus: 0 };
+  private access(at: Addr, bytes: number, write: boolean, meaning: Meaning): Access | null {
     const address = this.address(at, meaning);
-    if (address === null) return access;
-    const found = this.seen.find(
-      (s) => s.key === address.key && address.plus >= s.plus && address.plus + bytes <= s.plus + s.bytes,
-    );
-    if (found !== undefined && (found.access.local >= 0 || this.next < PLACES)) {
-      const first = found.access;
-      first.write ||= write;
-      if (first.local < 0) first.local = this.next++;
-      access.local = first.local;
-      access.known = true;
-      access.plus = address.plus - found.plus;
-    } else this.seen.push({ access, key: address.key, plus: address.plus, bytes });
-    return access;
+    if (address === null) return null;
+    const { key, plus, value } = address;
+    const found = this.windows.find((w) => w.key === key && this.holds(w, plus, plus + bytes));
+    if (found !== undefined && (found.local >= 0 || this.next < PLACES)) {
+      found.write ||= write;
+      found.low = Math.min(found.low, plus);
+      found.high = Math.max(found.high, plus + bytes);
+      if (found.local < 0) found.local = this.next++;
+      return { window: found, first: false, plus };
+    }
+    const register = value < 0 ? -1 : this.before.findIndex((sum) => sum.value === value);
+    const beyond = register < 0 ? 0 : -this.before[register].plus;
+    const window = { key, low: plus, high: plus + bytes, write, local: -1, register, beyond };
+    this.windows.push(window);
+    return { window, first: true, plus };
+  }
+
+  /** May a window serve for these bytes too? Where no register tells where it lies, it is not made larger. */
+  private holds({ low, high, register }: Window, from: number, to: number): boolean {
+    if (from >= low && to <= high) return true;
+    return register >= 0 && Math.max(high, to) - Math.min(low, from) <= this.span;
   }
 }

@@ -21,6 +21,8 @@ export interface CodeBlock {
   readonly host2: number;
   /** Where its indirect branch has led, from its start. */
   readonly leads: readonly number[];
+  /** Most bytes of memory that one look at the page array serves (places.ts). */
+  readonly span: number;
 }
 
 export interface RegionBlock<B extends CodeBlock = CodeBlock> {

@@ -40,6 +40,8 @@ export interface HeldBlock extends CodeBlock {
   entry: number;
   /** All regions that hold the block's code. */
   regions: Region[];
+  /** A guess about where its memory operands lie was wrong; true when the block is to be compiled again. */
+  missed(now: number): boolean;
   /** Its region is gone. */
   cool(): void;
 }
@@ -66,6 +68,10 @@ class LiveModule {
   bytes = 0;
 }
 
+function acrossPage(address: number, bytes: number): boolean {
+  return (address & 0xfff) + bytes > 0x1000;
+}
+
 /** How a region was left. */
 export const LEFT_AT_START = 0;
 /** Before an instruction that the interpreter must do. */
@@ -75,6 +81,7 @@ export const LEFT_JUMPING = 2;
 export class Regions {
   private readonly i32: Int32Array;
   private readonly memory: Memory;
+  private readonly clock: () => number;
   private readonly table: WebAssembly.Table;
   private readonly imports: WebAssembly.Imports;
   private readonly stub: unknown;
@@ -94,8 +101,10 @@ export class Regions {
   /** Counts per class of instructions that ran in parts of blocks, to be added to the mix; may be negative in between. */
   readonly extra = new Float64Array(MIX_CLASSES.length);
 
-  constructor(memory: Memory) {
+  /** @param clock how many instructions have run */
+  constructor(memory: Memory, clock: () => number) {
     this.memory = memory;
+    this.clock = clock;
     this.i32 = memory.i32;
     this.table = new WebAssembly.Table({ element: "anyfunc", initial: MAX_REGIONS + 1, maximum: MAX_REGIONS + 1 });
     this.imports = { e: { m: memory.wasm, t: this.table } };
@@ -216,7 +225,7 @@ export class Regions {
     let how = LEFT_JUMPING;
     if (site !== SITE_JUMP) {
       const last = this.live[way >>> 16] as Region;
-      const { block, op: i, kind: known, step: after, x87 } = last.sites[site];
+      const { block, op: i, kind: known, step: after, x87, missed } = last.sites[site];
       const { code, offset } = last.plan.blocks[block];
       if (known >= 0) kind = known;
       step = after;
@@ -230,6 +239,8 @@ export class Regions {
         if (this.isProgram(code)) for (let n = i; n < code.count; n++) this.extra[this.classes.of(code.ops[n])]--;
         how = LEFT_BEFORE;
       }
+      if (missed !== null && acrossPage(S[STATE_GPR + missed.register] + missed.from, missed.bytes))
+        if (code.missed(this.clock())) this.drop(last);
     }
     if (kind !== KIND_AUX) S[STATE_AUX] = auxOf(kind, S[STATE_RESULT], S[STATE_AUX]);
     // What the region has stored there may be older than what its site knows.

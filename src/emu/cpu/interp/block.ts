@@ -27,6 +27,15 @@ const RETRY = 64;
 /** Most places remembered that an indirect branch has led to: a power of two. */
 const MOST_LEADS = 8;
 
+/**
+ * Most bytes that one look at the page array serves at first, and the least that are worth it. When so many times within
+ * so many instructions each they do not lie in one page, a block has to do with a quarter.
+ */
+const MOST_SPAN = 512;
+const LEAST_SPAN = 32;
+const MISSES = 64;
+const RARE = 20_000;
+
 /** Decoded instructions in a row. */
 export class Block implements HeldBlock {
   readonly ops: Op[];
@@ -61,6 +70,10 @@ export class Block implements HeldBlock {
   /** Where its indirect branch has lately led, from its start; none of a block without. */
   leads: readonly number[] = [];
   private lastLead = 0;
+  span = MOST_SPAN;
+  /** Times a window was missed since a time, counted in instructions. */
+  private misses = 0;
+  private missesSince = 0;
   /** Instructions that its region has run, as often as it was entered here, beyond what was worth it. */
   private gain = 0;
   private passed = 0;
@@ -98,6 +111,19 @@ export class Block implements HeldBlock {
     const gain = this.gain + instructions - WORTH;
     this.gain = gain > MOST_GAIN ? MOST_GAIN : gain < -MOST_GAIN ? -MOST_GAIN : gain;
     return this.gain === -MOST_GAIN;
+  }
+
+  /**
+   * A window of its region did not lie in one page, at a time counted in instructions. True: that is often so, and its
+   * windows must be smaller from now on.
+   */
+  missed(now: number): boolean {
+    if (++this.misses < MISSES) return false;
+    const often = now - this.missesSince < MISSES * RARE;
+    this.misses = 0;
+    this.missesSince = now;
+    if (often) this.span = this.span > LEAST_SPAN ? this.span >> 2 : 0;
+    return often;
   }
 
   /** Its region is gone: one may be planned again when it has run as often as before. */

@@ -76,7 +76,7 @@ class Tier0 implements Engine {
     this.cpu = cpu;
     this.code = new BlockCache(cpu, (block) => this.dropped(block));
     if (compiling) this.hot = NEVER;
-    this.regions = compiling ? new Regions(cpu.memory) : null;
+    this.regions = compiling ? new Regions(cpu.memory, () => cpu.icount) : null;
   }
 
   run(untilIcount: number): void {
