@@ -93,6 +93,20 @@ function workMask(data: ModelData, name: string): number {
 /** The most call numbers that a base's key tells apart. */
 const NUMBERS = 511;
 
+/** The bases looked up last, by key: most records have one of a few. */
+class RecentBases {
+  readonly #keys = new Float64Array(1024).fill(-1);
+  readonly #bases = new Int32Array(1024);
+  /** `slot`: any number made of the same things. -1: not among them. */
+  base(key: number, slot: number): number {
+    return this.#keys[slot] === key ? this.#bases[slot] : -1;
+  }
+  keep(key: number, slot: number, base: number): void {
+    this.#keys[slot] = key;
+    this.#bases[slot] = base;
+  }
+}
+
 /** Turns events into shapes, and counts what had to be assumed. */
 class Shaper {
   readonly #trace: Trace;
@@ -104,16 +118,21 @@ class Shaper {
   readonly #masks: number[] = [];
   readonly #objectType: Uint8Array;
   readonly #ring0: Uint8Array;
-  readonly #execs32: ReadonlySet<number>;
-  readonly #execs64: ReadonlySet<number>;
+  /** Is this call number an execve? */
+  readonly #execs32: Uint8Array;
+  readonly #execs64: Uint8Array;
+  readonly #recent = new RecentBases();
   readonly assumed: Assumed;
 
   constructor(trace: Trace, data: ModelData, replaced: number) {
     this.#trace = trace;
     this.#data = data;
     this.#ring0 = ring0Traits(trace);
-    const execs = (table: ReadonlyMap<number, Call>) =>
-      new Set([...table].filter(([, call]) => call.class === "exec").map(([nr]) => nr));
+    const execs = (table: ReadonlyMap<number, Call>): Uint8Array => {
+      const marks = new Uint8Array(NUMBERS + 1);
+      for (const [nr, call] of table) if (call.class === "exec" && nr <= NUMBERS) marks[nr] = 1;
+      return marks;
+    };
     this.#execs32 = execs(data.i386);
     this.#execs64 = execs(data.x86_64);
     this.#objectType = new Uint8Array(trace.objects.reduce((most, { obj }) => Math.max(most, obj), -1) + 1);
@@ -153,8 +172,13 @@ class Shaper {
     const things = (((kind << 2) | abi) << 6) | (site << 3) | type;
     const how = (((((ring0 >> 4) << 1) | (inside ? 1 : 0)) << 1) | (missing ? 1 : 0)) * 16 + cause;
     const key = ((work ? 1 << 22 : 0) | (things << 10) | how) * 512 + (nr < 0 || nr > NUMBERS ? NUMBERS : nr);
-    let base = this.#bases.get(key);
-    if (base === undefined) {
+    const slot = (things ^ (how * 11) ^ (nr * 5)) & 1023;
+    let base = this.#recent.base(key, slot);
+    if (base < 0) {
+      base = this.#bases.get(key) ?? -1;
+      if (base >= 0) this.#recent.keep(key, slot, base);
+    }
+    if (base < 0) {
       const made = this.#base(
         kind,
         abi,
@@ -192,7 +216,9 @@ class Shaper {
   }
 
   #isExec(nr: number, abi: number): boolean {
-    return nr >= 0 && (abi === ABI.x86_64 || abi === ABI.x32 ? this.#execs64 : this.#execs32).has(nr);
+    return (
+      nr >= 0 && nr <= NUMBERS && (abi === ABI.x86_64 || abi === ABI.x32 ? this.#execs64 : this.#execs32)[nr] === 1
+    );
   }
 
   #plain(kind: number, name: string, body: string, traits: number): ShapeBase {
@@ -259,19 +285,15 @@ function hasOwnBody(data: ModelData, name: string): boolean {
 }
 
 /** The shape of every record, in the narrowest array that holds their numbers. */
-function shapeNumbers(shaper: Shaper, order: Int32Array): ShapeNumbers {
-  const narrow = new Uint16Array(order.length);
-  for (let record = 0; record < order.length; record++) {
-    const shape = shaper.of(order[record]);
-    if (shape <= 0xffff) narrow[record] = shape;
-    else {
-      const wide = Int32Array.from(narrow);
-      wide[record] = shape;
-      for (let rest = record + 1; rest < order.length; rest++) wide[rest] = shaper.of(order[rest]);
-      return wide;
-    }
+function shapeNumbers(shaper: Shaper, recordOf: Int32Array, records: number): ShapeNumbers {
+  let numbers: ShapeNumbers = new Uint16Array(records);
+  for (let seq = 0; seq < recordOf.length; seq++) {
+    if (recordOf[seq] < 0) continue;
+    const shape = shaper.of(seq);
+    if (shape > 0xffff && numbers instanceof Uint16Array) numbers = Int32Array.from(numbers);
+    numbers[recordOf[seq]] = shape;
   }
-  return narrow;
+  return numbers;
 }
 
 /** Makes a trace ready for replay. */
@@ -283,7 +305,7 @@ export function compile(trace: Trace, data: ModelData): Program {
   const shaper = new Shaper(trace, data, events.length - records);
   const recordOf = new Int32Array(events.length).fill(-1);
   for (let record = 0; record < records; record++) recordOf[order[record]] = record;
-  const shape = shapeNumbers(shaper, order);
+  const shape = shapeNumbers(shaper, recordOf, records);
   const shapes = shaper.finish();
   const startedBy = new Int32Array(tasks.length).fill(-1);
   const process = new Int32Array(tasks.length);

@@ -7,9 +7,9 @@ import { CAUSE_COUNT } from "./causes.ts";
 import type { Kernel, ModelData, PathItem } from "./data.ts";
 import { makeTrace, randomTrace } from "./made-traces.ts";
 import { settableKeys } from "./prices.ts";
-import { compile } from "./program.ts";
+import { compile, type Program } from "./program.ts";
 import { draw } from "./random.ts";
-import { type MachineTimes, type Replayed, replay } from "./replay.ts";
+import { type MachineTimes, type Replayed, type ReplayOptions, replay } from "./replay.ts";
 import type { MachineCosts, ShapeCosts } from "./shape-costs.ts";
 import { userCycles } from "./user-cycles.ts";
 import { isResult, whatif } from "./whatif.ts";
@@ -29,7 +29,15 @@ export function bareReplay(
   times: Partial<MachineTimes> = {},
   perRecord = false,
 ): Replayed {
-  const program = compile(trace, data);
+  return bareReplayOf(compile(trace, data), times, { perRecord });
+}
+
+/** The same of a prepared trace. */
+export function bareReplayOf(
+  program: Program,
+  times: Partial<MachineTimes> = {},
+  options: ReplayOptions = {},
+): Replayed {
   const n = program.shapes.length;
   const nothing = new Float64Array(CAUSE_COUNT);
   const zeros = () => new Float64Array(n);
@@ -56,7 +64,7 @@ export function bareReplay(
     cyclesPerNs: 1,
     ...times,
   };
-  return replay(program, user, costs, machine, all, { perRecord });
+  return replay(program, user, costs, machine, all, options);
 }
 
 /** Customers arrive at random, each needs the same work: the mean wait of an M/D/1 queue is rho D / (2 (1 - rho)). */

@@ -26,18 +26,22 @@ class Collected {
   #source: Int32Array;
   #kind: Uint8Array;
   #delayNs: Float64Array;
+  /** The task of each; records of one task come in order unless events nest. */
+  #task: Int32Array;
   #length = 0;
   #sorted = true;
 
   constructor(most: number) {
+    this.#task = new Int32Array(most);
     this.#target = new Int32Array(most);
     this.#source = new Int32Array(most);
     this.#kind = new Uint8Array(most);
     this.#delayNs = new Float64Array(most);
   }
 
-  add(target: number, source: number, kind: number, delayNs: number): void {
+  add(task: number, target: number, source: number, kind: number, delayNs: number): void {
     const at = this.#length++;
+    this.#task[at] = task;
     if (at > 0 && this.#target[at - 1] > target) this.#sorted = false;
     this.#target[at] = target;
     this.#source[at] = source;
@@ -46,7 +50,7 @@ class Collected {
   }
 
   /** In the order of the records that wait, then as they came. */
-  finish(): Waits {
+  finish(tasks: number): Waits {
     const n = this.#length;
     if (this.#sorted) {
       return {
@@ -57,18 +61,25 @@ class Collected {
         delayNs: this.#delayNs.slice(0, n),
       };
     }
-    // One number a wait, its record before its place: sorting numbers needs no comparing function.
-    const keys = new Float64Array(n);
-    for (let w = 0; w < n; w++) keys[w] = this.#target[w] * n + w;
-    const order = Uint32Array.from(keys.sort(), (key) => key % n);
+    const order = grouped(tasks, this.#task.subarray(0, n)).items;
+    const target = this.#target;
+    let sorted = true;
+    for (let i = 1; i < n && sorted; i++) sorted = target[order[i - 1]] <= target[order[i]];
+    if (!sorted) order.sort((a, b) => target[a] - target[b] || a - b);
     return {
       length: n,
-      target: Int32Array.from(order, (index) => this.#target[index]),
-      source: Int32Array.from(order, (index) => this.#source[index]),
-      kind: Uint8Array.from(order, (index) => this.#kind[index]),
-      delayNs: Float64Array.from(order, (index) => this.#delayNs[index]),
+      target: taken(new Int32Array(n), this.#target, order),
+      source: taken(new Int32Array(n), this.#source, order),
+      kind: taken(new Uint8Array(n), this.#kind, order),
+      delayNs: taken(new Float64Array(n), this.#delayNs, order),
     };
   }
+}
+
+/** The items of a list in an order. */
+function taken<T extends Int32Array | Uint8Array | Float64Array>(into: T, from: T, order: Int32Array): T {
+  for (let i = 0; i < into.length; i++) into[i] = from[order[i]];
+  return into;
 }
 
 /** What records wait for: the edges between tasks, deadlines and devices; without any edges, the recorded waits themselves. */
@@ -92,15 +103,15 @@ export function findWaits(trace: Trace, recordOf: Int32Array): Waits {
     if (from < 0 && delay === 0) continue;
     const kind =
       edges.kind[e] === EDGE.timer ? WAIT.timer : edges.kind[e] === EDGE.device ? WAIT.device : WAIT.dependency;
-    waits.add(to, from, kind, delay);
+    waits.add(events.task[edges.to[e]], to, from, kind, delay);
   }
   if (edges.length === 0) {
     for (let seq = 0; seq < events.length; seq++) {
       if (!(events.blocked[seq] > 0) || recordOf[seq] < 0) continue;
-      waits.add(recordOf[seq], -1, WAIT.dependency, events.blocked[seq] * nsPerUnit);
+      waits.add(events.task[seq], recordOf[seq], -1, WAIT.dependency, events.blocked[seq] * nsPerUnit);
     }
   }
-  return waits.finish();
+  return waits.finish(trace.tasks.length);
 }
 
 function countBlocked({ events: { blocked, length } }: Trace): number {
@@ -138,9 +149,7 @@ function grouped(keys: number, keyOf: Int32Array): { first: Int32Array; items: I
   for (let key = 0; key < keys; key++) first[key + 1] += first[key];
   const next = first.slice();
   const items = new Int32Array(first[keys]);
-  keyOf.forEach((key, item) => {
-    if (key >= 0) items[next[key]++] = item;
-  });
+  for (let item = 0; item < keyOf.length; item++) if (keyOf[item] >= 0) items[next[keyOf[item]]++] = item;
   return { first, items };
 }
 
@@ -177,8 +186,13 @@ export function findMeetings(
     firstOfTask[task + 1] = stop;
   }
   const stopNumber = (r: number): number => placeOf(record, r);
-  const waiterStop = waits.target.map(stopNumber);
-  const sourceStop = waits.source.map(stopNumber);
+  const waiterStop = new Int32Array(waits.length);
+  for (let w = 0, at = 0; w < waits.length; w++) {
+    while (record[at] < waits.target[w]) at++;
+    waiterStop[w] = at;
+  }
+  const sourceStop = new Int32Array(waits.length).fill(-1);
+  for (let w = 0; w < waits.length; w++) if (waits.source[w] >= 0) sourceStop[w] = stopNumber(waits.source[w]);
   const told = grouped(count, sourceStop);
   const children = grouped(count, startedBy.map(stopNumber));
   return {
