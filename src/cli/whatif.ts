@@ -16,6 +16,9 @@ interface WhatIfArguments {
   profile?: string;
   kernel?: string;
   target?: string;
+  protection?: string;
+  pollution?: string;
+  hypervisor?: string;
   set: string[];
   scheduler?: string;
   cpus?: number;
@@ -52,6 +55,21 @@ export const command: CommandModule<object, WhatIfArguments> = {
         requiresArg: true,
         describe: "what the program is taken as compiled for; x86-64: zen4, kml-6.18-amd64, syscall,kml-amd64,ukl",
       })
+      .option("protection", {
+        type: "string",
+        requiresArg: true,
+        describe: "what checks ring-0 programs in the hardware's place, as sfi (data/protection.csv)",
+      })
+      .option("pollution", {
+        choices: ["on", "off"],
+        requiresArg: true,
+        describe: "slow the program after traps (off)",
+      })
+      .option("hypervisor", {
+        type: "string",
+        requiresArg: true,
+        describe: "what runs below the kernel, as vmware-bt, hw or hw-int (data/hypervisors.csv)",
+      })
       .option("set", {
         type: "string",
         array: true,
@@ -83,6 +101,11 @@ export const command: CommandModule<object, WhatIfArguments> = {
       profiles: list(args.profile),
       kernels: list(args.kernel),
       target: args.target,
+      conditions: {
+        protection: args.protection,
+        pollution: args.pollution === "on",
+        hypervisor: args.hypervisor,
+      },
       set,
       machine: { scheduler: args.scheduler, cpus: args.cpus },
       breakEven: args["break-even"],

@@ -9,7 +9,7 @@ const MACHINE_KEYS = ["mhz", "hz", "quantum_us"] as const;
 
 /** Every key that may be set for some processors and kernels. */
 export function settable(data: ModelData, profiles: readonly Profile[], kernels: readonly Kernel[]): string[] {
-  const keys = new Set<string>(MACHINE_KEYS);
+  const keys = new Set<string>([...MACHINE_KEYS, ...data.parameters.keys()]);
   for (const profile of profiles)
     for (const kernel of kernels) for (const key of settableKeys(data, profile, kernel)) keys.add(key);
   return [...keys].sort();
@@ -94,7 +94,10 @@ export function checkSet(
     if (!Number.isFinite(value) || value < 0) {
       throw new InputError(`${key}=${value}: costs are numbers that are not negative; keys are ${valid.join(", ")}`);
     }
-    if (value === 0 && (key === "mhz" || key === "quantum_us"))
+    if (value < 1 && key === "batch.size") throw new InputError(`${key}=${value}: a batch has at least one call`);
+    if (value >= 1 && key === "pollution.depth")
+      throw new InputError(`${key}=${value}: a program keeps some of its speed; write less than 1`);
+    if (value === 0 && (key === "mhz" || key === "quantum_us" || key === "protection.user"))
       throw new InputError(`${key}=0: it must be more than 0`);
   }
 }

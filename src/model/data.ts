@@ -2,6 +2,7 @@
 import { InputError } from "../errors.ts";
 import { CLASSES } from "../traces/schema/enums.ts";
 import { CAUSE_INDEX, type Cause } from "./causes.ts";
+import { type Hypervisor, type Protection, readHypervisors, readProtections } from "./conditions.ts";
 import { type Ranged, readRanged } from "./ranges.ts";
 import { type Routes, readRoutes } from "./routes.ts";
 import { readTable } from "./table.ts";
@@ -32,6 +33,8 @@ export interface Profile {
   readonly note: string;
   /** The only kernels its numbers hold for; empty: any. */
   readonly kernels: readonly string[];
+  /** It was measured under a hypervisor. */
+  readonly guest: boolean;
   readonly costs: ReadonlyMap<string, Cost>;
   readonly fits: readonly Fit[];
 }
@@ -109,6 +112,10 @@ export interface ModelData {
   readonly mechanisms: ReadonlyMap<string, Routes>;
   /** What belongs to no processor: batch sizes and the like, by key. */
   readonly parameters: ReadonlyMap<string, Cost>;
+  readonly protections: ReadonlyMap<string, Protection>;
+  readonly hypervisors: ReadonlyMap<string, Hypervisor>;
+  /** The hypervisor below the kernel, when the question has one (conditions.ts). */
+  readonly hypervisor?: Hypervisor;
   /** Calls that io_uring has an operation for. */
   readonly uring: ReadonlySet<string>;
   readonly counts: readonly CountedPath[];
@@ -194,6 +201,7 @@ function readProfiles(read: ReadData): { profiles: Map<string, Profile>; refused
       mhz: row.required("mhz"),
       note: row.text("note"),
       kernels: words(row.text("kernels")),
+      guest: row.text("guest") === "1",
       costs,
       fits: fits.get(id) ?? [],
     });
@@ -274,6 +282,8 @@ export function loadModelData(read: ReadData): ModelData {
   const { profiles, refused } = readProfiles(read);
   const mechanisms = readRoutes(read("kernels/mechanisms.csv"));
   const parameters = readCosts(read, "parameters.csv");
+  const protections = readProtections(read("protection.csv"));
+  const hypervisors = readHypervisors(read("hypervisors.csv"));
   const uring = new Set(readTable("kernels/io-uring.csv", read("kernels/io-uring.csv")).map((row) => row.text("call")));
   const kernels = readKernels(read);
   const bodies = new Map<string, Map<string, BodyTerm[]>>();
@@ -304,5 +314,20 @@ export function loadModelData(read: ReadData): ModelData {
     path: row.text("path"),
     instructions: row.required("instructions"),
   }));
-  return { profiles, refused, kernels, mechanisms, parameters, uring, counts, bodies, calls, i386, x86_64, mix };
+  return {
+    profiles,
+    refused,
+    kernels,
+    mechanisms,
+    parameters,
+    protections,
+    hypervisors,
+    uring,
+    counts,
+    bodies,
+    calls,
+    i386,
+    x86_64,
+    mix,
+  };
 }

@@ -49,19 +49,20 @@ function sumOf(cycles: Float64Array): number {
   return cycles.reduce((sum, value) => sum + value, 0);
 }
 
+/** What a mechanism makes of the calls and of the program between them. */
+interface Side {
+  readonly user: UserCycles;
+  readonly costs: ShapeCosts;
+}
+
 /** Amdahl's law with the model's own cost of every call: one CPU, and no faults, ticks or waits. */
-export function amdahl(
-  shapes: Shapes,
-  user: UserCycles,
-  program: Program,
-  base: ShapeCosts,
-  other: ShapeCosts,
-): number {
-  let userSum = 0;
-  for (let task = 0; task < program.tasks; task++) {
-    userSum += user.total(task);
-  }
-  return (userSum + sumOf(callCycles(shapes, base))) / (userSum + sumOf(callCycles(shapes, other)));
+export function amdahl(program: Program, base: Side, other: Side): number {
+  const time = ({ user, costs }: Side): number => {
+    let cycles = sumOf(callCycles(program.shapes, costs));
+    for (let task = 0; task < program.tasks; task++) cycles += user.total(task);
+    return cycles;
+  };
+  return time(base) / time(other);
 }
 
 /** What a table of counts alone permits: every call saves what an empty one saves. */

@@ -17,6 +17,27 @@ function percent(part: number, whole: number): string {
 /** Processors older than the i686 that programs are compiled for. */
 const OLDER: readonly string[] = ["i386", "i486", "pentium"];
 
+/** What the answer is asked under besides processor and kernel. */
+function conditionNotes({ parameters, hypervisor }: ModelData, set: Overrides): string[] {
+  const of = (key: string): number => set.get(key) ?? parameters.get(key)?.value ?? 0;
+  const notes: string[] = [];
+  if (of("pollution.on") === 0) notes.push("what a trap costs the program after it is not counted (--pollution on)");
+  else if (of("pollution.direct") < 1)
+    notes.push(
+      `pollution: a call without a trap is charged ${of("pollution.direct")} of it, a batched one its share; what the body evicts is the same either way and was never measured apart (pollution.direct=1 is the other bound)`,
+    );
+  const checks = of("protection.user");
+  if (checks !== 1)
+    notes.push(
+      `protection: programs in ring 0 take ${checks} times as long: ${parameters.get("protection.user")?.source}`,
+    );
+  if (hypervisor !== undefined)
+    notes.push(
+      `under ${hypervisor.id}: ${[...new Set([...hypervisor.changes.values()].map(({ source }) => source))].join("; ")}`,
+    );
+  return notes;
+}
+
 /** Programs of one instruction set on kernels that run another one. */
 function recompiled(trace: Trace, kernels: readonly Kernel[]): string[] {
   const long = trace.events.abi.some((abi) => abi === ABI.x86_64);
@@ -101,6 +122,7 @@ export function honesty(
   if (assumed.unknownCalls > 0) {
     notes.push(`${percent(assumed.unknownCalls, assumed.calls)} of the calls have no body cost of their own: 'other'`);
   }
+  notes.push(...conditionNotes(data, set));
   for (const { id, fits, note } of profiles) {
     notes.push(`${id}: ${note}`);
     if (fits.some(({ solves }) => solves.length > 1)) {

@@ -3,12 +3,13 @@ import { CheckFailed, InputError } from "../errors.ts";
 import type { Kernel, ModelData, Profile } from "./data.ts";
 import { checkMachine, type MachineChoice, schedulerOf } from "./machine-choice.ts";
 import type { Observer } from "./observer.ts";
+import { type Followers, findFollowers, polluted } from "./pollution.ts";
 import { impossible, NoData, type Overrides, Prices } from "./prices.ts";
 import type { Program } from "./program.ts";
 import { type Draws, NOMINAL } from "./random.ts";
 import { type MachineTimes, type Replayed, replay } from "./replay.ts";
 import type { Mechanism } from "./routes.ts";
-import { machineCosts, type ShapeCosts, shapeCosts } from "./shape-costs.ts";
+import { machineCosts, type ShapeCosts, shapeCosts, withPollution } from "./shape-costs.ts";
 import { type UserCycles, userCycles } from "./user-cycles.ts";
 
 /** What a replay is made with; everything that is left out is nominal. */
@@ -69,6 +70,11 @@ export class Pair {
   readonly scheduler: string;
   readonly #perRecord: boolean;
   readonly #nominal = new Map<Mechanism, One>();
+  #counted: Followers | undefined;
+  readonly #followers = (): Followers => {
+    this.#counted ??= findFollowers(this.program);
+    return this.#counted;
+  };
 
   constructor(
     program: Program,
@@ -131,9 +137,17 @@ export class Pair {
     const { program } = this;
     const prices = this.prices(situation);
     const times = machineTimes(this.profile, this.kernel, this.#settings(situation), situation.phase ?? 1);
-    const user = userCycles(program, prices.cpi(), times.cyclesPerNs, situation.userFactor);
+    const byFactor = new Map<number, UserCycles>();
+    const userOf = (factor: number): UserCycles => {
+      const user = byFactor.get(factor) ?? userCycles(program, prices.cpi(), times.cyclesPerNs, factor);
+      byFactor.set(factor, user);
+      return user;
+    };
     return mechanisms.map((mechanism) => {
-      const costs = shapeCosts(program.shapes, prices, mechanism);
+      const routes = prices.routes(mechanism);
+      const user = userOf((situation.userFactor ?? 1) * (routes.ring0 ? prices.primitive("protection.user") : 1));
+      const priced = shapeCosts(program.shapes, prices, mechanism);
+      const costs = withPollution(priced, polluted(program, this.#followers, user, prices, routes, priced));
       const machine = machineCosts(prices, mechanism);
       const tick = Math.max(total(machine.tickInKernel), total(machine.tickInUser));
       if (times.tickCycles > 0 && tick >= times.tickCycles) {

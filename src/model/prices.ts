@@ -2,6 +2,7 @@
 import { InputError } from "../errors.ts";
 import { CLASSES } from "../traces/schema/enums.ts";
 import { CAUSE_COUNT } from "./causes.ts";
+import type { Change } from "./conditions.ts";
 import type { BodyTerm, Kernel, ModelData, Profile, Work } from "./data.ts";
 import { type Draws, NOMINAL } from "./random.ts";
 import { within } from "./ranges.ts";
@@ -9,6 +10,9 @@ import { callRoute, type Mechanism, type Routes } from "./routes.ts";
 
 /** Path components of a look-up whose length is not known. */
 export const DEFAULT_COMPONENTS = 3;
+
+/** What the processor does when it goes into the kernel. */
+const TRAPS: ReadonlySet<string> = new Set(["hw.int_3to0", "hw.int_0to0", "hw.sysenter", "hw.syscall"]);
 
 /** Values set by the user, by key: primitives (`hw.sysenter`), CPI (`cpi.load`), bodies (`body.open.a`). */
 export type Overrides = ReadonlyMap<string, number>;
@@ -27,6 +31,8 @@ export class Prices {
   readonly #primitives = new Map<string, number>();
   readonly #bodies = new Map<string, number>();
   readonly #overrides: Overrides;
+  /** What a hypervisor does to costs; nothing while costs are solved from totals, which were measured without one. */
+  #changes: ReadonlyMap<string, Change> = new Map();
   /** Fits whose known parts already exceed the total, so that nothing was left for the unknown one. */
   readonly overdrawn: string[] = [];
 
@@ -47,6 +53,7 @@ export class Prices {
     }
     this.#fit();
     this.#overrides = overrides;
+    this.#changes = data.hypervisor?.changes ?? this.#changes;
   }
 
   /** Solves the fitted costs, in order, from the published totals. */
@@ -68,16 +75,25 @@ export class Prices {
     else this.#primitives.set(key, value);
   }
 
-  /** Cycles of a primitive. Throws NoData with the reason when there is none. */
+  /** Cycles of a primitive, under a hypervisor if there is one. Throws NoData with the reason when there is none. */
   primitive(key: string): number {
     const set = this.#overrides.get(key);
     if (set !== undefined) return set;
+    const value = this.#native(key);
+    const change = this.#changes.get(key);
+    if (change === undefined) return value;
+    const by = within(change, this.#draws(`hypervisor ${key}`));
+    return change.times ? value * by : value + by;
+  }
+
+  /** Cycles of a primitive on the bare processor. */
+  #native(key: string): number {
     const cost = this.profile.costs.get(key);
     if (cost === undefined && this.data.parameters.has(key)) return this.#parameter(key);
     if (cost === undefined) throw new NoData(`unknown: ${this.profile.id} has no cost ${key}`);
     const value = this.#primitives.get(key);
     if (value === undefined) throw new NoData(`${cost.range === "none" ? "n/a" : "unknown"}: ${cost.source}`);
-    return cost.of === "" ? value : value * this.primitive(cost.of);
+    return cost.of === "" ? value : value * (this.#overrides.get(cost.of) ?? this.#native(cost.of));
   }
 
   /** A number that belongs to no processor. It is drawn when it is asked for: most answers need none. */
@@ -160,6 +176,17 @@ export class Prices {
     return polls ? 0 : 1 / Math.max(1, this.primitive("batch.size"));
   }
 
+  /** How much of a trap a route is: 1 when it goes through a gate or SYSENTER or SYSCALL, its share in a batch, 0 for a call. */
+  trapShare(route: readonly string[]): number {
+    let most = 0;
+    for (const word of route) {
+      const [path, kind] = word.split("/");
+      const items = this.kernel.paths.get(path.replace("?", "")) ?? [];
+      if (items.some(({ primitive }) => TRAPS.has(primitive))) most = Math.max(most, this.#share(kind));
+    }
+    return most;
+  }
+
   /** Cycles, by cause, of a route with so many arguments pushed; `exitOnly`: of the way out alone. */
   paths(route: readonly string[], args = 0, exitOnly = false, kernel: Kernel = this.kernel): Float64Array {
     const cycles = new Float64Array(CAUSE_COUNT);
@@ -212,6 +239,13 @@ export function impossible(prices: Prices, mechanism: Mechanism): string | undef
     return `n/a: ${mechanism} is a way of ${routes.target} programs, ${kernel.id} runs ${kernel.target} ones`;
   if (routes.way !== "" && !kernel.ways.includes(routes.way))
     return `n/a: ${kernel.id} has no ${routes.way}: ${kernel.note}`;
+  const under = prices.data.hypervisor;
+  if (under !== undefined) {
+    if (profile.guest) return `n/a: ${profile.id} was itself measured under a hypervisor`;
+    if (under.target !== "" && under.target !== kernel.target)
+      return `n/a: ${under.id} is known for ${under.target} guests only`;
+    if (routes.ring0 && under.refusesRing0 !== "") return `unknown: ${under.refusesRing0}`;
+  }
   const site = { special: false, args: 1, sigreturn: false };
   try {
     prices.paths(callRoute(routes, { ...site, inline: false }), 1);
@@ -223,11 +257,11 @@ export function impossible(prices: Prices, mechanism: Mechanism): string | undef
   return undefined;
 }
 
-/** Every key that can be set, of this processor and kernel. */
+/** Every cost that can be set, of this processor and kernel. */
 export function settableKeys(data: ModelData, profile: Profile, kernel: Kernel): string[] {
   const bodies = [...(data.bodies.get(kernel.bodies) ?? [])].flatMap(([name, terms]) =>
     terms.map(({ term }) => `body.${name}.${term}`),
   );
   const solved = profile.fits.flatMap((fit) => fit.solves).filter((key) => key.startsWith("body."));
-  return [...profile.costs.keys(), ...data.parameters.keys(), ...new Set([...bodies, ...solved])];
+  return [...profile.costs.keys(), ...new Set([...bodies, ...solved])];
 }

@@ -6,6 +6,7 @@ import { RECORD, SHAPE_WORKS, type Shapes, TRAIT } from "./shapes.ts";
 
 const BODY = CAUSE_INDEX["body"];
 const COPY = CAUSE_INDEX["copy"];
+const POLLUTION = CAUSE_INDEX["pollution"];
 const FAULT_BODY = CAUSE_INDEX["fault-body"];
 
 /** What each shape costs. */
@@ -20,6 +21,10 @@ export interface ShapeCosts {
   /** The rest is the way in and out: its number, and the cycles of each way by cause. */
   readonly way: Uint16Array;
   readonly ways: readonly Float64Array[];
+  /** How much of a trap each way is: 1 a whole one, less in a batch, 0 none. */
+  readonly traps?: readonly number[];
+  /** What the program loses after a record, on average; part of `total` and of `after`. */
+  readonly pollution?: Float64Array;
 }
 
 /** Adds, by cause, the cycles of every record whose shape is of a kind that counts; returns the sums. */
@@ -37,6 +42,7 @@ export function causesOf(
     times[costs.way[s]] += count;
     sums[kind === RECORD.fault ? FAULT_BODY : BODY] += count * costs.body[s];
     sums[COPY] += count * costs.copy[s];
+    if (costs.pollution !== undefined) sums[POLLUTION] += count * costs.pollution[s];
   }
   costs.ways.forEach((way, number) => {
     for (let c = 0; c < CAUSE_COUNT; c++) sums[c] += times[number] * way[c];
@@ -57,6 +63,7 @@ interface Way {
   readonly causes: Float64Array;
   readonly sum: number;
   readonly after: number;
+  readonly trap: number;
 }
 
 function rounded(cycles: Float64Array): Float64Array {
@@ -78,11 +85,12 @@ function wayOf(prices: Prices, routes: Routes, shapes: Shapes, shape: number, no
   const { ring0 } = routes;
   const isFault = shapes.kind[shape] === RECORD.fault;
   const causes = new Float64Array(CAUSE_COUNT);
-  let after = 0;
+  let [after, trap] = [0, 0];
   const add = (route: readonly string[], pushed = 0): void => {
     const cycles = rounded(prices.paths(route, pushed));
     for (let c = 0; c < CAUSE_COUNT; c++) causes[c] += cycles[c];
     after = Math.round(sumOf(prices.paths(route, pushed, true)));
+    trap = prices.trapShare(route);
   };
   if (ring0) {
     // Whatever is pushed on an absent stack page has its fault first; then comes what the program asked for.
@@ -111,7 +119,7 @@ function wayOf(prices: Prices, routes: Routes, shapes: Shapes, shape: number, no
   } else if (isFault && !(ring0 && has(TRAIT.noFault))) {
     add(has(TRAIT.inKernel) ? routes.faultInKernel : routes.fault);
   }
-  return { causes, after };
+  return { causes, after, trap };
 }
 
 /** Prices every shape. */
@@ -158,7 +166,22 @@ export function shapeCosts(shapes: Shapes, prices: Prices, mechanism: Mechanism)
     total[s] = found[number].sum + body[s] + copy[s];
     after[s] = Math.min(total[s], found[number].after);
   }
-  return { total, after, body, copy, way, ways: found.map(({ causes }) => causes) };
+  return {
+    total,
+    after,
+    body,
+    copy,
+    way,
+    ways: found.map(({ causes }) => causes),
+    traps: found.map(({ trap }) => trap),
+  };
+}
+
+/** The same with what each shape's records cost the program after them. */
+export function withPollution(costs: ShapeCosts, pollution: Float64Array | undefined): ShapeCosts {
+  if (pollution === undefined) return costs;
+  const add = (cycles: Float64Array): Float64Array => cycles.map((value, s) => value + pollution[s]);
+  return { ...costs, total: add(costs.total), after: add(costs.after), pollution };
 }
 
 /** Prices what the machine itself does. */

@@ -14,6 +14,7 @@ import {
   pickMechanisms,
   pickProfiles,
 } from "./choices.ts";
+import { type Conditions, underConditions } from "./conditions.ts";
 import type { ModelData, Profile } from "./data.ts";
 import { amdahl, type CallGain, callGains, naiveEstimate, type ResidualTerm, residual } from "./estimates.ts";
 import type { MachineChoice } from "./machine-choice.ts";
@@ -32,6 +33,8 @@ export interface WhatIfOptions {
   readonly kernels?: readonly string[];
   /** What the program is taken as compiled for: i386 or x86-64; decides what is not named. */
   readonly target?: string;
+  /** What else the answer is asked under. Default: nothing. */
+  readonly conditions?: Conditions;
   /** Values by key, see settable(). */
   readonly set?: ReadonlyMap<string, number>;
   /** Sets of parameter draws behind each interval. Default: as many as keep the replay of 30 million records, 20 to 200. */
@@ -173,7 +176,7 @@ function onePair(
       },
       base,
       saved: named((c) => saved[c]),
-      amdahl: amdahl(program.shapes, from.user, program, from.costs, costs),
+      amdahl: amdahl(program, from, pair.nominal(mechanism)),
       naive: naive.speedup,
       residual: residual(program.shapes, from.costs, costs, saved, naive.saved),
       calls: callGains(program.shapes, from.costs, costs).slice(0, 10),
@@ -190,7 +193,8 @@ function onePair(
  * Replays a trace under each mechanism, on each processor, under each kernel. Pure: the same arguments give the same answer.
  * Throws InputError for unknown names, unknown or negative settings and traces that cannot be replayed.
  */
-export function whatif(trace: Trace, data: ModelData, options: WhatIfOptions = {}): WhatIfResult {
+export function whatif(trace: Trace, tables: ModelData, options: WhatIfOptions = {}): WhatIfResult {
+  const data = underConditions(tables, options.conditions);
   const profiles = pickProfiles(data, options.profiles ?? [defaultProfile(options.target)]);
   const kernelsOf = (profile: Profile) =>
     pickKernels(data, options.kernels ?? [defaultKernel(data, profile, options.target)]);
