@@ -284,14 +284,13 @@ class Tier0 implements Engine {
     const base = S[STATE_EIP];
     const left = S[STATE_LEFT];
     this.block = null;
-    if (block.runs++ === 0) this.ran.push(block);
     if (block.end === END_PROBED) {
-      block.probe?.();
-      this.block = block.probed;
+      this.block = this.tell(block);
       // Told once: a region could leave where it was entered, and the telling would begin again.
       this.here = true;
       return true;
     }
+    if (block.runs++ === 0) this.ran.push(block);
     const { cpl } = cpu;
     try {
       if (block.end === END_REPEAT) return !this.repeat(block, base);
@@ -313,6 +312,13 @@ class Tier0 implements Engine {
       this.fromBase = ~base;
     }
     return true;
+  }
+
+  /** Report that a probed address is about to execute; its instructions are those of the block given back. */
+  private tell(block: Block): Block {
+    if (block.runs++ === 0) this.ran.push(block);
+    block.probe?.();
+    return block.probed as Block;
   }
 
   private newMode(): void {
@@ -379,6 +385,13 @@ class Tier0 implements Engine {
           next = block.far as Block;
         }
         block = next;
+        if (block.end === END_PROBED && block.count <= left) {
+          block = this.tell(block);
+          if (block.end < END_SYNC) continue;
+          this.here = true;
+          this.block = block;
+          return true;
+        }
         if (
           block.count > left ||
           block.end >= END_SYNC ||
