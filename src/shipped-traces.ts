@@ -1,7 +1,30 @@
-// The small captures that come with kmlab in data/traces, each in ring 3 and in ring 0: `npm run record-traces` makes them.
+// The small captures that come with kmlab in data/traces, each by every way into the kernel: `npm run record-traces` makes them.
 
-/** Names of the traces (NAME-ring3.kmtrace, NAME-ring0.kmtrace) and what was run. */
-export const SHIPPED_TRACES: readonly { readonly name: string; readonly argv: readonly string[] }[] = [
+export interface ShippedProgram {
+  readonly name: string;
+  readonly argv: readonly string[];
+  /** Files come from the disk. */
+  readonly cold?: boolean;
+}
+
+/** What was run. */
+export const SHIPPED_TRACES: readonly ShippedProgram[] = [
   { name: "find", argv: ["find", "/etc", "-size", "+1k"] },
   { name: "cp", argv: ["cp", "-a", "/etc", "/tmp/copy"] },
+  {
+    name: "forks",
+    argv: ["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do expr $i + $i; (cd /etc; echo $i); done | sort -n | tail -2"],
+  },
+  {
+    name: "pipe",
+    argv: ["sh", "-c", "ls -lR /usr/share/doc | sort | uniq -c | wc; sleep 0.02; cat /etc/passwd | head -3"],
+    cold: true,
+  },
 ];
+
+/** How it was captured: NAME-ring3.kmtrace (by SYSENTER), NAME-int80.kmtrace, NAME-ring0.kmtrace. */
+export const SHIPPED_WAYS = [
+  { suffix: "ring3", ring: 3, entry: "sysenter" },
+  { suffix: "int80", ring: 3, entry: "int80" },
+  { suffix: "ring0", ring: 0, entry: "sysenter" },
+] as const;

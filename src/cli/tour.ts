@@ -12,7 +12,6 @@ import { CheckFailed } from "../errors.ts";
 import { modelData } from "../model/data-node.ts";
 import { whatifText } from "../model/report.ts";
 import { whatif } from "../model/whatif.ts";
-import { SHIPPED_TRACES } from "../shipped-traces.ts";
 import { readTrace, writeTrace } from "../traces/node.ts";
 import type { Trace } from "../traces/trace.ts";
 import { progressBar } from "./rootfs.ts";
@@ -65,7 +64,7 @@ function shipped(): Pair[] {
     const path = join(SHIPPED, `${name}-ring${ring}.kmtrace`);
     return { path, trace: readTrace(path) };
   };
-  return SHIPPED_TRACES.map(({ name }) => ({
+  return PROGRAMS.map(({ name }) => ({
     name,
     ring3: load(name, 3),
     ring0: load(name, 0),

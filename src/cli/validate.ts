@@ -1,11 +1,15 @@
 // kmlab validate: the model against published and measured numbers, and against closed forms.
-import { basename } from "node:path";
+import { readdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { CommandModule } from "yargs";
 import { CheckFailed } from "../errors.ts";
+import type { Counterfactual } from "../model/counterfactual.ts";
 import { modelData, readDataFile } from "../model/data-node.ts";
 import { align } from "../model/text.ts";
 import { type Comparison, validate } from "../model/validate.ts";
 import { readTrace, SUFFIX } from "../traces/node.ts";
+import type { Trace } from "../traces/trace.ts";
 
 /** +1.23 % */
 export function signed(percent: number): string {
@@ -37,6 +41,39 @@ export function comparisonTable(rows: readonly Comparison[]): string[] {
   return align(table);
 }
 
+/** Programs and ways down, counts predicted for counts seen across. */
+function counterfactualTable(rows: readonly Counterfactual[]): string[] {
+  const whats = [...new Set(rows.map(({ what }) => what))].sort();
+  const table = [["", "predicts", ...whats]];
+  for (const key of new Set(rows.map(({ program, capture }) => `${program} ${capture}`))) {
+    const of = rows.filter(({ program, capture }) => `${program} ${capture}` === key);
+    const cell = (name: string): string => {
+      const row = of.find(({ what }) => what === name);
+      if (row === undefined) return "";
+      return `${row.predicted}${row.predicted === row.seen ? "" : ` for ${row.seen}`}${row.holds ? "" : " FAILS"}`;
+    };
+    table.push([of[0].program, of[0].capture, ...whats.map(cell)]);
+  }
+  const worst = rows.reduce((most, { errorPercent }) => Math.max(most, Math.abs(errorPercent)), 0);
+  return [
+    ...align(table, [0, 1]),
+    `a number alone is both predicted and seen; largest error ${worst.toFixed(1)} % (ways in, starvation, minor faults within 2 %, major faults within 10 %)`,
+  ];
+}
+
+function load(path: string): { name: string; trace: Trace } {
+  return { name: basename(path, SUFFIX), trace: readTrace(path) };
+}
+
+/** The captures that come with kmlab. */
+function shipped(): { name: string; trace: Trace }[] {
+  const folder = fileURLToPath(new URL("../../data/traces", import.meta.url));
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(SUFFIX))
+    .sort()
+    .map((name) => load(join(folder, name)));
+}
+
 export const command: CommandModule<object, { json: boolean; traces: string[] }> = {
   command: "validate [traces..]",
   describe: "check the model against published and measured numbers",
@@ -45,8 +82,8 @@ export const command: CommandModule<object, { json: boolean; traces: string[] }>
       .positional("traces", { type: "string", array: true, default: [], describe: "traces to check the model on, too" })
       .option("json", { type: "boolean", default: false, describe: "print JSON" }) as never,
   handler: ({ json, traces }) => {
-    const named = traces.map((path) => ({ name: basename(path, SUFFIX), trace: readTrace(path) }));
-    const result = validate(modelData(), readDataFile("validation.csv"), named);
+    const named = traces.map(load);
+    const result = validate(modelData(), readDataFile("validation.csv"), named, named.length > 0 ? named : shipped());
     if (json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
     else {
       const lines = ["calls, in cycles", "", ...comparisonTable(result.comparisons), "", "savings, in cycles", ""];
@@ -69,11 +106,16 @@ export const command: CommandModule<object, { json: boolean; traces: string[] }>
       lines.push(...align(savings), "", "the machine", "");
       for (const { id, says, found, holds } of result.checks)
         lines.push(`${holds ? "holds" : "FAILS"}  ${id}: ${says}`, `       found ${found}`);
+      if (result.counterfactuals.length > 0)
+        lines.push("", "from the capture by SYSENTER alone", "", ...counterfactualTable(result.counterfactuals));
       process.stdout.write(`${lines.join("\n")}\n`);
     }
     const failed = [
       ...result.comparisons.filter(({ holds }) => holds === false).map(({ id }) => id),
       ...result.checks.filter(({ holds }) => !holds).map(({ id }) => id),
+      ...result.counterfactuals
+        .filter(({ holds }) => !holds)
+        .map(({ program, capture, what }) => `${what} of ${program} by ${capture}`),
     ];
     if (failed.length > 0) throw new CheckFailed(`validate: ${failed.join(", ")} did not hold`);
   },

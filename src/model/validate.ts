@@ -1,6 +1,7 @@
 // The model against numbers: published and measured calls (what is fitted and what is tested is frozen in data/validation.csv),
 // and checks that must hold whatever the costs are (closed forms, conservation, identity).
 import type { Trace } from "../traces/trace.ts";
+import { type Counterfactual, counterfactuals } from "./counterfactual.ts";
 import type { ModelData } from "./data.ts";
 import { cyclesOf, isPredicted, predictRow, type Role, type Row, readRows } from "./published.ts";
 import { traceChecks } from "./trace-checks.ts";
@@ -36,6 +37,7 @@ export interface Comparison {
 export interface Validation {
   readonly comparisons: readonly Comparison[];
   readonly checks: readonly Check[];
+  readonly counterfactuals: readonly Counterfactual[];
   readonly holds: boolean;
 }
 
@@ -90,14 +92,22 @@ export function compareAll(data: ModelData, text: string): Comparison[] {
     });
 }
 
-/** Everything that is checked: the rows of data/validation.csv given as text, the machine, and traces if there are any. */
+/**
+ * Everything that is checked: the rows of data/validation.csv given as text, the machine, and traces if there are any; captures of one
+ * program by several ways into the kernel are compared with what the one by SYSENTER predicts.
+ */
 export function validate(
   data: ModelData,
   text: string,
   traces: readonly { name: string; trace: Trace }[] = [],
+  captures: readonly { name: string; trace: Trace }[] = traces,
 ): Validation {
   const comparisons = compareAll(data, text);
   const checks = [...verificationChecks(data), ...traceChecks(traces, data)];
-  const holds = comparisons.every((row) => row.holds !== false) && checks.every((check) => check.holds);
-  return { comparisons, checks, holds };
+  const predictions = counterfactuals(captures);
+  const holds =
+    comparisons.every((row) => row.holds !== false) &&
+    checks.every((check) => check.holds) &&
+    predictions.every((row) => row.holds);
+  return { comparisons, checks, counterfactuals: predictions, holds };
 }

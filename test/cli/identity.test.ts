@@ -21,10 +21,11 @@ describe.runIf(hasPackages)("identity", () => {
   it.each(SHIPPED_TRACES)("$name is what was recorded, under another zone, locale, home, umask and terminal", ({
     name,
     argv,
+    cold,
   }) => {
     const before = process.umask(0o077);
     const trace = join(scratch, `${name}.kmtrace`);
-    const outcome = kmlab(["capture", "--root", "base", "-o", trace, ...argv], {
+    const outcome = kmlab(["capture", "--root", "base", "-o", trace, ...(cold ? ["--cold"] : []), ...argv], {
       TZ: "Pacific/Auckland",
       LC_ALL: "tr_TR.UTF-8",
       LANG: "de_DE.UTF-8",

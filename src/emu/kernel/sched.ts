@@ -1,6 +1,8 @@
 // The scheduler: one runqueue, time slices counted in ticks, blocking and waking, and the context switch.
 // A task that waits keeps what the kernel was doing for it as an Activity; when it is put on the CPU again the activity goes on
 // before any guest code does.
+
+import { KIND } from "../../traces/schema/enums.ts";
 import { type Cpu, GS } from "../cpu/cpu.ts";
 import { attrOf } from "../cpu/segments.ts";
 import { EINTR, SysError } from "./errno.ts";
@@ -291,6 +293,17 @@ export class Scheduler {
     k.entry.switchTo(next);
     reloadGs(k.cpu, next);
     k.clock.charge(k.charges.contextSwitch);
+    if (next !== k.idle) this.recordSwitch(next, now);
+  }
+
+  /** The trace says when each task got the CPU, and that this took the charge of a switch. */
+  private recordSwitch(next: Task, tIn: number): void {
+    const { recorder, clock, charges } = this.k;
+    if (!recorder.enabled) return;
+    const parent = next.seq >= 0 ? next.seq : undefined;
+    const seq = recorder.enter({ task: next.id, kind: KIND.switch, tIn, parent, user: 0 });
+    recorder.charge(seq, charges.contextSwitch);
+    recorder.leave(seq, { tOut: clock.now(), kinstr: 0, blocked: 0 });
   }
 
   /** What the kernel has done since its last call goes to the task's system time. */

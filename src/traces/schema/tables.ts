@@ -79,7 +79,7 @@ const EVENTS = {
     task: { hold: "id", required: true, refers: "tasks", is: "the task it belongs to" },
     cpu: { hold: "small", is: "the processor it happened on" },
     parent: { hold: "id", refers: "events", is: "the event it interrupts or nests in; empty: the program itself" },
-    kind: { hold: "enum", required: true, names: KINDS, is: "what happened" },
+    kind: { hold: "enum", required: true, names: KINDS, is: "what happened; switch: the task gets the CPU" },
     nr: {
       hold: "small",
       is: "call number (syscall, vdso, sigreturn, spawn, exec, exit), vector (fault, irq) or signal (signal); a call number beyond 2147483646 is written as 2147483647",
