@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { InputError } from "../../errors.ts";
 import { type ImageIndex, parseIndex, type RootImage } from "./image.ts";
 
+/** Most bytes read ahead. */
+const MOST_AHEAD = 1 << 18;
+
 /** A root image on disk. */
 export interface OpenImage extends RootImage {
   /** The image's directory. */
@@ -44,20 +47,38 @@ export function openImage(directory: string, index: ImageIndex = readIndex(direc
   } catch {
     throw new InputError(`${file}: missing; remove ${directory} and make the image again with \`kmlab rootfs\``);
   }
+  /** Bytes of the file read ahead, where they begin, and how many to read next when reading goes on behind the last read. */
+  let ahead = new Uint8Array(0);
+  let from = 0;
+  let next = 0;
+  let bytes = 0;
+  const fill = (out: Uint8Array, offset: number): number => {
+    let done = 0;
+    while (done < out.length) {
+      const n = readSync(fd, out, done, out.length - done, offset + done);
+      if (n === 0) break;
+      done += n;
+    }
+    return done;
+  };
   return {
     digest: index.digest,
     entries: index.entries,
     directory,
     packages: index.packages,
     read(offset, length) {
-      const out = new Uint8Array(length);
-      let done = 0;
-      while (done < length) {
-        const n = readSync(fd, out, done, length - done, offset + done);
-        if (n === 0) break;
-        done += n;
+      if (offset < from || offset + length > from + ahead.length) {
+        bytes = offset === next ? Math.min(2 * bytes, MOST_AHEAD) : 0;
+        const wanted = Math.max(length, bytes);
+        ahead = new Uint8Array(wanted);
+        from = offset;
+        const done = fill(ahead, offset);
+        // Behind the end of the file there are zeros, as far as was asked for.
+        if (done < wanted) ahead = ahead.subarray(0, Math.max(done, length));
+        bytes = wanted;
       }
-      return out;
+      next = offset + length;
+      return ahead.subarray(offset - from, offset - from + length);
     },
     close: () => closeSync(fd),
   };
