@@ -577,13 +577,12 @@ export class Lowering {
   /** Leave when the entry in HOST says so or bytes at an address cross the page's end. The site's number is pushed. */
   private leaveAcrossPage(address: number, bytes: number): void {
     const { asm } = this;
+    // The low bits of an entry are all set or all clear.
     asm.get(HOST);
-    asm.const(LEAVE);
-    asm.op("and");
     asm.get(address);
+    asm.op("or");
     asm.const(LEAVE);
     asm.op("and");
-    asm.op("add");
     asm.const(0x1000 - bytes);
     asm.op("gtu");
     this.leaveIf();

@@ -24,6 +24,10 @@ const WORTH = 40;
 const MOST_GAIN = 4096;
 const RETRY = 64;
 
+/** Instructions of a long block, and how many others one counts as when it is asked whether it is hot. */
+const LONG = 32;
+const LONG_WEIGHT = 4;
+
 /** Most places remembered that an indirect branch has led to: a power of two. */
 const MOST_LEADS = 8;
 
@@ -80,6 +84,8 @@ export class Block implements HeldBlock {
   /** Runs at which a region is planned from here; after that it must be one that can be entered here. */
   planAt = 0;
   planned = false;
+  /** How many blocks it counts as. */
+  private readonly weight: number;
 
   constructor(ops: Op[], count: number, length: number, end: number, host: number, host2: number, mode: number) {
     this.ops = ops;
@@ -90,6 +96,12 @@ export class Block implements HeldBlock {
     this.host = host;
     this.host2 = host2;
     this.mode = mode;
+    this.weight = count >= LONG ? LONG_WEIGHT : 1;
+  }
+
+  /** Has it run so often that a region is to be planned? */
+  isHot(runs: number): boolean {
+    return (this.runs + this.heat - this.planAt) * this.weight >= runs;
   }
 
   /** It was left for a place so far from its start: worth remembering if by an indirect branch. */

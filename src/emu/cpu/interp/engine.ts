@@ -260,7 +260,7 @@ class Tier0 implements Engine {
     const S = this.cpu.state;
     const base = S[STATE_EIP];
     if (block.region === null) {
-      if (block.runs + block.heat < block.planAt + this.regionHot) return false;
+      if (!block.isHot(this.regionHot)) return false;
       this.plan(block, base, this.mode);
       // What no region can begin with stays the interpreter's.
       if (block.planAt === NEVER && block.region === null && block.end < END_SYNC) this.compile(block);
@@ -395,7 +395,7 @@ class Tier0 implements Engine {
         if (
           block.count > left ||
           block.end >= END_SYNC ||
-          (compiling && (block.region !== null || block.runs + block.heat >= block.planAt + regionHot))
+          (compiling && (block.region !== null || block.isHot(regionHot)))
         ) {
           this.block = block;
           return true;
