@@ -3,10 +3,10 @@
 import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { bareReplayOf } from "../src/model/bare-replay.ts";
 import { modelData } from "../src/model/data-node.ts";
 import { loadTrace } from "../src/model/made-load.ts";
 import { compile } from "../src/model/program.ts";
-import { bareReplayOf } from "../src/model/verify.ts";
 import { readTrace } from "../src/traces/node.ts";
 import { ask, best, replayRate, residentBytes } from "./bench/model.ts";
 

@@ -6,7 +6,7 @@ import { modelData } from "../model/data-node.ts";
 import { sensitivityText } from "../model/sensitivity/report.ts";
 import { sensitivity } from "../model/sensitivity/sensitivity.ts";
 import { readTrace } from "../traces/node.ts";
-import { list, settings, wholeNumber } from "./model-options.ts";
+import { list, MACHINE_OPTIONS, settings, wholeNumber } from "./model-options.ts";
 
 interface SensitivityArguments {
   trace: string;
@@ -14,6 +14,8 @@ interface SensitivityArguments {
   profile?: string;
   kernel?: string;
   set: string[];
+  scheduler?: string;
+  cpus?: number;
   walks: number;
   rows: number;
   factors: number;
@@ -55,6 +57,7 @@ export const command: CommandModule<object, SensitivityArguments> = {
       .option("profile", { type: "string", requiresArg: true, describe: "the processor (default p4)" })
       .option("kernel", { type: "string", requiresArg: true, describe: "the software era (default kml-4.0)" })
       .option("set", { type: "string", array: true, nargs: 1, default: [], describe: "KEY=VALUE, as in whatif" })
+      .options(MACHINE_OPTIONS)
       .option("walks", { type: "number", requiresArg: true, default: 10, describe: "walks of Morris's screening" })
       .option("rows", { type: "number", requiresArg: true, default: 256, describe: "rows of Sobol's sampling" })
       .option("factors", {
@@ -73,6 +76,7 @@ export const command: CommandModule<object, SensitivityArguments> = {
         profile: args.profile,
         kernel: args.kernel,
         set: settings(args.set),
+        machine: { scheduler: args.scheduler, cpus: args.cpus },
         walks: args.walks,
         rows: args.rows,
         factors: args.factors,

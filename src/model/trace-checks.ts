@@ -3,13 +3,13 @@
 import { CLASSES, FLAG, KIND, PATHS, type PathName } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
 import { CAUSE_COUNT } from "./causes.ts";
+import type { Check } from "./check.ts";
 import type { Kernel, ModelData } from "./data.ts";
 import { compile, type Program } from "./program.ts";
 import { replay } from "./replay.ts";
 import { isRing0 } from "./ring0.ts";
 import { RECORD, SHAPE_WORKS, type Shapes } from "./shapes.ts";
 import { userCycles } from "./user-cycles.ts";
-import type { Check } from "./verify.ts";
 import { instructionsOf } from "./verify.ts";
 import { isResult, whatif } from "./whatif.ts";
 

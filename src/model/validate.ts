@@ -1,11 +1,12 @@
 // The model against numbers: published and measured calls (what is fitted and what is tested is frozen in data/validation.csv),
 // and checks that must hold whatever the costs are (closed forms, conservation, identity).
 import type { Trace } from "../traces/trace.ts";
+import type { Check } from "./check.ts";
 import { type Counterfactual, counterfactuals } from "./counterfactual.ts";
 import type { ModelData } from "./data.ts";
 import { cyclesOf, isPredicted, predictRow, type Role, type Row, readRows } from "./published.ts";
 import { traceChecks } from "./trace-checks.ts";
-import { type Check, verificationChecks } from "./verify.ts";
+import { verificationChecks } from "./verify.ts";
 
 /** One measured call and what the model says of it. Cycles. */
 export interface Comparison {

@@ -1,97 +1,16 @@
 // Checks of the machine itself that hold for any costs: queueing and scheduling closed forms, conservation of cycles, identity.
 
 import { InputError } from "../errors.ts";
-import { CLASSES, EDGE, KIND } from "../traces/schema/enums.ts";
+import { EDGE, KIND } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
-import { CAUSE_COUNT } from "./causes.ts";
+import { bareReplay } from "./bare-replay.ts";
+import type { Check } from "./check.ts";
 import type { Kernel, ModelData, PathItem } from "./data.ts";
 import { makeTrace, randomTrace } from "./made-traces.ts";
 import { settableKeys } from "./prices.ts";
-import { compile, type Program } from "./program.ts";
+import { queueingChecks } from "./queueing.ts";
 import { draw } from "./random.ts";
-import { type MachineTimes, type Replayed, type ReplayOptions, replay } from "./replay.ts";
-import type { MachineCosts, ShapeCosts } from "./shape-costs.ts";
-import { userCycles } from "./user-cycles.ts";
 import { isResult, whatif } from "./whatif.ts";
-
-/** One check: what it says, what was found, whether it holds. */
-export interface Check {
-  readonly id: string;
-  readonly says: string;
-  readonly found: string;
-  readonly holds: boolean;
-}
-
-/** Replays with no cost but the program's own instructions, one cycle each at 1000 MHz. */
-export function bareReplay(
-  trace: Trace,
-  data: ModelData,
-  times: Partial<MachineTimes> = {},
-  perRecord = false,
-): Replayed {
-  return bareReplayOf(compile(trace, data), times, { perRecord });
-}
-
-/** The same of a prepared trace. */
-export function bareReplayOf(
-  program: Program,
-  times: Partial<MachineTimes> = {},
-  options: ReplayOptions = {},
-): Replayed {
-  const n = program.shapes.length;
-  const nothing = new Float64Array(CAUSE_COUNT);
-  const zeros = () => new Float64Array(n);
-  const costs: ShapeCosts = {
-    total: zeros(),
-    after: zeros(),
-    body: zeros(),
-    copy: zeros(),
-    way: new Uint16Array(n),
-    ways: [nothing],
-  };
-  const machine: MachineCosts = {
-    tickInUser: nothing,
-    tickInKernel: nothing,
-    switch: nothing,
-    mmSwitch: nothing,
-    wake: nothing,
-  };
-  const user = userCycles(program, new Float64Array(CLASSES.length).fill(1), 1);
-  const all: MachineTimes = {
-    tickCycles: 0,
-    firstTick: 0,
-    quantumCycles: 2 ** 50,
-    cyclesPerNs: 1,
-    ...times,
-  };
-  return replay(program, user, costs, machine, all, options);
-}
-
-/** Customers arrive at random, each needs the same work: the mean wait of an M/D/1 queue is rho D / (2 (1 - rho)). */
-function queueing(data: ModelData): Check {
-  const [customers, service, load] = [40_000, 1000, 0.7];
-  const events = [];
-  const edges = [];
-  const arrivals: number[] = [];
-  let now = 0;
-  for (let task = 0; task < customers; task++) {
-    now += -Math.log(1 - draw(7, "arrivals", task)) * (service / load);
-    arrivals.push(Math.round(now));
-    edges.push({ to: 2 * task, kind: EDGE.timer, delay: Math.round(now) });
-    events.push({ task, user: 0 }, { task, user: service });
-  }
-  const { finished } = bareReplay(makeTrace({ tasks: customers, events, edges }), data);
-  let wait = 0;
-  for (let task = 0; task < customers; task++) wait += finished[task] - arrivals[task] - service;
-  const mean = wait / customers;
-  const theory = (load * service) / (2 * (1 - load));
-  return {
-    id: "m-d-1",
-    says: `mean wait in an M/D/1 queue at load ${load}: ${theory.toFixed(0)} cycles, within 5 %`,
-    found: `${mean.toFixed(0)} cycles over ${customers} customers`,
-    holds: Math.abs(mean - theory) <= 0.05 * theory,
-  };
-}
 
 /** n equal tasks of m quanta each: task k ends after (m - 1) n Q + (k + 1) Q. */
 function roundRobin(data: ModelData): Check {
@@ -230,7 +149,7 @@ export function verificationChecks(data: ModelData): Check[] {
   return [
     deadline(data),
     roundRobin(data),
-    queueing(data),
+    ...queueingChecks(data),
     conservation(data),
     zeroCost(data),
     identity(data),

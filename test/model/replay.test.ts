@@ -1,5 +1,6 @@
 // The machine on small programs, cycle by cycle: every expected number is worked out by hand in the test's name or comment.
 import { describe, expect, test } from "vitest";
+import { bareReplay } from "../../src/model/bare-replay.ts";
 import { CAUSE_INDEX } from "../../src/model/causes.ts";
 import { modelData } from "../../src/model/data-node.ts";
 import { GETPID, type MadeTrace, makeTrace } from "../../src/model/made-traces.ts";
@@ -7,7 +8,6 @@ import { compile } from "../../src/model/program.ts";
 import type { Replayed } from "../../src/model/replay.ts";
 import { TaskLines } from "../../src/model/task-lines.ts";
 import { userCycles } from "../../src/model/user-cycles.ts";
-import { bareReplay } from "../../src/model/verify.ts";
 import { CLASSES, EDGE, KIND } from "../../src/traces/schema/enums.ts";
 import { run } from "./machine-run.ts";
 

@@ -4,6 +4,7 @@ import { InputError } from "../../errors.ts";
 import type { Trace } from "../../traces/trace.ts";
 import { checkSet, defaultKernel, defaultMechanisms, pickKernels, pickMechanisms, pickProfiles } from "../choices.ts";
 import type { ModelData } from "../data.ts";
+import type { MachineChoice } from "../machine-choice.ts";
 import { Pair } from "../pair.ts";
 import { compile } from "../program.ts";
 import type { Mechanism } from "../routes.ts";
@@ -18,6 +19,8 @@ export interface SensitivityOptions {
   readonly profile?: string;
   readonly kernel?: string;
   readonly set?: ReadonlyMap<string, number>;
+  /** CPUs and scheduler, as in whatif. */
+  readonly machine?: MachineChoice;
   /** Walks of Morris's screening; default 10. */
   readonly walks?: number;
   /** Rows of Sobol's sampling, each so many runs as there are factors and two more; default 256. */
@@ -131,7 +134,7 @@ export function sensitivity(trace: Trace, data: ModelData, options: SensitivityO
     if (!Number.isSafeInteger(value) || value < 1 || value > 100_000)
       throw new InputError(`${name} ${value}: write a whole number from 1 to 100000`);
   }
-  const pair = new Pair(compile(trace, data), data, profile, kernel, mechanisms, set);
+  const pair = new Pair(compile(trace, data), data, profile, kernel, mechanisms, set, options.machine);
   const { possible } = pair;
   const missing = [...pair.missing].map(([mechanism, why]) => ({ mechanism, missing: why }));
   if (possible.length < 2) {
