@@ -1,13 +1,14 @@
 // kmlab validate: the model against published and measured numbers, and against closed forms.
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { CommandModule } from "yargs";
-import { CheckFailed } from "../errors.ts";
+import { CheckFailed, InputError } from "../errors.ts";
 import type { Counterfactual } from "../model/counterfactual.ts";
 import { modelData, readDataFile } from "../model/data-node.ts";
 import { align } from "../model/text.ts";
 import { type Comparison, validate } from "../model/validate.ts";
+import { validationPage } from "../model/validation-page.ts";
 import { readTrace, SUFFIX } from "../traces/node.ts";
 import type { Trace } from "../traces/trace.ts";
 
@@ -74,16 +75,35 @@ function shipped(): { name: string; trace: Trace }[] {
     .map((name) => load(join(folder, name)));
 }
 
-export const command: CommandModule<object, { json: boolean; traces: string[] }> = {
+function readRowsFile(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new InputError(`--rows ${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+export const command: CommandModule<object, { json: boolean; markdown: boolean; rows?: string; traces: string[] }> = {
   command: "validate [traces..]",
   describe: "check the model against published and measured numbers",
   builder: (yargs) =>
     yargs
       .positional("traces", { type: "string", array: true, default: [], describe: "traces to check the model on, too" })
-      .option("json", { type: "boolean", default: false, describe: "print JSON" }) as never,
-  handler: ({ json, traces }) => {
+      .option("json", { type: "boolean", default: false, describe: "print JSON" })
+      .option("rows", {
+        type: "string",
+        requiresArg: true,
+        describe: "a table of measured numbers in place of data/validation.csv, with its columns",
+      })
+      .option("markdown", { type: "boolean", default: false, describe: "print docs/validation.md" }) as never,
+  handler: ({ json, markdown, rows, traces }) => {
+    const text = rows === undefined ? readDataFile("validation.csv") : readRowsFile(rows);
+    if (markdown) {
+      process.stdout.write(validationPage(modelData(), text));
+      return;
+    }
     const named = traces.map(load);
-    const result = validate(modelData(), readDataFile("validation.csv"), named, named.length > 0 ? named : shipped());
+    const result = validate(modelData(), text, named, named.length > 0 ? named : shipped());
     if (json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
     else {
       const lines = ["calls, in cycles", "", ...comparisonTable(result.comparisons), "", "savings, in cycles", ""];
@@ -103,7 +123,10 @@ export const command: CommandModule<object, { json: boolean; traces: string[] }>
           signed(sameSavingErrorPercent),
         ]);
       }
-      lines.push(...align(savings), "", "the machine", "");
+      lines.push(...align(savings), "", "the rows that nothing was fitted on", "");
+      for (const { says, found, unit, reached } of result.targets)
+        lines.push(`${reached ? "reached" : "missed "}  ${says}: ${found.toFixed(1)} ${unit}`);
+      lines.push("", "the machine", "");
       for (const { id, says, found, holds } of result.checks)
         lines.push(`${holds ? "holds" : "FAILS"}  ${id}: ${says}`, `       found ${found}`);
       if (result.counterfactuals.length > 0)

@@ -1,6 +1,7 @@
 // The model against numbers: published and measured calls (what is fitted and what is tested is frozen in data/validation.csv),
 // and checks that must hold whatever the costs are (closed forms, conservation, identity).
 import type { Trace } from "../traces/trace.ts";
+import { type Bounds, boundsOf, type Target, targets } from "./accuracy.ts";
 import type { Check } from "./check.ts";
 import { type Counterfactual, counterfactuals } from "./counterfactual.ts";
 import type { ModelData } from "./data.ts";
@@ -31,12 +32,15 @@ export interface Comparison {
     readonly noSavingErrorPercent: number;
     readonly sameSavingErrorPercent: number;
   } | null;
+  /** Of a tested row: where 90 % of the draws of the total lie. */
+  readonly bounds: Bounds | null;
   readonly holds: boolean | null;
   readonly source: string;
 }
 
 export interface Validation {
   readonly comparisons: readonly Comparison[];
+  readonly targets: readonly Target[];
   readonly checks: readonly Check[];
   readonly counterfactuals: readonly Counterfactual[];
   readonly holds: boolean;
@@ -87,10 +91,16 @@ export function compareAll(data: ModelData, text: string): Comparison[] {
         errorPercent,
         tolerancePercent: tolerance ?? null,
         saving: other === undefined ? null : savingOf(data, row, other),
+        bounds: role === "test" ? boundsOf(data, row) : null,
         holds: role === "test" ? Math.abs(errorPercent) <= (tolerance ?? 0) : null,
         source,
       };
     });
+}
+
+/** Medians, coverage and null models over the tested rows, beside what was asked. */
+export function judge(comparisons: readonly Comparison[]): Target[] {
+  return targets(comparisons.filter(({ role }) => role === "test"));
 }
 
 /**
@@ -110,5 +120,5 @@ export function validate(
     comparisons.every((row) => row.holds !== false) &&
     checks.every((check) => check.holds) &&
     predictions.every((row) => row.holds);
-  return { comparisons, checks, counterfactuals: predictions, holds };
+  return { comparisons, targets: judge(comparisons), checks, counterfactuals: predictions, holds };
 }

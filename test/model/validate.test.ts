@@ -1,11 +1,14 @@
 // The model against its frozen rows: everything holds, and a wrong model or a wrong row is noticed.
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { settings } from "../../src/cli/model-options.ts";
+import { boundsOf, median, targets } from "../../src/model/accuracy.ts";
 import { calibrate } from "../../src/model/calibrate.ts";
 import { loadModelData } from "../../src/model/data.ts";
 import { modelData, readDataFile } from "../../src/model/data-node.ts";
 import { readRows } from "../../src/model/published.ts";
-import { compareAll, validate } from "../../src/model/validate.ts";
+import { compareAll, judge, validate } from "../../src/model/validate.ts";
+import { validationPage } from "../../src/model/validation-page.ts";
 
 const data = modelData();
 const rows = readDataFile("validation.csv");
@@ -95,6 +98,62 @@ test("calibrate says what was solved from what, with bounds that hold the value"
     expect(low <= value && value <= high, `${profile} ${solves}`).toBe(true);
     expect(reached, `${profile} ${solves}`).toBeCloseTo(target, 6);
   }
+});
+
+describe("how well it does", () => {
+  const judged = (measured: number, errorPercent: number, saving: number, same: number, low: number, high: number) => ({
+    measured,
+    errorPercent,
+    bounds: { low, high },
+    saving: { measured: 1, errorPercent: saving, noSavingErrorPercent: -100, sameSavingErrorPercent: same },
+  });
+  const reached = (rows: Parameters<typeof targets>[0]) =>
+    Object.fromEntries(targets(rows).map(({ id, found, reached }) => [id, [Number(found.toFixed(6)), reached]]));
+
+  test("medians of sizes, coverage and width", () => {
+    const rows = [judged(100, -4, 9, -30, 90, 110), judged(200, 6, -11, 12, 190, 195), judged(100, 1, 2, 40, 99, 101)];
+    expect(reached(rows)).toEqual({
+      saving: [9, true],
+      total: [4, true],
+      "no-saving": [100, true],
+      "same-saving": [30, true],
+      coverage: [66.666667, false],
+      width: [8.166667, true],
+    });
+    expect(reached([judged(100, -7, 12, 12, 90, 110)])).toMatchObject({
+      saving: [12, false],
+      total: [7, false],
+      "same-saving": [12, false],
+      coverage: [100, true],
+    });
+  });
+
+  test("the median of none, of an odd and of an even number", () => {
+    expect([median([]), median([3, 1, 2]), median([4, 1, 2, 3])]).toEqual([Number.NaN, 2, 2.5]);
+  });
+
+  test("every tested row has an interval that holds its prediction, and so has a fitted one", () => {
+    const all = compareAll(data, rows);
+    for (const { id, role, bounds, predicted } of all.filter((row) => row.role === "test")) {
+      expect(bounds, `${id} ${role}`).not.toBeNull();
+      expect(bounds!.low <= predicted && predicted <= bounds!.high, id).toBe(true);
+    }
+    expect(judge(all).map(({ id }) => id)).toHaveLength(6);
+  });
+
+  test("predicting a fitted row gives back its published interval", () => {
+    const row = readRows(rows).find(({ id }) => id === "maeda-getpid-sysenter")!;
+    const { low, high } = boundsOf(data, row);
+    // 90 % of draws that are even over 5 % on each side.
+    expect(low).toBeGreaterThan(432 * 0.95);
+    expect(low).toBeLessThan(432 * 0.965);
+    expect(high).toBeGreaterThan(432 * 1.035);
+    expect(high).toBeLessThan(432 * 1.05);
+  });
+
+  test("docs/validation.md is what validate --markdown prints", () => {
+    expect(readFileSync("docs/validation.md", "utf8")).toBe(validationPage(data, rows));
+  });
 });
 
 describe("--set", () => {

@@ -1,0 +1,141 @@
+// docs/validation.md: the rows of data/validation.csv beside the model, as a page. Made by `kmlab validate --markdown`.
+import type { ModelData } from "./data.ts";
+import { type Row, readRows } from "./published.ts";
+import { type Comparison, compareAll, judge } from "./validate.ts";
+
+/** +1.2 % */
+function signed(percent: number): string {
+  return `${percent >= 0 ? "+" : ""}${percent.toFixed(1)} %`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "/")).join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)];
+}
+
+function place({ profile, kernel, mechanism, call }: Comparison): string[] {
+  return [profile, kernel, mechanism, call === "-" ? "(way only)" : call];
+}
+
+const one = (cycles: number): string => cycles.toFixed(1);
+
+function testedRow(row: Comparison): string[] {
+  const { bounds } = row;
+  const range = bounds === null ? "" : `${one(bounds.low)} to ${one(bounds.high)}`;
+  return [
+    row.id,
+    ...place(row),
+    one(row.measured),
+    one(row.predicted),
+    signed(row.errorPercent),
+    `${row.tolerancePercent} %`,
+    range,
+  ];
+}
+
+function savingRow({ id, saving }: Comparison): string[] {
+  if (saving === null) return [];
+  return [
+    id,
+    saving.against,
+    one(saving.measured),
+    one(saving.predicted),
+    signed(saving.errorPercent),
+    signed(saving.sameSavingErrorPercent),
+  ];
+}
+
+/** Rows out of scope, by the reason. */
+function outOfScope(rows: readonly Row[]): string[][] {
+  const byReason = new Map<string, Row[]>();
+  for (const row of rows) if (row.role === "out") byReason.set(row.reason, [...(byReason.get(row.reason) ?? []), row]);
+  return [...byReason].map(([reason, all]) => [
+    reason,
+    `${all.length}`,
+    [...new Set(all.map(({ source }) => source))].join("; "),
+  ]);
+}
+
+/** The page, for the tables and the text of data/validation.csv. */
+export function validationPage(data: ModelData, text: string): string {
+  const rows = readRows(text);
+  const all = compareAll(data, text);
+  const of = (role: string): Comparison[] => all.filter((row) => row.role === role);
+  const tested = of("test");
+  const count = (role: string): number => rows.filter((row) => row.role === role).length;
+  const reasons = new Map(rows.map(({ id, reason }) => [id, reason]));
+  const sources = new Map<string, string[]>();
+  for (const { id, role, source } of rows)
+    if (role !== "out") sources.set(source, [...(sources.get(source) ?? []), id]);
+  const lines = [
+    "# Published numbers",
+    "",
+    "Made by `npx --no kmlab validate --markdown`; do not edit. Roles and tolerances are those of `data/validation.csv`, frozen before any fit on these rows was made; sums of some of them had been made by hand",
+    "before that. Cycles; errors of the prediction. Intervals: 90 % of 200 draws of every cost from its range, fits solved again in each. The model's limits are in [model.md](model.md).",
+    "",
+    `${rows.length} rows: ${count("fit")} fitted, ${count("test")} tested, ${count("beside")} shown beside, ${count("out")} out of scope.`,
+    "",
+    "## What was asked",
+    "",
+    ...table(
+      ["over the tested rows", "found", ""],
+      judge(all).map(({ says, found, unit, reached }) => [
+        says,
+        `${found.toFixed(1)} ${unit}`,
+        reached ? "reached" : "missed",
+      ]),
+    ),
+    "",
+    "A call alone saves the same by the model and by the null model: what the two ways cost does not depend on the body. They part where programs differ from counts: calls that stay traps, faults, starvation (`kmlab whatif`",
+    "prints that difference). Outside their intervals lie mostly processors that bear the name of a fitted one, and rows measured in another program than the fitted one, below its minimum.",
+    "",
+    "## Tested",
+    "",
+    ...table(
+      ["row", "processor", "kernel", "way", "call", "measured", "model", "error", "tolerance", "interval"],
+      tested.map(testedRow),
+    ),
+    "",
+    "## Savings of tested rows",
+    "",
+    ...table(
+      ["row", "against", "measured", "model", "error", "if every call saved the same"],
+      tested.map(savingRow).filter((row) => row.length > 0),
+    ),
+    "",
+    "## Beside: out of scope, shown all the same",
+    "",
+    ...table(
+      ["row", "processor", "kernel", "way", "call", "measured", "model", "error", "why"],
+      of("beside").map((row) => [
+        row.id,
+        ...place(row),
+        one(row.measured),
+        one(row.predicted),
+        signed(row.errorPercent),
+        reasons.get(row.id) ?? "",
+      ]),
+    ),
+    "",
+    "## Fitted",
+    "",
+    ...table(
+      ["row", "processor", "kernel", "way", "call", "measured", "why"],
+      of("fit").map((row) => [row.id, ...place(row), one(row.measured), reasons.get(row.id) ?? ""]),
+    ),
+    "",
+    "## Out of scope",
+    "",
+    ...table(["why", "rows", "sources"], outOfScope(rows)),
+    "",
+    "## Sources of the rows above",
+    "",
+    ...table(
+      ["source", "rows"],
+      [...sources].map(([source, ids]) => [source, ids.join(", ")]),
+    ),
+    "",
+  ];
+  return lines.join("\n");
+}
