@@ -32,7 +32,7 @@ export interface Comparison {
     readonly noSavingErrorPercent: number;
     readonly sameSavingErrorPercent: number;
   } | null;
-  /** Of a tested row: where 90 % of the draws of the total lie. */
+  /** Of a tested row, when asked for: where 90 % of the draws of the total lie. */
   readonly bounds: Bounds | null;
   readonly holds: boolean | null;
   readonly source: string;
@@ -67,8 +67,8 @@ function savingOf(data: ModelData, row: Row, other: Row): Comparison["saving"] {
   };
 }
 
-/** Compares every row of data/validation.csv, given as text, that the model has something to say of. */
-export function compareAll(data: ModelData, text: string): Comparison[] {
+/** Compares every row of data/validation.csv, given as text, that the model has something to say of; `bounded`: with intervals. */
+export function compareAll(data: ModelData, text: string, bounded = false): Comparison[] {
   const rows = readRows(text);
   const byId = new Map(rows.map((row) => [row.id, row]));
   return rows
@@ -91,7 +91,7 @@ export function compareAll(data: ModelData, text: string): Comparison[] {
         errorPercent,
         tolerancePercent: tolerance ?? null,
         saving: other === undefined ? null : savingOf(data, row, other),
-        bounds: role === "test" ? boundsOf(data, row) : null,
+        bounds: bounded && role === "test" ? boundsOf(data, row) : null,
         holds: role === "test" ? Math.abs(errorPercent) <= (tolerance ?? 0) : null,
         source,
       };
@@ -113,7 +113,7 @@ export function validate(
   traces: readonly { name: string; trace: Trace }[] = [],
   captures: readonly { name: string; trace: Trace }[] = traces,
 ): Validation {
-  const comparisons = compareAll(data, text);
+  const comparisons = compareAll(data, text, true);
   const checks = [...verificationChecks(data), ...traceChecks(traces, data)];
   const predictions = counterfactuals(captures);
   const holds =

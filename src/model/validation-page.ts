@@ -60,7 +60,7 @@ function outOfScope(rows: readonly Row[]): string[][] {
 /** The page, for the tables and the text of data/validation.csv. */
 export function validationPage(data: ModelData, text: string): string {
   const rows = readRows(text);
-  const all = compareAll(data, text);
+  const all = compareAll(data, text, true);
   const of = (role: string): Comparison[] => all.filter((row) => row.role === role);
   const tested = of("test");
   const count = (role: string): number => rows.filter((row) => row.role === role).length;

@@ -133,7 +133,7 @@ describe("how well it does", () => {
   });
 
   test("every tested row has an interval that holds its prediction, and so has a fitted one", () => {
-    const all = compareAll(data, rows);
+    const all = compareAll(data, rows, true);
     for (const { id, role, bounds, predicted } of all.filter((row) => row.role === "test")) {
       expect(bounds, `${id} ${role}`).not.toBeNull();
       expect(bounds!.low <= predicted && predicted <= bounds!.high, id).toBe(true);
