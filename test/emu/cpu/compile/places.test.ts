@@ -1,8 +1,12 @@
 // Memory operands that lie where earlier ones of their block lay: loads, stores and changes of their registers at random,
 // in loops, on pages that may be written, only be read, or are absent. Regions against the oracle.
-import { expect, test } from "vitest";
+import { describe, expect, it, test } from "vitest";
+import { assemble } from "../../../../src/emu/cpu/asm/assemble.ts";
+import { meaningOf } from "../../../../src/emu/cpu/compile/meaning.ts";
+import { accessesOf, guessed, type Window } from "../../../../src/emu/cpu/compile/places.ts";
 import { type Cpu, EBX, ECX, EDI, type Engine, ESI, ESP } from "../../../../src/emu/cpu/cpu.ts";
 import { disassemble } from "../../../../src/emu/cpu/disasm.ts";
+import { decode, type Op } from "../../../../src/emu/cpu/isa/decode.ts";
 import {
   bareCpu,
   CODE,
@@ -109,4 +113,127 @@ test("blocks that come back to their places end as the oracle says", () => {
   }
   // The others fault.
   expect(ended).toBeGreaterThan(PROGRAMS / 5);
+});
+
+/** The window of each access of a block, in order. */
+function windowsOf(source: string, span = 512): Window[] {
+  const { bytes } = assemble(source, { origin: CODE });
+  const ops: Op[] = [];
+  for (let at = 0; at < bytes.length; at = ops[ops.length - 1].end) {
+    const op = decode(bytes, at, bytes.length, at, 0);
+    if (op === null) throw new Error(`${source}: cut off`);
+    ops.push(op);
+  }
+  return accessesOf(ops, ops.map(meaningOf), ops.length, span).flatMap((list) => list.map((a) => a?.window as Window));
+}
+
+describe("what lies beside what", () => {
+  it.each([
+    "mov ebx, esi",
+    "lea ebx, [esi + 4]",
+    "mov bl, 1",
+    "mov bh, 1",
+    "mov bx, si",
+    "add ebx, esi",
+    "and ebx, -16",
+    "shl ebx, 1",
+    "shl ebx, cl",
+    "xchg ebx, esi",
+    "cmovz ebx, esi",
+    "setz bl",
+    "bswap ebx",
+    "imul ebx, esi",
+    "movzx ebx, al",
+    "neg ebx",
+    "adc ebx, 0",
+    "xadd ebx, esi",
+    "cmpxchg ebx, esi",
+    "sbb bl, 0",
+  ])("%s: EBX is not what it was", (change) => {
+    const [before, after] = windowsOf(`mov eax, [ebx + 4]\n${change}\nmov edx, [ebx + 4]`);
+    expect(after).not.toBe(before);
+    const [index, second] = windowsOf(`mov eax, [edi + 4 * ebx]\n${change}\nmov edx, [edi + 4 * ebx]`);
+    expect(second).not.toBe(index);
+  });
+
+  it.each([
+    ["esi", "lodsd"],
+    ["edi", "stosd"],
+    ["esi", "rep movsb"],
+    ["edi", "rep movsb"],
+    ["ecx", "rep stosb"],
+    ["eax", "mul esi"],
+    ["edx", "mul esi"],
+    ["edx", "cdq"],
+    ["eax", "fnstsw ax"],
+    ["ebp", "leave"],
+    ["esp", "mov esp, ebp"],
+  ])("%s is not what it was behind %s", (register, change) => {
+    const windows = windowsOf(`cmp dword [${register} + 4], 0\n${change}\ncmp dword [${register} + 4], 0`);
+    expect(windows[windows.length - 1]).not.toBe(windows[0]);
+  });
+
+  it("follows what is added, and leaves the rest alone", () => {
+    for (const source of [
+      "mov eax, [ebx + 4]\nadd ebx, 8\nmov edx, [ebx - 4]",
+      "mov eax, [ebx + 4]\ninc esi\nmov esi, [ebx + 8]",
+      "push eax\npush edx\nmov [esp + 8], ebx\npop edx",
+    ]) {
+      const [first, ...others] = windowsOf(source);
+      for (const window of others) expect(window, source).toBe(first);
+    }
+  });
+
+  it("is no further away than asked for", () => {
+    const [a, b, c] = windowsOf("mov eax, [ebx]\nmov eax, [ebx + 60]\nmov eax, [ebx + 64]", 64);
+    expect(b).toBe(a);
+    expect(c).not.toBe(a);
+    expect(a.high - a.low).toBe(64);
+  });
+
+  it("says where a window lies, by what a register holds before the instruction that looks", () => {
+    const [first] = windowsOf("add ebx, 8\nadd ebx, 4\nmov eax, [ebx + 4]\nmov eax, [ebx + 8]");
+    expect(guessed(first)).toEqual({ register: EBX, from: 4, bytes: 8 });
+    const [pushed] = windowsOf("push eax\npush eax");
+    expect(guessed(pushed)).toEqual({ register: ESP, from: -8, bytes: 8 });
+  });
+});
+
+/** Loads and stores from 8 below to 200 above EBX, which moves through three pages by an odd step. */
+const WALK = `
+again:
+mov eax, [ebx - 8]
+add eax, [ebx + 40]
+mov [ebx + 200], eax
+add [ebx + 100], ecx
+push eax
+pop edx
+xor [ebx], edx
+add ebx, 12
+dec ecx
+jnz again
+hlt`;
+
+test("what does not lie in one page is left for, and taken account of where it is frequent", () => {
+  const oracle = bareCpu(quietHost, "oracle");
+  const compiling = bareCpu(quietHost, "compile");
+  (compiling.engine as Engine & { regionHot: number }).regionHot = 20;
+  const { bytes } = assemble(WALK, { origin: CODE });
+  for (const cpu of [oracle, compiling]) {
+    reset(cpu);
+    place(cpu, CODE, bytes);
+    for (let round = 0; round < 12; round++) {
+      cpu.r[EBX] = DATA + 0x100;
+      cpu.r[ECX] = 900;
+      cpu.eip = CODE;
+      cpu.halted = false;
+      cpu.run(cpu.icount + 100_000);
+      expect(cpu.halted).toBe(true);
+    }
+  }
+  expect(stateOf(compiling)).toBe(stateOf(oracle));
+  expect(firstDifference(compiling, oracle)).toBe(-1);
+  const engine = compiling.engine as Engine & { code: { known(la: number, mode: number): { span: number } | null } };
+  // Of a block that crosses pages all the time, windows shrink.
+  expect(engine.code.known(CODE, 0)?.span).toBeLessThan(512);
 });
