@@ -17,6 +17,10 @@ const VERBS: Record<string, { describe: string; load: () => Promise<{ command: o
   rootfs: { describe: "fetch and list the guest's packages", load: () => import("./rootfs.ts") },
   show: { describe: "say what is in a trace", load: () => import("./show.ts") },
   diff: { describe: "compare two traces", load: () => import("./diff.ts") },
+  export: {
+    describe: "write a trace, or a replay of it, in another tool's format",
+    load: () => import("./export.ts"),
+  },
   whatif: { describe: "replay a trace under other ways into the kernel", load: () => import("./whatif.ts") },
   sensitivity: { describe: "say which costs an answer hangs on", load: () => import("./sensitivity.ts") },
   validate: { describe: "check the model against published and measured numbers", load: () => import("./validate.ts") },

@@ -62,6 +62,16 @@ export class RecordTimes {
     return waitsHere ? left(pieces, at) : reached(pieces, at);
   }
 
+  /** When a task's line first reached a place. */
+  at(task: number, place: number): number {
+    return reached(this.#pieces[task], place);
+  }
+
+  /** Whether a record waits for something in the trace or outside it. */
+  waits(record: number): boolean {
+    return this.#waits.has(record);
+  }
+
   /** When others heard of a record: its work was done, and it had waited for whatever it waits for. */
   heard(record: number): number {
     return this.#passed(record, (task) => this.#lines.middle(task, record));

@@ -101,6 +101,8 @@ describe("wrong words", () => {
     [["whatif"], 2],
     [["whatif", "no-such.kmtrace"], 2],
     [["sensitivity"], 2],
+    [["export", "no-such.kmtrace", "--to", "perfetto"], 2],
+    [["export", "no-such.kmtrace", "--to", "picture"], 2],
     [["sensitivity", "no-such.kmtrace"], 2],
     [["no-such-verb"], 2],
     [["show", "--no-such-option", "x"], 2],

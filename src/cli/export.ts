@@ -1,0 +1,116 @@
+// kmlab export: a trace, or a replay of it, in other tools' formats.
+
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import process from "node:process";
+import { finished } from "node:stream/promises";
+import type { CommandModule } from "yargs";
+import { InputError } from "../errors.ts";
+import {
+  checkSet,
+  defaultKernel,
+  defaultProfile,
+  pickKernels,
+  pickMechanisms,
+  pickProfiles,
+} from "../model/choices.ts";
+import { modelData } from "../model/data-node.ts";
+import { Pair } from "../model/pair.ts";
+import { compile } from "../model/program.ts";
+import { replayedScene } from "../model/scene.ts";
+import { toFolded } from "../traces/exporters/folded.ts";
+import { toPerfetto } from "../traces/exporters/perfetto.ts";
+import { recordedScene } from "../traces/exporters/recorded.ts";
+import type { Scene } from "../traces/exporters/scene.ts";
+import { toSpeedscope } from "../traces/exporters/speedscope.ts";
+import { callNames, readTrace } from "../traces/node.ts";
+import { list, MACHINE_OPTIONS, settings } from "./model-options.ts";
+
+const FORMATS = {
+  perfetto: (scene: Scene): Iterable<string> => toPerfetto(scene),
+  speedscope: (scene: Scene): Iterable<string> => [toSpeedscope(scene)],
+  folded: (scene: Scene, other?: Scene): Iterable<string> => [toFolded(scene, other)],
+} as const;
+
+interface ExportArguments {
+  trace: string;
+  to: keyof typeof FORMATS;
+  output?: string;
+  mech?: string;
+  profile?: string;
+  kernel?: string;
+  set: string[];
+  scheduler?: string;
+  cpus?: number;
+}
+
+/** The scenes that are asked for: the trace as recorded, or a replay by each mechanism. */
+function scenes(args: ExportArguments): Scene[] {
+  const trace = readTrace(args.trace);
+  const names = list(args.mech);
+  if (names === undefined) {
+    const calls = callNames();
+    return [recordedScene(trace, (nr, abi) => calls.name(nr, abi))];
+  }
+  const data = modelData();
+  const [profile] = pickProfiles(data, [args.profile ?? defaultProfile(undefined)]);
+  const [kernel] = pickKernels(data, [args.kernel ?? defaultKernel(data, profile)]);
+  const mechanisms = pickMechanisms(data, names);
+  const set = settings(args.set);
+  checkSet(data, [profile], [kernel], set);
+  const machine = { scheduler: args.scheduler, cpus: args.cpus };
+  const pair = new Pair(compile(trace, data), data, profile, kernel, mechanisms, set, machine);
+  for (const [mechanism, why] of pair.missing)
+    throw new InputError(`${mechanism} on ${profile.id} under ${kernel.id}: ${why}`);
+  return mechanisms.map((mechanism) => replayedScene(pair, mechanism, trace));
+}
+
+/** Writes text as it comes, waiting for whoever reads it. */
+async function write(chunks: Iterable<string>, file: string | undefined): Promise<void> {
+  const out = file === undefined ? process.stdout : createWriteStream(file);
+  const failed = file === undefined ? undefined : finished(out as ReturnType<typeof createWriteStream>);
+  try {
+    let text = "";
+    for (const chunk of chunks) {
+      text += chunk;
+      if (text.length < 65_536) continue;
+      if (!out.write(text)) await Promise.race([once(out, "drain"), ...(failed === undefined ? [] : [failed])]);
+      text = "";
+    }
+    if (file === undefined) out.write(text);
+    else out.end(text);
+    await failed;
+  } catch (error) {
+    throw new InputError(`${file ?? "standard output"}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+export const command: CommandModule<object, ExportArguments> = {
+  command: "export <trace>",
+  describe: "write a trace, or a replay of it, in another tool's format",
+  builder: (yargs) =>
+    yargs
+      .positional("trace", { type: "string", demandOption: true, describe: "trace folder NAME.kmtrace" })
+      .option("to", {
+        choices: Object.keys(FORMATS) as (keyof typeof FORMATS)[],
+        demandOption: true,
+        describe: "the format",
+      })
+      .option("output", { alias: "o", type: "string", requiresArg: true, describe: "file (default: standard output)" })
+      .option("mech", {
+        type: "string",
+        requiresArg: true,
+        describe:
+          "a replay by this way in instead of what was recorded; two, as int80,kml, for a differential flame graph",
+      })
+      .option("profile", { type: "string", requiresArg: true, describe: "the processor (default p4)" })
+      .option("kernel", { type: "string", requiresArg: true, describe: "the software era (default kml-4.0)" })
+      .option("set", { type: "string", array: true, nargs: 1, default: [], describe: "KEY=VALUE, as in whatif" })
+      .options(MACHINE_OPTIONS) as never,
+  handler: async (args) => {
+    const [one, two, more] = scenes(args);
+    if (more !== undefined || (two !== undefined && args.to !== "folded"))
+      throw new InputError(`--mech ${args.mech}: ${args.to} takes ${args.to === "folded" ? "one or two" : "one"}`);
+    await write(FORMATS[args.to](one, two), args.output);
+  },
+};

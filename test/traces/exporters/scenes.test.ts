@@ -1,0 +1,165 @@
+// Pictures of traces and replays: what lies within what, what follows what, which arrow belongs to which event.
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { modelData } from "../../../src/model/data-node.ts";
+import { randomTrace } from "../../../src/model/made-traces.ts";
+import { Pair } from "../../../src/model/pair.ts";
+import { compile } from "../../../src/model/program.ts";
+import { draw } from "../../../src/model/random.ts";
+import { replayedScene } from "../../../src/model/scene.ts";
+import { stacks, toFolded } from "../../../src/traces/exporters/folded.ts";
+import { toPerfetto } from "../../../src/traces/exporters/perfetto.ts";
+import { recordedScene } from "../../../src/traces/exporters/recorded.ts";
+import type { Scene, Slice } from "../../../src/traces/exporters/scene.ts";
+import { toSpeedscope } from "../../../src/traces/exporters/speedscope.ts";
+import { callNames, readTrace } from "../../../src/traces/node.ts";
+
+const data = modelData();
+const folder = fileURLToPath(new URL("../../../data/traces", import.meta.url));
+const pipe = readTrace(join(folder, "pipe-ring3.kmtrace"));
+const calls = callNames();
+
+function pairOf(trace: typeof pipe, cpus = 1): Pair {
+  const [profile, kernel] = [data.profiles.get("p4")!, data.kernels.get("kml-4.0")!];
+  return new Pair(compile(trace, data), data, profile, kernel, ["int80", "kml"], new Map(), { cpus });
+}
+
+const pair = pairOf(pipe);
+const [int80, kml] = ["int80", "kml"].map((mechanism) => replayedScene(pair, mechanism, pipe));
+const recorded = recordedScene(pipe, (nr, abi) => calls.name(nr, abi));
+
+/** Slices of each track, in order. */
+function byTrack(scene: Scene): Slice[][] {
+  return scene.tracks.map((_, track) => scene.slices.filter((slice) => slice.track === track));
+}
+
+/** Slices that lie neither within nor behind all that are open. */
+function crossing(slices: readonly Slice[]): Slice[] {
+  const open: Slice[] = [];
+  return slices.filter((slice) => {
+    while (open.length > 0 && open[open.length - 1].to <= slice.from) open.pop();
+    const outer = open[open.length - 1];
+    open.push(slice);
+    return outer !== undefined && slice.to > outer.to;
+  });
+}
+
+describe.each([
+  ["as recorded", recorded],
+  ["by int80", int80],
+  ["by kml", kml],
+  ["on two CPUs", replayedScene(pairOf(pipe, 2), "kml", pipe)],
+] as const)("%s", (_, scene) => {
+  test("slices are in order, last some time, and nest on their tracks", () => {
+    expect(scene.slices.length).toBeGreaterThan(1000);
+    scene.slices.forEach((slice, index) => {
+      expect(slice.to).toBeGreaterThan(slice.from);
+      expect(slice.from).toBeGreaterThanOrEqual(scene.slices[Math.max(0, index - 1)].from);
+    });
+    for (const slices of byTrack(scene)) expect(crossing(slices)).toEqual([]);
+  });
+
+  test("arrows lead forward, from one task to another", () => {
+    expect(scene.flows.length).toBeGreaterThan(5);
+    for (const { fromTrack, toTrack, fromTime, toTime } of scene.flows) {
+      expect(fromTime).toBeLessThanOrEqual(toTime);
+      expect(scene.tracks[fromTrack].process).not.toBe(scene.tracks[toTrack].process);
+    }
+  });
+});
+
+describe("a replay", () => {
+  test("a CPU has one task at a time, and a task's states follow each other without a gap", () => {
+    for (const [track, slices] of byTrack(kml).entries()) {
+      if (kml.tracks[track].threadName === "work") continue;
+      slices.slice(1).forEach((slice, index) => {
+        expect(slice.from).toBeGreaterThanOrEqual(slices[index].to);
+        if (kml.tracks[track].threadName === "state") expect(slice.from).toBe(slices[index].to);
+      });
+    }
+  });
+
+  test("running states are the CPU's turns, and the run queue ends empty", () => {
+    const sum = (of: (slice: Slice) => boolean) =>
+      kml.slices.filter(of).reduce((cycles, { from, to }) => cycles + to - from, 0);
+    const isState = ({ track }: Slice) => kml.tracks[track].threadName === "state";
+    const onCpu = sum((slice) => kml.tracks[slice.track].process === 0 && slice.category === "running");
+    expect(sum((slice) => isState(slice) && slice.category === "running")).toBe(onCpu);
+    expect(kml.counters.at(-1)?.value).toBe(0);
+    expect(Math.min(...kml.counters.map(({ value }) => value))).toBe(0);
+    expect(Math.max(...kml.counters.map(({ value }) => value))).toBeGreaterThan(1);
+  });
+
+  test("every record with a cost is there once", () => {
+    const seqs = int80.slices.filter(({ category }) => category === "call" || category === "fault");
+    expect(new Set(seqs.map(({ args }) => args?.["seq"])).size).toBe(seqs.length);
+    const { program } = pair;
+    const { costs } = pair.nominal("int80");
+    expect(seqs.length).toBe(program.seq.filter((_, record) => costs.total[program.shape[record]] > 0).length);
+  });
+
+  test("random traces on one to three CPUs nest too", () => {
+    let counter = 0;
+    for (let round = 0; round < 6; round++) {
+      const trace = randomTrace(() => draw(3, "scenes", counter++), 200, 1 + (round % 4));
+      const scene = replayedScene(pairOf(trace, 1 + (round % 3)), "kml", trace);
+      for (const slices of byTrack(scene)) expect(crossing(slices)).toEqual([]);
+    }
+  });
+});
+
+test("Perfetto: one JSON object; complete events in order, every arrow with both ends", () => {
+  const { traceEvents } = JSON.parse([...toPerfetto(kml)].join("")) as {
+    traceEvents: { ph: string; ts: number; dur: number; id: number; pid: number; tid: number; name: string }[];
+  };
+  const of = (ph: string) => traceEvents.filter((event) => event.ph === ph);
+  expect(of("X").length).toBe(kml.slices.length);
+  expect(of("X").every(({ ts, dur }, index, all) => dur > 0 && ts >= (all[index - 1]?.ts ?? 0))).toBe(true);
+  expect(of("s").map(({ id }) => id)).toEqual(of("f").map(({ id }) => id));
+  of("s").forEach(({ ts, name }, index) => {
+    expect(ts).toBeLessThanOrEqual(of("f")[index].ts);
+    expect(name).toBe(of("f")[index].name);
+  });
+  const threads = new Set(
+    of("M")
+      .filter(({ name }) => name === "thread_name")
+      .map(({ pid, tid }) => `${pid} ${tid}`),
+  );
+  for (const { pid, tid } of of("X")) expect(threads.has(`${pid} ${tid}`)).toBe(true);
+});
+
+test("speedscope: frames open and close like brackets, in order of time", () => {
+  const file = JSON.parse(toSpeedscope(recorded)) as {
+    shared: { frames: { name: string }[] };
+    profiles: { events: { type: string; at: number; frame: number }[]; startValue: number; endValue: number }[];
+  };
+  expect(file.profiles.length).toBeGreaterThan(5);
+  for (const { events, startValue, endValue } of file.profiles) {
+    const open: number[] = [];
+    let time = startValue;
+    for (const { type, at, frame } of events) {
+      expect(at).toBeGreaterThanOrEqual(time);
+      time = at;
+      if (type === "O") open.push(frame);
+      else expect(open.pop()).toBe(frame);
+      expect(file.shared.frames[frame].name).not.toBe("");
+    }
+    expect(open).toEqual([]);
+    expect(time).toBe(endValue);
+  }
+});
+
+test("folded stacks: a difference between two mechanisms adds up to what their work differs by", () => {
+  const lines = toFolded(int80, kml).trimEnd().split("\n");
+  const sums = [0, 0];
+  for (const line of lines) {
+    const [, one, two] = /^[^;]+(?:;[^;]+)+ (\d+) (\d+)$/.exec(line)!;
+    sums[0] += Number(one);
+    sums[1] += Number(two);
+  }
+  const total = (scene: Scene) => [...stacks(scene).values()].reduce((sum, cycles) => sum + cycles, 0);
+  expect(sums).toEqual([total(int80), total(kml)]);
+  expect(sums[0]).toBeGreaterThan(sums[1]);
+  expect(lines.some((line) => line.includes(";program "))).toBe(true);
+});
