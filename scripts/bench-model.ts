@@ -19,7 +19,7 @@ const FLOORS = { 0.01: { whatif: 20, bare: 30 }, 0.1: { whatif: 8, bare: 11 } } 
 const DRAWS = 10;
 const MOST_BYTES = 24;
 const MOST_MEMORY = 3 * 2 ** 30;
-const TRACES = ["find-ring3"] as const;
+const TRACES = ["find-ring3", "pipe-ring3"] as const;
 
 interface Rates {
   readonly whatif: number;

@@ -15,6 +15,8 @@ export class Cpu {
   mustSwitch = false;
   /** It must leave as soon as it is where it can. */
   wanted = false;
+  /** It went to a task that stands for idleness. */
+  wasIdle = false;
   /** When idleness began: the CPU is free from then on. */
   idleFrom = 0;
   /** Idle time before ticks within one idle stretch, whose cause is known only at its end. */

@@ -14,7 +14,8 @@ export class Dependencies {
   readonly #doneAt: Float64Array;
   /** Causes that each task's waiting record still lacks. */
   readonly #lacking: Int32Array;
-  readonly #readyAt: Float64Array;
+  /** When its own work was done. */
+  readonly #since: Float64Array;
   readonly #readyKind: Uint8Array;
   readonly #readyWait: Int32Array;
 
@@ -23,7 +24,7 @@ export class Dependencies {
     this.#cyclesPerNs = cyclesPerNs;
     this.#doneAt = new Float64Array(program.meetings.record.length).fill(-1);
     this.#lacking = new Int32Array(program.tasks);
-    this.#readyAt = new Float64Array(program.tasks);
+    this.#since = new Float64Array(program.tasks);
     this.#readyKind = new Uint8Array(program.tasks);
     this.#readyWait = new Int32Array(program.tasks).fill(-1);
   }
@@ -31,17 +32,12 @@ export class Dependencies {
   /** When the task's record may go on, if all its causes are known; else undefined. Call when the record's own work is done. */
   ready(task: number, stop: number, now: number): number | undefined {
     const { waits, meetings } = this.#program;
-    this.#lacking[task] = 0;
-    this.#readyAt[task] = 0;
-    this.#readyKind[task] = WAIT.dependency;
-    this.#readyWait[task] = -1;
-    for (let w = meetings.firstWait[stop]; w < meetings.firstWait[stop + 1]; w++) {
-      const source = waits.source[w];
-      const base = source === FROM_START ? 0 : source < 0 ? now : this.#doneAt[meetings.sourceStop[w]];
-      if (base < 0) this.#lacking[task]++;
-      else this.#learn(task, w, base);
-    }
-    return this.#lacking[task] === 0 ? this.#readyAt[task] : undefined;
+    this.#since[task] = now;
+    let lacking = 0;
+    for (let w = meetings.firstWait[stop]; w < meetings.firstWait[stop + 1]; w++)
+      if (waits.source[w] >= 0 && this.#doneAt[meetings.sourceStop[w]] < 0) lacking++;
+    this.#lacking[task] = lacking;
+    return lacking === 0 ? this.#goesOn(task, stop) : undefined;
   }
 
   /** What kind of cause (WAIT) the task's record is held by. */
@@ -49,22 +45,34 @@ export class Dependencies {
     return this.#readyKind[task];
   }
 
-  /** The wait that holds the task's record longest, of those known. */
+  /** The wait that holds the task's record longest. */
   held(task: number): number {
     return this.#readyWait[task];
   }
 
-  #learn(task: number, wait: number, base: number): void {
-    const { delayNs, kind } = this.#program.waits;
-    const at = base + Math.round(delayNs[wait] * this.#cyclesPerNs);
-    if (!(at < LATEST)) {
-      const seq = this.#program.seq[this.#program.waits.target[wait]];
-      throw new InputError(`event ${seq} waits until cycle ${at}, beyond 2^52: check its edges' delays`);
+  /**
+   * When a record goes on whose causes are all known. They come in the order in which it waited for them, so what depends on
+   * nothing in the trace (a device, a deadline) begins when the waits before it are over.
+   */
+  #goesOn(task: number, stop: number): number {
+    const { waits, meetings } = this.#program;
+    let ready = this.#since[task];
+    this.#readyKind[task] = WAIT.dependency;
+    this.#readyWait[task] = -1;
+    for (let w = meetings.firstWait[stop]; w < meetings.firstWait[stop + 1]; w++) {
+      const source = waits.source[w];
+      const base = source === FROM_START ? 0 : source < 0 ? ready : this.#doneAt[meetings.sourceStop[w]];
+      const at = base + Math.round(waits.delayNs[w] * this.#cyclesPerNs);
+      if (!(at < LATEST)) {
+        const seq = this.#program.seq[waits.target[w]];
+        throw new InputError(`event ${seq} waits until cycle ${at}, beyond 2^52: check its edges' delays`);
+      }
+      if (at <= ready) continue;
+      ready = at;
+      this.#readyKind[task] = waits.kind[w];
+      this.#readyWait[task] = w;
     }
-    if (at <= this.#readyAt[task]) return;
-    this.#readyAt[task] = at;
-    this.#readyKind[task] = kind[wait];
-    this.#readyWait[task] = wait;
+    return ready;
   }
 
   /** The work of a stop's record is done. Calls `free(task, time)` for each task whose last lacking cause this was. */
@@ -73,10 +81,9 @@ export class Dependencies {
     this.#doneAt[stop] = now;
     for (let t = meetings.firstTold[stop]; t < meetings.firstTold[stop + 1]; t++) {
       const wait = meetings.told[t];
-      const task = meetings.taskOf[meetings.waiterStop[wait]];
-      if (waitsAt(task) !== meetings.waiterStop[wait]) continue;
-      this.#learn(task, wait, now);
-      if (--this.#lacking[task] === 0) free(task, this.#readyAt[task]);
+      const waiting = meetings.waiterStop[wait];
+      const task = meetings.taskOf[waiting];
+      if (waitsAt(task) === waiting && --this.#lacking[task] === 0) free(task, this.#goesOn(task, waiting));
     }
   }
 }

@@ -6,13 +6,15 @@ import { type QueueEntry, type Simulator, simulator } from "./simjs.ts";
 
 /**
  * What happens first when several things happen in the same cycle: devices, the timer interrupt and then the deadlines it finds due,
- * wake-ups and ends of work, dispatching; within a rank, the alarm that was made first.
+ * ends of work and wake-ups, dispatching; within a rank, the alarm that was made first, then those that queue, as they were set.
  */
 export const RANK = { device: 0, tick: 1, timer: 2, wakeup: 3, dispatch: 4 } as const;
 export type Rank = (typeof RANK)[keyof typeof RANK];
 
 /** Alarms below a rank. */
 const RANK_STEP = 2 ** 48;
+/** Alarms with a place of their own. */
+const FIRST_QUEUED = 2 ** 20;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** Something that can be asked for again and again; only its latest request counts. */
@@ -41,7 +43,9 @@ class Entry implements QueueEntry {
 /** Has at most one entry in the list that counts. One that lies before the request stays and is put off when its time comes. */
 class RealAlarm implements Alarm {
   readonly rank: Rank;
-  readonly order: number;
+  order: number;
+  readonly #first: number;
+  readonly #queued: boolean;
   readonly #fire: () => void;
   readonly #loop: EventLoop;
   /** When it is to ring. */
@@ -51,7 +55,9 @@ class RealAlarm implements Alarm {
   /** One that does not wait in the list. */
   spare: Entry | undefined;
 
-  constructor(loop: EventLoop, rank: Rank, order: number, fire: () => void) {
+  constructor(loop: EventLoop, rank: Rank, order: number, fire: () => void, queued: boolean) {
+    this.#first = order;
+    this.#queued = queued;
     this.#loop = loop;
     this.rank = rank;
     this.order = order;
@@ -61,7 +67,8 @@ class RealAlarm implements Alarm {
   set(time: number): void {
     this.#loop.check(time);
     this.time = time;
-    if (this.entry !== undefined && this.entry.deliverAt <= time) return;
+    if (this.#queued) this.order = this.#first + this.#loop.place();
+    else if (this.entry !== undefined && this.entry.deliverAt <= time) return;
     const entry = this.spare ?? new Entry(this);
     this.spare = undefined;
     this.entry = entry;
@@ -85,6 +92,7 @@ class RealAlarm implements Alarm {
 export class EventLoop {
   readonly #sim: Simulator = simulator();
   #alarms = 0;
+  #queued = 0;
   /** The rank of what happens or happened last. */
   rank: Rank = RANK.device;
 
@@ -93,9 +101,14 @@ export class EventLoop {
     return this.#sim.simTime;
   }
 
-  /** A new alarm that calls `fire` at the times it is set to. `place`: its place among those of its rank; else the next. */
-  alarm(rank: Rank, fire: () => void, place: number = this.#alarms++): Alarm {
-    return new RealAlarm(this, rank, rank * RANK_STEP + place, fire);
+  /** A new alarm that calls `fire` at the times it is set to. `queued`: behind the others of its rank, as it was set. */
+  alarm(rank: Rank, fire: () => void, queued = false): Alarm {
+    return new RealAlarm(this, rank, rank * RANK_STEP + (queued ? 0 : this.#alarms++), fire, queued);
+  }
+
+  /** For alarms only: the place of the next that is set, behind all that have a place of their own. */
+  place(): number {
+    return FIRST_QUEUED + this.#queued++;
   }
 
   /** For alarms only: refuses the past and what is no number of cycles. */

@@ -20,10 +20,7 @@ import type { UserCycles } from "./user-cycles.ts";
 import { WAIT } from "./waits.ts";
 
 /** Ranks of a wake-up, by kind of wait. */
-const WAKE_RANKS = [RANK.wakeup, RANK.timer, RANK.device] as const;
-
-/** Wake-ups come after the ends of work of the same cycle, in the order of the tasks. */
-const WAKE_PLACE = 2 ** 40;
+const WAKE_RANKS = [RANK.wakeup, RANK.timer, RANK.device, RANK.wakeup] as const;
 
 const RUN = { unborn: 0, ready: 1, running: 2, waiting: 3, done: 4 } as const;
 
@@ -52,6 +49,8 @@ export class Machine {
   readonly #causes = new Float64Array(CAUSE_COUNT);
   readonly #tickInUser: Charge;
   readonly #tickInKernel: Charge;
+  readonly #tickInIdle: Charge;
+  readonly #fromIdle: Charge | undefined;
   readonly #switch: Charge;
   readonly #mmSwitch: Charge;
   readonly #wakeCost: Charge;
@@ -89,6 +88,8 @@ export class Machine {
     this.#observer = observer;
     this.#tickInUser = new Charge(machine.tickInUser);
     this.#tickInKernel = new Charge(machine.tickInKernel);
+    this.#tickInIdle = machine.tickInIdle === undefined ? this.#tickInKernel : new Charge(machine.tickInIdle);
+    this.#fromIdle = machine.fromIdle === undefined ? undefined : new Charge(machine.fromIdle);
     this.#switch = new Charge(machine.switch);
     this.#mmSwitch = new Charge(machine.mmSwitch);
     this.#wakeCost = new Charge(machine.wake);
@@ -147,8 +148,8 @@ export class Machine {
     for (let task = 0; task < tasks; task++) makespan = Math.max(makespan, this.#finished[task]);
     let ticks = 0;
     for (const cpu of this.#cpus) {
-      cpu.passIdleTicks(makespan, false, this.#times.tickCycles, this.#tickInKernel, this.#causes);
-      cpu.finish(makespan, this.#tickInKernel, this.#causes);
+      cpu.passIdleTicks(makespan, false, this.#times.tickCycles, this.#tickInIdle, this.#causes);
+      cpu.finish(makespan, this.#tickInIdle, this.#causes);
       ticks += cpu.ticks;
     }
     this.#chargeRecords();
@@ -213,7 +214,7 @@ export class Machine {
   #endIdle(cpu: Cpu, cause: number): void {
     const { now, rank } = this.#loop;
     if (cpu.nextTick <= now)
-      cpu.passIdleTicks(now, rank > RANK.tick, this.#times.tickCycles, this.#tickInKernel, this.#causes);
+      cpu.passIdleTicks(now, rank > RANK.tick, this.#times.tickCycles, this.#tickInIdle, this.#causes);
     cpu.endIdle(now, cause, this.#causes);
   }
 
@@ -226,14 +227,20 @@ export class Machine {
     const task = this.#scheduler.take(cpu.id, now);
     if (task < 0) {
       cpu.tick.clear();
+      if (this.#fromIdle !== undefined && cpu.last >= 0) {
+        cpu.wasIdle = true;
+        cpu.idleFrom = Math.max(now, cpu.idleFrom) + this.#switch.to(this.#causes);
+      }
       return;
     }
     let cost = 0;
-    if (task !== cpu.last && cpu.last >= 0) {
+    if (cpu.last >= 0 && (task !== cpu.last || cpu.wasIdle)) {
       this.#switches++;
       cost += this.#switch.to(this.#causes);
       if (process[task] !== process[cpu.last]) cost += this.#mmSwitch.to(this.#causes);
+      if (cpu.wasIdle && this.#fromIdle !== undefined) cost += this.#fromIdle.to(this.#causes);
     }
+    cpu.wasIdle = false;
     if (this.#woken[task] === 1) {
       this.#woken[task] = 0;
       cost += this.#wakeCost.to(this.#causes);
@@ -447,12 +454,12 @@ export class Machine {
     else this.#alarmOf(task, this.#waits.kind(task)).set(time);
   };
 
-  /** A task's alarm for one kind of wait. Their order is that of the tasks, whenever they are made. */
+  /** A task's alarm for one kind of wait: of those that ring at once, who began to wait first goes first. */
   #alarmOf(task: number, kind: number): Alarm {
     const number = task * WAKE_RANKS.length + kind;
     let alarm = this.#wakeAlarm[number];
     if (alarm === undefined) {
-      alarm = this.#loop.alarm(WAKE_RANKS[kind], () => this.#wake(task), WAKE_PLACE + number);
+      alarm = this.#loop.alarm(WAKE_RANKS[kind], () => this.#wake(task), true);
       this.#wakeAlarm[number] = alarm;
     }
     return alarm;

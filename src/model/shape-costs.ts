@@ -54,6 +54,13 @@ export function causesOf(
 export interface MachineCosts {
   readonly tickInUser: Float64Array;
   readonly tickInKernel: Float64Array;
+  /** Of a tick in idle time; default: as in the kernel. */
+  readonly tickInIdle?: Float64Array;
+  /**
+   * Of the idle loop's end, where idleness is a task of its own: then to go there is a switch and to come back another. Default:
+   * it is none, and who ran last may go on without a switch.
+   */
+  readonly fromIdle?: Float64Array;
   readonly switch: Float64Array;
   readonly mmSwitch: Float64Array;
   readonly wake: Float64Array;

@@ -1,15 +1,11 @@
 // Checks of the model on captured traces: it reproduces the run it was given, its ways in are as long as the emulator's, and a
 // ring-3 trace predicts the ring-0 one.
-import { CLASSES, FLAG, KIND, PATHS, type PathName } from "../traces/schema/enums.ts";
+import { FLAG, KIND, PATHS, type PathName } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
-import { CAUSE_COUNT } from "./causes.ts";
 import type { Check } from "./check.ts";
 import type { Kernel, ModelData } from "./data.ts";
-import { compile, type Program } from "./program.ts";
-import { replay } from "./replay.ts";
+import { type Agreement, identityReplay } from "./identity.ts";
 import { isRing0 } from "./ring0.ts";
-import { RECORD, SHAPE_WORKS, type Shapes } from "./shapes.ts";
-import { userCycles } from "./user-cycles.ts";
 import { instructionsOf } from "./verify.ts";
 import { isResult, whatif } from "./whatif.ts";
 
@@ -20,70 +16,15 @@ const WAY_PERCENT = 10;
 /** Largest difference between ring 0 as predicted and as captured, in percent of the time. */
 const COUNTERFACTUAL_PERCENT = 2;
 
-const number = (value: number): number => (value > 0 ? value : 0);
-
-/** The shapes of a trace whose records cost what the trace says: one each. */
-function ownShapes(records: number): Shapes {
-  return {
-    length: records,
-    kind: new Uint8Array(records).fill(RECORD.call),
-    name: new Uint16Array(records),
-    class: new Uint16Array(records),
-    args: new Uint8Array(records),
-    traits: new Uint16Array(records),
-    work: new Float64Array(records * SHAPE_WORKS),
-    count: new Float64Array(records).fill(1),
-    names: ["any"],
-    classes: ["null"],
-  };
-}
-
-/** Replays a trace with its own costs: one cycle a clock unit, instructions and charges as recorded. */
-export function identityReplay(trace: Trace, data: ModelData): { recorded: number; replayed: number } {
-  const { events, meta } = trace;
-  const prepared = compile(trace, data);
-  const { records, seq } = prepared;
-  const program: Program = {
-    ...prepared,
-    shape: Int32Array.from({ length: records }, (_, r) => r),
-    shapes: ownShapes(records),
-  };
-  const total = Float64Array.from(seq, (event) => number(events.kinstr[event]) + number(events.charge[event]));
-  const nothing = new Float64Array(CAUSE_COUNT);
-  const user = userCycles(program, new Float64Array(CLASSES.length).fill(1), 1 / meta.clock.nsPerUnit);
-  const { makespan } = replay(
-    program,
-    user,
-    {
-      total,
-      after: new Float64Array(records),
-      body: total,
-      copy: new Float64Array(records),
-      way: new Uint16Array(records),
-      ways: [nothing],
-    },
-    { tickInUser: nothing, tickInKernel: nothing, switch: nothing, mmSwitch: nothing, wake: nothing },
-    { tickCycles: 0, firstTick: 0, quantumCycles: 2 ** 40, cyclesPerNs: 1 / meta.clock.nsPerUnit },
-  );
-  let [first, last, interrupts] = [Number.POSITIVE_INFINITY, 0, 0];
-  for (let event = 0; event < events.length; event++) {
-    first = Math.min(first, events.tIn[event] - number(events.user[event]));
-    // What never returned has still done its work.
-    const cost = number(events.kinstr[event]) + number(events.charge[event]);
-    const end = Number.isNaN(events.tOut[event]) ? events.tIn[event] + cost : events.tOut[event];
-    last = Math.max(last, end);
-    if (events.kind[event] === KIND.irq) interrupts += cost;
-  }
-  return { recorded: last - first, replayed: makespan + interrupts };
-}
-
 function identity(name: string, trace: Trace, data: ModelData): Check {
-  const { recorded, replayed } = identityReplay(trace, data);
-  const error = (100 * (replayed - recorded)) / recorded;
+  const found = identityReplay(trace, data);
+  const error = (100 * (found.replayed - found.recorded)) / found.recorded;
+  const { times, switches, most } = found;
+  const of = ({ exact, all }: Agreement, what: string): string => `${exact} of ${all} ${what}`;
   return {
     id: `identity ${name}`,
     says: `replayed with its own costs the run takes as long as recorded, within ${IDENTITY_PERCENT} %`,
-    found: `${replayed} for ${recorded} clock units, ${error.toFixed(2)} %`,
+    found: `${found.replayed} for ${found.recorded} clock units, ${error.toFixed(4)} %; ${of(times, "entries and returns")} and ${of(switches, "switches")} in the very cycle, none more than ${most} off`,
     holds: Math.abs(error) <= IDENTITY_PERCENT,
   };
 }

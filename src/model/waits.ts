@@ -3,8 +3,8 @@ import { EDGE } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
 import type { ShapeNumbers } from "./shapes.ts";
 
-/** What a wait is for; decides what idle time is called. */
-export const WAIT = { dependency: 0, timer: 1, device: 2 } as const;
+/** What a wait is for (notice: a signal or a child's end); decides what idle time is called. */
+export const WAIT = { dependency: 0, timer: 1, device: 2, notice: 3 } as const;
 
 /** A wait's source: the start of the replay, after which its delay counts. */
 export const FROM_START = -2;
@@ -82,6 +82,18 @@ function taken<T extends Int32Array | Uint8Array | Float64Array>(into: T, from: 
   return into;
 }
 
+const WAIT_OF: Readonly<Record<number, number>> = {
+  [EDGE.timer]: WAIT.timer,
+  [EDGE.device]: WAIT.device,
+  [EDGE.signal]: WAIT.notice,
+  [EDGE.child]: WAIT.notice,
+};
+
+/** Does this edge only say that a task could not run before it was made? Its parent's record starts it anyway. */
+function isBirth({ edges, events, tasks }: Trace, edge: number): boolean {
+  return edges.from[edge] < 0 || tasks[events.task[edges.to[edge]]].spawnSeq === edges.from[edge];
+}
+
 /** What records wait for: the edges between tasks, deadlines and devices; without any edges, the recorded waits themselves. */
 export function findWaits(trace: Trace, recordOf: Int32Array): Waits {
   const { edges, events, meta } = trace;
@@ -89,7 +101,7 @@ export function findWaits(trace: Trace, recordOf: Int32Array): Waits {
   const waits = new Collected(edges.length === 0 ? countBlocked(trace) : edges.length);
   for (let e = 0; e < edges.length; e++) {
     const to = edges.to[e] >= 0 ? recordOf[edges.to[e]] : -1;
-    if (to < 0 || edges.kind[e] === EDGE.spawn) continue;
+    if (to < 0 || (edges.kind[e] === EDGE.spawn && isBirth(trace, e))) continue;
     const fromSeq = edges.from[e];
     const from = fromSeq >= 0 ? recordOf[fromSeq] : -1;
     const timed = edges.kind[e] === EDGE.timer || edges.kind[e] === EDGE.device;
@@ -100,9 +112,11 @@ export function findWaits(trace: Trace, recordOf: Int32Array): Waits {
       const blocked = events.blocked[edges.to[e]];
       delay = from < 0 && blocked > 0 ? blocked * nsPerUnit : 0;
     }
+    // A request that another began earlier: only the rest of it was waited for.
+    if (edges.kind[e] === EDGE.device && from < 0 && events.blocked[edges.to[e]] >= 0)
+      delay = Math.min(delay, events.blocked[edges.to[e]] * nsPerUnit);
     if (from < 0 && delay === 0) continue;
-    const kind =
-      edges.kind[e] === EDGE.timer ? WAIT.timer : edges.kind[e] === EDGE.device ? WAIT.device : WAIT.dependency;
+    const kind = WAIT_OF[edges.kind[e]] ?? WAIT.dependency;
     waits.add(events.task[edges.to[e]], to, from, kind, delay);
   }
   if (edges.length === 0) {
@@ -193,7 +207,7 @@ export function findMeetings(
   }
   const sourceStop = new Int32Array(waits.length).fill(-1);
   for (let w = 0; w < waits.length; w++) if (waits.source[w] >= 0) sourceStop[w] = stopNumber(waits.source[w]);
-  const told = grouped(count, sourceStop);
+  const told = toldInOrder(grouped(count, sourceStop), waits.kind);
   const children = grouped(count, startedBy.map(stopNumber));
   return {
     record,
@@ -208,6 +222,18 @@ export function findMeetings(
     waiterStop,
     sourceStop,
   };
+}
+
+/** An exit first closes its files and then tells its parent: of those a stop tells, who waits for a signal or a child comes last. */
+function toldInOrder(told: { first: Int32Array; items: Int32Array }, kind: Uint8Array): typeof told {
+  for (let stop = 0; stop + 1 < told.first.length; stop++) {
+    const [from, to] = [told.first[stop], told.first[stop + 1]];
+    if (to - from < 2) continue;
+    const all = [...told.items.subarray(from, to)];
+    const late = (wait: number): boolean => kind[wait] === WAIT.notice;
+    told.items.set([...all.filter((wait) => !late(wait)), ...all.filter(late)], from);
+  }
+  return told;
 }
 
 /** What a record's mark says: it yields the CPU, it waits or is waited for. */

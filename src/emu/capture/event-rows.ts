@@ -65,6 +65,11 @@ export class EventBlock {
     this.#wide.set(at, value);
   }
 
+  /** Adds to a number, which may be unknown yet. */
+  more(at: number, word: number, value: number): void {
+    this.number(at, word, Math.max(0, this.#number(at + word)) + value);
+  }
+
   /** @param byte one of BYTE */
   byte(at: number, byte: number, value: number): void {
     this.#bytes[at * 4 + byte] = value;

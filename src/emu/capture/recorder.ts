@@ -114,6 +114,8 @@ export interface Recorder {
   set(seq: Seq, fields: EventFields): void;
   /** set() of the field that every call has. @param units clock units */
   charge(seq: Seq, units: number): void;
+  /** More of it: what a body was charged beyond its fixed part. */
+  chargeMore(seq: Seq, units: number): void;
   /** An event that never returns (exit, a killed task, a dead machine) is simply not left. */
   leave(seq: Seq, end: EventLeave): void;
   /** `to` could not complete before `from` (undefined: outside the trace); delay in clock units. */
@@ -142,6 +144,7 @@ export class NullRecorder implements Recorder {
   }
   set(): void {}
   charge(): void {}
+  chargeMore(): void {}
   leave(): void {}
   edge(): void {}
   object(): void {}

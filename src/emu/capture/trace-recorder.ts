@@ -239,6 +239,11 @@ export class TraceRecorder implements Recorder {
     if (seq >= 0 && seq < events.length) events.of(seq).number(events.at(seq), WORD.charge, units);
   }
 
+  chargeMore(seq: Seq, units: number): void {
+    const events = this.#events;
+    if (seq >= 0 && seq < events.length) events.of(seq).more(events.at(seq), WORD.charge, units);
+  }
+
   leave(seq: Seq, end: EventLeave): void {
     const events = this.#events;
     if (seq < 0 || seq >= events.length) return;

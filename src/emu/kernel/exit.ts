@@ -92,7 +92,9 @@ export function dropMm(k: Kernel, t: Task): void {
   if (t.signal.usage.maxRss < mm.peakRss) t.signal.usage.maxRss = mm.peakRss;
   if (k.loadedMm === mm) k.loadMm(undefined);
   if (mm.users === 1) {
-    k.clock.charge((mm.rss + mm.vmas.length) * k.charges.perPage);
+    const pages = (mm.rss + mm.vmas.length) * k.charges.perPage;
+    k.clock.charge(pages);
+    k.recorder.chargeMore(t.seq, pages);
     k.recorder.mmEnd(mm.id, t.seq);
   }
   mm.release();

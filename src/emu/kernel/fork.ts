@@ -113,7 +113,9 @@ function copyMm(k: Kernel, parent: Task, child: Task, flags: number): void {
   }
   child.mm = mm.fork(k.ids.mm());
   k.recorder.mm(child.mm.id, parent.seq, mm.id);
-  k.clock.charge((child.mm.rss + mm.vmas.length) * k.charges.perPage);
+  const pages = (child.mm.rss + mm.vmas.length) * k.charges.perPage;
+  k.clock.charge(pages);
+  k.recorder.chargeMore(parent.seq, pages);
 }
 
 /** Writes the child's number into its own memory, as its first act (schedule_tail). */

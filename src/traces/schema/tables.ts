@@ -95,7 +95,11 @@ const EVENTS = {
       is: "program instructions of this task since its last event; the instructions of the ways in and out are not among them",
     },
     kinstr: { hold: "count", unit: "instr", is: "instructions on the way in and out" },
-    charge: { hold: "count", unit: "clock", is: "fixed charge of the kernel body" },
+    charge: {
+      hold: "count",
+      unit: "clock",
+      is: "fixed charges of the kernel body: the call's own, and by pages and signals",
+    },
     blocked: { hold: "count", unit: "clock", is: "time the task waited or was not running within the event" },
     ret: { hold: "signed", is: "result, -errno for an error" },
     flags: { hold: "flags", names: FLAGS, is: "names joined by |; - for none" },

@@ -238,6 +238,7 @@ export class Kcalls {
     }
     t.savedSigmask = undefined;
     k.clock.charge(k.charges.signal);
+    k.recorder.chargeMore(t.seq, k.charges.signal);
     entry.paths.signal(d.info.signo);
   }
 }

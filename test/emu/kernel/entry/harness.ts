@@ -64,6 +64,7 @@ export class EventList implements Recorder {
     event.ret = end.ret;
   }
   charge(): void {}
+  chargeMore(): void {}
   task(): void {}
   taskExit(): void {}
   mm(): void {}
