@@ -37,6 +37,7 @@ import {
   sys_write,
 } from "../../../src/emu/kernel/fs/read_write.ts";
 import { sys_fstat64, sys_lstat64, sys_stat64, sys_statx } from "../../../src/emu/kernel/fs/stat.ts";
+import { sys_statfs } from "../../../src/emu/kernel/fs/statfs.ts";
 import { sys_fsync } from "../../../src/emu/kernel/fs/sync.ts";
 import { Box, BUF, type Seed, USER } from "./fs-harness.ts";
 
@@ -163,6 +164,42 @@ describe("contents", () => {
     const byte = (i: number) => (i * 7 + (i >> 8)) & 255;
     expect([...b.bytes(BUF, 6)]).toEqual([byte(4093), byte(4094), 88, 89, 90, byte(4098)]);
     expect(stat(b, "/usr/bin/big2")).toMatchObject({ ino: before.ino, nlink: 2, size: 300_000 });
+  });
+
+  test("names that nobody has looked at yet are there all the same: moved, unlinked, counted, listed in order", () => {
+    const seeds: Seed[] = [
+      { path: "/a" },
+      { path: "/a/x", text: "first" },
+      { path: "/a/y", text: "second" },
+      { path: "/a.b", text: "sorts between /a and /a/x" },
+      { path: "/z" },
+      { path: "/z/deep" },
+      { path: "/z/deep/x", hardlink: "/a/x" },
+      { path: "/z/other", hardlink: "/a/x" },
+    ];
+    const counted = (b: Box) => {
+      b.call(sys_statfs, "/", BUF);
+      return b.u32(BUF + 20) - b.u32(BUF + 24);
+    };
+    const b = new Box(seeds);
+    const before = counted(b);
+    // Into a directory not looked at, under a new name of one not looked at.
+    expect(b.call(sys_rename, "/z", "/a/moved")).toBe(0);
+    expect(names(b, "/a")).toEqual([".", "..", "x", "y", "moved"]);
+    expect(stat(b, "/a")).toMatchObject({ nlink: 3 });
+    expect(stat(b, "/a/moved")).toMatchObject({ nlink: 3 });
+    expect(stat(b, "/a/x")).toMatchObject({ nlink: 3, size: 5, blocks: 8 });
+    expect(b.call(sys_unlink, "/a/x")).toBe(0);
+    expect(stat(b, "/a/moved/deep/x")).toMatchObject({ nlink: 2, size: 5 });
+    expect(stat(b, "/a/moved/other")).toEqual(stat(b, "/a/moved/deep/x"));
+    expect(b.call(sys_rmdir, "/a/moved/deep")).toBe(-E.ENOTEMPTY);
+    expect(counted(b)).toBe(before);
+    // The same numbers, whoever looks first.
+    const other = new Box(seeds);
+    expect(stat(other, "/z/deep/x")).toMatchObject({ nlink: 3 });
+    expect(stat(other, "/z/deep/x")).toEqual(stat(other, "/a/x"));
+    expect(stat(other, "/a/y")).toEqual(stat(b, "/a/y"));
+    expect(counted(other)).toBe(before);
   });
 
   test("copying more than the memory holds, with every byte right", () => {

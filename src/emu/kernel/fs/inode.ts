@@ -13,6 +13,9 @@ export interface Timespec {
   nsec: number;
 }
 
+/** Of inodes that have been told no time yet; times are replaced whole. */
+const NO_TIME: Timespec = Object.freeze({ sec: 0, nsec: 0 });
+
 /** What statfs64 says of a file system. */
 export interface Statfs {
   type: number;
@@ -70,11 +73,12 @@ export abstract class Inode {
   rdev = 0;
   /** Bytes. */
   size = 0;
-  atime: Timespec = { sec: 0, nsec: 0 };
-  mtime: Timespec = { sec: 0, nsec: 0 };
-  ctime: Timespec = { sec: 0, nsec: 0 };
-  /** Page cache; only files that can be mapped have one. */
-  mapping: AddressSpace | null = null;
+  atime: Timespec = NO_TIME;
+  mtime: Timespec = NO_TIME;
+  ctime: Timespec = NO_TIME;
+  private space: AddressSpace | null = null;
+  /** It has a page cache that newMapping makes when somebody first asks for it. */
+  protected spaceLater = false;
   /** A directory's one dentry. */
   dir: Dentry | null = null;
   xattrs: Map<string, Uint8Array> | null = null;
@@ -93,6 +97,20 @@ export abstract class Inode {
     this.sb = sb;
     this.ino = ino;
     this.mode = mode;
+  }
+
+  /** Page cache; only files that can be mapped have one. */
+  get mapping(): AddressSpace | null {
+    if (this.spaceLater) this.mapping = this.newMapping();
+    return this.space;
+  }
+  set mapping(mapping: AddressSpace | null) {
+    this.spaceLater = false;
+    this.space = mapping;
+  }
+
+  protected newMapping(): AddressSpace | null {
+    return null;
   }
 
   get isDir(): boolean {
@@ -187,10 +205,10 @@ export class Dentry {
   /** The root of a file system is its own parent. */
   parent: Dentry;
   inode: Inode;
-  /** Names of a directory, in order of insertion. */
-  children: Map<string, Dentry> | null;
-  /** Names by directory position, null where one was removed; position = index + 2 (. and .. come first). */
-  slots: (Dentry | null)[] | null;
+  private names: Map<string, Dentry> | null;
+  private positions: (Dentry | null)[] | null;
+  /** Adds the names that the directory begins with, when somebody first asks for any; null: they are there. */
+  later: ((dir: Dentry) => void) | null = null;
   /** Index in the parent's slots; -1: not listed (hidden or removed). */
   slot = -1;
   /** False once the name is gone. */
@@ -205,9 +223,26 @@ export class Dentry {
     this.parent = parent ?? this;
     this.inode = inode;
     const dir = inode.isDir;
-    this.children = dir ? new Map() : null;
-    this.slots = dir ? [] : null;
+    this.names = dir ? new Map() : null;
+    this.positions = dir ? [] : null;
     if (dir) inode.dir = this;
+  }
+
+  /** Names of a directory, in order of insertion. */
+  get children(): Map<string, Dentry> | null {
+    if (this.later !== null) this.begin(this.later);
+    return this.names;
+  }
+
+  /** Names by directory position, null where one was removed; position = index + 2 (. and .. come first). */
+  get slots(): (Dentry | null)[] | null {
+    if (this.later !== null) this.begin(this.later);
+    return this.positions;
+  }
+
+  private begin(names: (dir: Dentry) => void): void {
+    this.later = null;
+    names(this);
   }
 
   /** Adds a name at the end of the directory; `listed` = readdir shows it. */
@@ -234,7 +269,7 @@ export class Dentry {
   private compact(): void {
     const kept = this.slots!.filter((d): d is Dentry => d !== null);
     for (let i = 0; i < kept.length; i++) kept[i].slot = i;
-    this.slots = kept;
+    this.positions = kept;
   }
 }
 

@@ -1,9 +1,9 @@
-// The file system whose names and attributes live in memory: the root (image below, writable blocks above) and tmpfs.
+// The file system whose names and attributes live in memory: the root (image below, image_root.ts, writable blocks above) and
+// tmpfs.
 //
 // Directory contents are the dentry tree, as in ramfs; readdir gives names in order of insertion (an image's are sorted).
 // Copying up is by page: a page that was written lies in the upper layer's blocks, the others stay in the image, so an
 // inode and its number never change. Numbers count up from the image's entries.
-import { IMAGE_PAGE_BYTES, type ImageEntry, type RootImage } from "../../rootfs/image.ts";
 import { EFBIG, EISDIR, ELOOP, EMLINK, ENOSPC, ENXIO, ETXTBSY } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Task } from "../task.ts";
@@ -25,7 +25,7 @@ import { dirOps } from "./dir.ts";
 import { fifoOps } from "./fifo.ts";
 import type { FileOps } from "./file.ts";
 import { Dentry, Inode, type Statfs, type SuperBlock, type Timespec } from "./inode.ts";
-import type { PageCache } from "./page_cache.ts";
+import { PAGE_SIZE, type PageCache } from "./page_cache.ts";
 import { regularOps } from "./regular.ts";
 import { currentTime } from "./times.ts";
 
@@ -123,8 +123,17 @@ export class MemSuper implements SuperBlock {
 export class MemInode extends Inode {
   declare readonly sb: MemSuper;
   target = "";
+  /** Where its contents lie in the root image. */
+  private lowerOffset = 0;
+
+  /** A regular file whose contents are in the root image, as many as its size says. */
+  inImage(offset: number): void {
+    this.lowerOffset = offset;
+    this.spaceLater = true;
+  }
 
   override blocks(): number {
+    if (this.spaceLater) return Math.ceil(this.size / PAGE_SIZE) * 8;
     if (this.mapping) return this.mapping.blockCount * 8;
     // ext4 keeps a target of up to 59 bytes in the inode.
     if (this.isLink) return this.sb.stored && this.size >= FAST_LINK_BYTES ? 8 : 0;
@@ -154,8 +163,9 @@ export class MemInode extends Inode {
   }
 
   /** The page cache of a regular file. */
-  newMapping(): AddressSpace {
-    return new AddressSpace(this, this.sb.cache, this.sb.stored);
+  override newMapping(): AddressSpace {
+    if (!this.spaceLater) return new AddressSpace(this, this.sb.cache, this.sb.stored);
+    return new AddressSpace(this, this.sb.cache, true, this.lowerOffset, this.size);
   }
 
   /** A new inode owned by the task, as inode_init_owner: a setgid directory gives its group on. */
@@ -287,88 +297,5 @@ export class MemInode extends Inode {
   override evict(): void {
     this.sb.inodes--;
     this.mapping?.truncate(0);
-  }
-}
-
-/** File names are bytes: one char per byte, so UTF-8 of anything above ASCII is spelt out. */
-export function byteString(s: string): string {
-  for (let i = 0; i < s.length; i++) {
-    if (s.charCodeAt(i) < 0x80) continue;
-    let out = "";
-    for (const b of new TextEncoder().encode(s)) out += String.fromCharCode(b);
-    return out;
-  }
-  return s;
-}
-
-function base64(text: string): Uint8Array {
-  const raw = atob(text);
-  return Uint8Array.from(raw, (c) => c.charCodeAt(0));
-}
-
-/** Bytes of an image's blob that its entries cover. */
-export function imageBytes(image: RootImage): number {
-  let end = 0;
-  for (const e of image.entries) if (e.size > 0 && e.offset + e.size > end) end = e.offset + e.size;
-  return Math.ceil(end / IMAGE_PAGE_BYTES) * IMAGE_PAGE_BYTES;
-}
-
-/** The root file system over an image. Entry i of the image has inode number FIRST_INO + i; its other names share it. */
-export function mountImage(dev: number, cache: PageCache, image: RootImage): MemSuper {
-  const entries = image.entries;
-  const sb = new MemSuper(dev, "ext4", cache, 0o755, FIRST_INO);
-  const dirs = new Map<string, Dentry>([["", sb.root]]);
-  const named = new Map<string, MemInode>();
-  for (let i = 0; i < entries.length; i++) {
-    const e = entries[i];
-    if (e.path === "/") {
-      attributes(sb.root.inode as MemInode, e);
-      sb.root.inode.size = 4096;
-      continue;
-    }
-    const slash = e.path.lastIndexOf("/");
-    const parent = dirs.get(e.path.slice(0, slash));
-    if (!parent) continue;
-    const inode = (e.hardlink && named.get(e.hardlink)) || inodeOf(sb, e, i);
-    if (e.hardlink && inode.nlink > 0 && named.get(e.hardlink) === inode) inode.nlink++;
-    else if ((inode.mode & S_IFMT) !== S_IFDIR) named.set(e.path, inode);
-    const dentry = new Dentry(byteString(e.path.slice(slash + 1)), parent, inode);
-    parent.add(dentry);
-    if (inode.isDir) {
-      dirs.set(e.path, dentry);
-      parent.inode.nlink++;
-    }
-  }
-  sb.reserve(entries.length);
-  return sb;
-}
-
-/** The root directory's inode number, as in ext4; the image's entries follow. */
-const FIRST_INO = 2;
-
-function inodeOf(sb: MemSuper, e: ImageEntry, i: number): MemInode {
-  const inode = new MemInode(sb, FIRST_INO + 1 + i, e.mode);
-  sb.inodes++;
-  attributes(inode, e);
-  if (inode.isRegular) inode.mapping = new AddressSpace(inode, sb.cache, true, e.offset, e.size);
-  else if (inode.isLink) {
-    inode.target = byteString(e.target ?? "");
-    inode.size = inode.target.length;
-  } else if (inode.isDir) {
-    inode.size = 4096;
-    inode.nlink = 2;
-  }
-  return inode;
-}
-
-function attributes(inode: MemInode, e: ImageEntry): void {
-  inode.mode = e.mode;
-  inode.uid = e.uid;
-  inode.gid = e.gid;
-  inode.size = e.size;
-  inode.rdev = e.rdev ?? 0;
-  inode.atime = inode.mtime = inode.ctime = { sec: Math.floor(e.mtime), nsec: Math.round((e.mtime % 1) * 1e9) };
-  if (e.xattrs) {
-    inode.xattrs = new Map(Object.entries(e.xattrs).map(([name, value]) => [byteString(name), base64(value)]));
   }
 }

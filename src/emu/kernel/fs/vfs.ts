@@ -11,8 +11,9 @@ import { makedev, O_RDONLY, O_RDWR, O_WRONLY, S_IFCHR, S_IFLNK } from "./const.t
 import { File } from "./file.ts";
 import { FilesStruct } from "./files.ts";
 import { type HostDir, HostSuper } from "./hostfs.ts";
+import { imageBytes, mountImage } from "./image_root.ts";
 import { type Dentry, dPath, Mount, type Path } from "./inode.ts";
-import { imageBytes, type MemInode, MemSuper, mountImage } from "./memfs.ts";
+import { type MemInode, MemSuper } from "./memfs.ts";
 import { LOOKUP_DIRECTORY, walk } from "./namei.ts";
 import { PageCache } from "./page_cache.ts";
 import { ProcSuper } from "./proc/proc.ts";
