@@ -31,7 +31,7 @@ const HOT = 400;
 /** Runs after which a region is compiled from it on, and such blocks that are compiled at once. */
 const REGION_HOT = 2000;
 /** What part of that, as a power of two, its neighbours must have run to be in the region. */
-const WARM_SHIFT = 9;
+const WARM_SHIFT = 6;
 /** Most blocks whose runs wait to be added up; they hold on to their code, dropped or not. */
 const MAX_RAN = 1 << 13;
 /** More runs than any block has. */
