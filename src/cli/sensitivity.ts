@@ -2,7 +2,7 @@
 import process from "node:process";
 import cliProgress from "cli-progress";
 import type { CommandModule } from "yargs";
-import { modelData } from "../model/data-node.ts";
+import { modelData, withProfileFiles } from "../model/data-node.ts";
 import { sensitivityText } from "../model/sensitivity/report.ts";
 import { sensitivity } from "../model/sensitivity/sensitivity.ts";
 import { readTrace } from "../traces/node.ts";
@@ -71,7 +71,7 @@ export const command: CommandModule<object, SensitivityArguments> = {
   handler: (args) => {
     const bar = runsBar();
     try {
-      const result = sensitivity(readTrace(args.trace), modelData(), {
+      const result = sensitivity(readTrace(args.trace), withProfileFiles(modelData(), list(args.profile)), {
         mechanisms: list(args.mech),
         profile: args.profile,
         kernel: args.kernel,

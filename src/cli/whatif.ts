@@ -2,7 +2,7 @@
 import type { CommandModule } from "yargs";
 import { InputError } from "../errors.ts";
 import { TARGETS } from "../model/choices.ts";
-import { modelData, readDataFile } from "../model/data-node.ts";
+import { modelData, readDataFile, withProfileFiles } from "../model/data-node.ts";
 import { whatifText } from "../model/report.ts";
 import { whatifCsv } from "../model/report-csv.ts";
 import { readRoutes } from "../model/routes.ts";
@@ -96,7 +96,7 @@ export const command: CommandModule<object, WhatIfArguments> = {
       .epilogue([...mechanisms().values()].map(({ id, meaning }) => `${id}: ${meaning}`).join("\n")) as never,
   handler: (args) => {
     const set = settings(args.set);
-    const result = whatif(readTrace(args.trace), modelData(), {
+    const result = whatif(readTrace(args.trace), withProfileFiles(modelData(), list(args.profile)), {
       mechanisms: list(args.mech),
       profiles: list(args.profile),
       kernels: list(args.kernel),

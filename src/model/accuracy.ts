@@ -1,6 +1,6 @@
 // How well the model does on the rows that it was not fitted on: intervals, coverage, medians, and the two null models.
 import type { ModelData } from "./data.ts";
-import { predictRow, type Row } from "./published.ts";
+import { type Predictable, predictRow } from "./published.ts";
 import { type Draws, draws } from "./random.ts";
 
 /** Draws behind an interval. */
@@ -14,7 +14,7 @@ export interface Bounds {
 }
 
 /** Bounds of a row's total, with fits solved again in each draw. */
-export function boundsOf(data: ModelData, row: Row, seed = 1): Bounds {
+export function boundsOf(data: ModelData, row: Predictable, seed = 1): Bounds {
   const of = (from?: Draws): number => predictRow(data, row, from);
   const values = Array.from({ length: DRAWS }, (_, index) => of(draws(seed, index))).sort((a, b) => a - b);
   const nominal = of();

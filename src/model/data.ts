@@ -33,6 +33,8 @@ export interface Profile {
   readonly note: string;
   /** The only kernels its numbers hold for; empty: any. */
   readonly kernels: readonly string[];
+  /** Another profile, whose kernels this one is taken to run. */
+  readonly like?: string;
   /** It was measured under a hypervisor. */
   readonly guest: boolean;
   readonly costs: ReadonlyMap<string, Cost>;
@@ -164,6 +166,31 @@ function envelope(members: readonly ReadonlyMap<string, Cost>[]): Map<string, Co
     }
   }
   return costs;
+}
+
+/**
+ * A profile of its own file, as `calibrate --machine -o` writes it: costs, and its clock as mhz. Its kernels are those of the profile
+ * that it is like.
+ */
+export function readProfileFile(id: string, text: string, like: Profile): Profile {
+  const costs = readCosts(() => text, id);
+  const mhz = costs.get("mhz")?.value;
+  if (mhz == null || mhz === 0) throw new InputError(`${id}: no row mhz, or none that is more than 0`);
+  const guest = costs.get("guest")?.value === 1;
+  costs.delete("mhz");
+  costs.delete("guest");
+  for (const key of like.costs.keys()) if (!costs.has(key)) throw new InputError(`${id}: no row ${key}`);
+  return {
+    ...like,
+    id,
+    like: like.id,
+    name: "from a file",
+    mhz,
+    guest,
+    costs,
+    fits: [],
+    note: "its costs are from a file",
+  };
 }
 
 function readProfiles(read: ReadData): { profiles: Map<string, Profile>; refused: Map<string, string> } {

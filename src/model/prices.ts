@@ -231,7 +231,7 @@ export function impossible(prices: Prices, mechanism: Mechanism): string | undef
   if (profile.kernels.length > 0 && !profile.kernels.includes(kernel.id)) {
     return `unknown: ${profile.id} was measured under ${profile.kernels.join(", ")} only, and its ways in were not split into hardware and kernel code`;
   }
-  if (kernel.profiles.length > 0 && !kernel.profiles.includes(profile.id)) {
+  if (kernel.profiles.length > 0 && !kernel.profiles.includes(profile.like ?? profile.id)) {
     return `unknown: the ways in of ${kernel.id} are known only as one sum on ${kernel.profiles.join(", ")}`;
   }
   const routes = prices.routes(mechanism);

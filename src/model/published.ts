@@ -37,6 +37,9 @@ export interface Row {
   readonly confidence: string;
 }
 
+/** What of a row a prediction needs. */
+export type Predictable = Pick<Row, "id" | "profile" | "kernel" | "mechanism" | "call" | "inline">;
+
 /** Reads the table, given as text. Throws InputError for a role or a tolerance that is missing. */
 export function readRows(text: string): Row[] {
   const rows = readTable("validation.csv", text).map((row): Row => {
@@ -92,7 +95,7 @@ export function isPredicted(row: Row): boolean {
 }
 
 /** Cycles that the model predicts for a row, with costs as published or as drawn; `call` replaces the row's own. */
-export function predictRow(data: ModelData, row: Row, from: Draws = NOMINAL, call: string = row.call): number {
+export function predictRow(data: ModelData, row: Predictable, from: Draws = NOMINAL, call: string = row.call): number {
   const processor = data.profiles.get(row.profile);
   const era = data.kernels.get(row.kernel);
   if (processor === undefined || era === undefined)
