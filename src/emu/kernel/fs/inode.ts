@@ -61,42 +61,62 @@ export interface LockList {
  * cannot. Errors are returned as -errno.
  */
 export abstract class Inode {
-  readonly sb: SuperBlock;
+  declare readonly sb: SuperBlock;
   /** st_ino; never changes. */
-  readonly ino: number;
+  declare readonly ino: number;
   /** Type and permissions. */
-  mode: number;
-  uid = 0;
-  gid = 0;
+  declare mode: number;
+  declare uid: number;
+  declare gid: number;
   /** Names; a directory counts 2 and one per subdirectory. */
-  nlink = 1;
-  rdev = 0;
+  declare nlink: number;
+  declare rdev: number;
   /** Bytes. */
-  size = 0;
-  atime: Timespec = NO_TIME;
-  mtime: Timespec = NO_TIME;
-  ctime: Timespec = NO_TIME;
-  private space: AddressSpace | null = null;
+  declare size: number;
+  declare atime: Timespec;
+  declare mtime: Timespec;
+  declare ctime: Timespec;
+  private declare space: AddressSpace | null;
   /** It has a page cache that newMapping makes when somebody first asks for it. */
-  protected spaceLater = false;
+  protected declare spaceLater: boolean;
   /** A directory's one dentry. */
-  dir: Dentry | null = null;
-  xattrs: Map<string, Uint8Array> | null = null;
-  flock: LockList | null = null;
+  declare dir: Dentry | null;
+  declare xattrs: Map<string, Uint8Array> | null;
+  declare flock: LockList | null;
   /** The Pipe of a FIFO while anyone has it open, or of an inode of pipefs; the Socket of one of sockfs. */
-  channel: { object(k: Kernel): number } | null = null;
+  declare channel: { object(k: Kernel): number } | null;
   /** Open files. */
-  opens = 0;
+  declare opens: number;
   /** Open files that may write, and mappings that execute: for ETXTBSY. */
-  writers = 0;
-  denyWrite = 0;
+  declare writers: number;
+  declare denyWrite: number;
   /** Object id in the trace; -1 until first recorded. */
-  traceObject = -1;
+  declare traceObject: number;
 
+  // Assigned here rather than initialised above: of a class with many subclasses V8 defines fields slowly, and a root may have
+  // a hundred thousand files.
   constructor(sb: SuperBlock, ino: number, mode: number) {
     this.sb = sb;
     this.ino = ino;
     this.mode = mode;
+    this.uid = 0;
+    this.gid = 0;
+    this.nlink = 1;
+    this.rdev = 0;
+    this.size = 0;
+    this.atime = NO_TIME;
+    this.mtime = NO_TIME;
+    this.ctime = NO_TIME;
+    this.space = null;
+    this.spaceLater = false;
+    this.dir = null;
+    this.xattrs = null;
+    this.flock = null;
+    this.channel = null;
+    this.opens = 0;
+    this.writers = 0;
+    this.denyWrite = 0;
+    this.traceObject = -1;
   }
 
   /** Page cache; only files that can be mapped have one. */
