@@ -65,9 +65,23 @@ export class Prices {
       const known = this.nullCall(kernel, fit.mechanism, fit.call, fit.inline);
       const target = within(fit, this.#draws(fit.group === "" ? `fit.${fit.solves[0]}` : `group.${fit.group}`));
       const rest = target - known;
-      if (rest < 0) this.overdrawn.push(`${fit.call} by ${fit.mechanism}`);
+      if (rest < 0 && !this.#shrink(kernel, fit.solves, -rest)) this.overdrawn.push(`${fit.call} by ${fit.mechanism}`);
       for (const key of fit.solves) this.#setSolved(kernel, key, Math.max(0, rest) / fit.solves.length);
     }
+  }
+
+  /**
+   * Takes cycles from what else a solved body has (its look-ups and items), so that the total is still reached when no constant is left.
+   * Says whether there were so many.
+   */
+  #shrink(kernel: Kernel, solves: readonly string[], excess: number): boolean {
+    const [, name] = solves[0].split(".");
+    if (solves.length !== 1 || !solves[0].startsWith("body.")) return false;
+    const own = this.leastBody(name, kernel);
+    if (own <= 0 || own < excess) return false;
+    for (const term of ["items", "components"] as const)
+      this.#bodies.set(`${kernel.bodies} body.${name}.${term}`, this.body(name, term, kernel) * (1 - excess / own));
+    return true;
   }
 
   #setSolved(kernel: Kernel, key: string, value: number): void {

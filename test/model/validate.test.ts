@@ -141,6 +141,18 @@ describe("how well it does", () => {
     expect(judge(all).map(({ id }) => id)).toHaveLength(6);
   });
 
+  test("predicting any row that was fitted gives back the bounds of its source", () => {
+    for (const row of readRows(rows).filter(({ role, profile }) => role === "fit" && profile !== "")) {
+      const { low, high } = boundsOf(data, row);
+      const fit = data.profiles.get(row.profile)!.fits.find(({ kernel, mechanism, call, inline }) => {
+        const own = row.inline || mechanism === "int80";
+        return kernel === row.kernel && mechanism === row.mechanism && call === row.call && inline === own;
+      })!;
+      expect(low, row.id).toBeGreaterThanOrEqual(fit.low - 1e-6);
+      expect(high, row.id).toBeLessThanOrEqual(fit.high + 1e-6);
+    }
+  });
+
   test("predicting a fitted row gives back its published interval", () => {
     const row = readRows(rows).find(({ id }) => id === "maeda-getpid-sysenter")!;
     const { low, high } = boundsOf(data, row);
