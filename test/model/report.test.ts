@@ -77,6 +77,7 @@ test("kmlab whatif --json is the answer itself; validate ends with 1 when a trac
     const trace = readTrace(shipped);
     trace.events.kinstr.forEach((count, seq) => {
       trace.events.kinstr[seq] = count * 3;
+      trace.events.user[seq] *= 2;
     });
     const wrong = join(folder, "wrong.kmtrace");
     writeTrace(wrong, trace);
