@@ -3,8 +3,8 @@ import process from "node:process";
 import type { CommandModule } from "yargs";
 import { CheckFailed, InputError } from "../errors.ts";
 import { compareTraces, differenceLines } from "../traces/compare.ts";
+import { type Comparison, comparePrediction, type Difference } from "../traces/compare-prediction.ts";
 import { readTrace } from "../traces/node.ts";
-import { type Comparison, comparePrediction, type Difference } from "../traces/predict.ts";
 import { aligned } from "../traces/report.ts";
 
 interface DiffOptions {

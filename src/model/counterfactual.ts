@@ -1,6 +1,7 @@
 // Counterfactuals: from a ring-3 trace by SYSENTER alone, what the same program's captures by int 0x80 and in ring 0 must show.
 
-import { type EntryClass, predictRing0, seenClass } from "../traces/predict.ts";
+import { seenClass } from "../traces/compare-prediction.ts";
+import { type EntryClass, predictRing0 } from "../traces/predict.ts";
 import { CAUSE, KIND, PATH } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
 

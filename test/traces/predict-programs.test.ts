@@ -4,7 +4,7 @@ import { MemoryIo } from "../../src/emu/host.ts";
 import { openImage } from "../../src/emu/rootfs/image-node.ts";
 import { ensureRoot } from "../../src/emu/rootfs/roots-node.ts";
 import { captureProgram } from "../../src/emu/run.ts";
-import { comparePrediction } from "../../src/traces/predict.ts";
+import { comparePrediction } from "../../src/traces/compare-prediction.ts";
 import { hasPackages } from "../cli/packages.ts";
 
 const DIRECTORIES = ["/usr/bin", "/bin"];

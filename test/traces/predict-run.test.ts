@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { MemoryIo } from "../../src/emu/host.ts";
 import { captureProgram } from "../../src/emu/run.ts";
-import { comparePrediction } from "../../src/traces/predict.ts";
+import { comparePrediction } from "../../src/traces/compare-prediction.ts";
 import type { Trace } from "../../src/traces/trace.ts";
 import { programImage } from "../emu/kernel/entry/programs.ts";
 

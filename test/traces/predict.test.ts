@@ -1,7 +1,8 @@
 // Ring 0 predicted from ring 3, scenario by scenario, against what a real KML kernel did with the same program.
 import { describe, expect, it } from "vitest";
 import { TraceRecorder } from "../../src/emu/capture/trace-recorder.ts";
-import { comparePrediction, type EntryClass, predictRing0 } from "../../src/traces/predict.ts";
+import { comparePrediction } from "../../src/traces/compare-prediction.ts";
+import { type EntryClass, predictRing0 } from "../../src/traces/predict.ts";
 import { ACCESS, CAUSE, FLAG, KIND, NR, PATH, SITE } from "../../src/traces/schema/enums.ts";
 import { emptyMeta, type Trace } from "../../src/traces/trace.ts";
 
