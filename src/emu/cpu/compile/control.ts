@@ -1,42 +1,17 @@
-// The function of a region: registers into locals, a dispatch by block number, blocks in address order with forward
-// branches and loops, the jump to other regions through the jump cache, and the way out.
-import { TLB_SUPER_READ, TLB_USER_READ } from "../../machine/memory.ts";
-import type { Op } from "../isa/decode.ts";
-import { EAX, STATE_AUX, STATE_EIP, STATE_LEFT, STATE_RESULT } from "../state.ts";
+// The function of a region: a dispatch by block number, blocks in address order with forward branches and loops, and the
+// ways out.
 import { Assembler, Bytes, type Label } from "./assembler.ts";
 import { Flags, type Step } from "./flags.ts";
-import {
-  BASE,
-  COUNTER_SHIFT,
-  COUNTERS,
-  ENTRY,
-  FB,
-  FK,
-  FR,
-  JUMP_BITS,
-  JUMP_ENTRY_SHIFT,
-  JUMP_FACTOR,
-  JUMPS_SUPER,
-  JUMPS_USER,
-  KIND_UNKNOWN,
-  LEFT,
-  REG,
-  SITE,
-  STATE_FLAG_KIND,
-  STATE_RAN,
-  TMP,
-  TO,
-  WIDE,
-} from "./layout.ts";
+import { Frame } from "./frame.ts";
+import { jumpOut, pushHost } from "./jumps.ts";
+import { BASE, COUNTER_SHIFT, COUNTERS, ENTRY, KIND_UNKNOWN, LEFT, SITE, TMP, TO, WIDE } from "./layout.ts";
+import { flagsSeen, SEEN_OUTSIDE, stepAt, UNSEEN } from "./liveness.ts";
 import { Lowering } from "./lower.ts";
-import { fullRegister, type Meaning, setsFlags, turns } from "./meaning.ts";
 import { accessesOf, guessed, type Missed, PLACES, type Window } from "./places.ts";
 import type { CodeBlock, Plan, RegionBlock } from "./region.ts";
-import { VECTOR_NARROW, VECTOR_WIDE, VectorCode, xmmOf } from "./simd.ts";
-import { storesStatus, X87_NARROW, X87_WIDE, X87Code, type X87Pending } from "./x87.ts";
+import { VECTOR_NARROW, VECTOR_WIDE, VectorCode } from "./simd.ts";
+import { X87_NARROW, X87_WIDE, X87Code, type X87Pending } from "./x87.ts";
 
-/** Type of a region's function: entry in, way out back. */
-export const TYPE_REGION = 0;
 /** The way out that says: look for code at EIP, nothing else is to be done. */
 export const SITE_JUMP = 0xffff;
 
@@ -81,13 +56,7 @@ class RegionEmitter {
   private readonly around: (Label | undefined)[] = [];
   private block = 0;
   private op = 0;
-  private reads = 0;
-  private writes = 0;
-  private usesFlags = false;
-  /** XMM registers named, and changed. */
-  private xmmUsed = 0;
-  private xmmWritten = 0;
-  private hasVectors = false;
+  private readonly frame: Frame;
   private readonly x87: X87Code | null;
   private readonly vectors: VectorCode | null;
   /** Instructions are counted per class. */
@@ -100,18 +69,20 @@ class RegionEmitter {
     this.plan = plan;
     this.index = index;
     this.user = user;
-    this.findRegisters();
+    this.frame = new Frame(this.asm, plan, index, counted === null ? 0 : this.counters);
+    const { frame } = this;
     const hasX87 = plan.blocks.some((b) => b.meanings.slice(0, b.compiled).some((m) => m.x87 !== 0));
     this.x87 = hasX87 ? new X87Code(this.asm, this.flags, TMP) : null;
     const behindX87 = TMP + (hasX87 ? X87_WIDE + X87_NARROW : 0);
-    this.vectors = this.hasVectors ? new VectorCode(this.asm, behindX87, this.xmmUsed, this.xmmWritten) : null;
+    this.vectors = frame.hasVectors ? new VectorCode(this.asm, behindX87, frame.xmmUsed, frame.xmmWritten) : null;
+    frame.vectors = this.vectors;
     for (const n of plan.blocks.keys())
       this.sites.push({ block: n, op: 0, kind: KIND_UNKNOWN, step: null, x87: null, missed: null });
   }
 
   emit(): Emitted {
     const { asm, plan } = this;
-    this.enter();
+    this.frame.enter();
     this.out = asm.block(true);
     this.lowering = new Lowering({
       asm,
@@ -144,7 +115,7 @@ class RegionEmitter {
     asm.op("unreachable");
     asm.end();
     asm.set(SITE);
-    this.spill(() => asm.get(BASE));
+    this.frame.spill(() => asm.get(BASE));
     asm.get(SITE);
     asm.const(this.index << 16);
     asm.op("or");
@@ -178,115 +149,8 @@ class RegionEmitter {
     return body;
   }
 
-  private findRegisters(): void {
-    for (const { code, meanings, compiled } of this.plan.blocks) {
-      for (let i = 0; i < compiled; i++) {
-        const m = meanings[i];
-        const op = code.ops[i];
-        this.reads |= m.reads;
-        this.writes |= m.writes;
-        this.slot(op.a, op.form.aSize, m.slotA);
-        this.slot(op.b, op.form.bSize, m.slotB);
-        const { ea } = m.spec;
-        if (ea === 2 || ea === 3) this.reads |= 1 << op.mb;
-        if (ea >= 3) this.reads |= 1 << op.mi;
-        if (m.touchesFlags || m.readsFlags) this.usesFlags = true;
-        if (storesStatus(m.x87, op.imm2)) this.writes |= 1 << EAX;
-        if (m.vector) this.vectorSlots(m, op);
-      }
-    }
-    // What is written is stored at every way out, also where it has not been written yet.
-    this.reads |= this.writes;
-  }
-
-  private vectorSlots(m: Meaning, op: Op): void {
-    this.hasVectors = true;
-    for (const [place, access] of [
-      [op.a, m.vectorA],
-      [op.b, m.vectorB],
-    ]) {
-      if (access !== 0) this.xmmUsed |= 1 << xmmOf(place);
-      if (access & 2) this.xmmWritten |= 1 << xmmOf(place);
-    }
-  }
-
-  private slot(index: number, size: number, access: number): void {
-    const n = fullRegister(index, size);
-    if (access & 1) this.reads |= 1 << n;
-    if (access & 2) this.writes |= 1 << n;
-  }
-
-  private loadState(word: number, local: number): void {
-    this.asm.const(0);
-    this.asm.load(32, 4 * word);
-    this.asm.set(local);
-  }
-
-  private storeState(word: number, value: () => void): void {
-    this.asm.const(0);
-    value();
-    this.asm.store(32, 4 * word);
-  }
-
   private get counters(): number {
     return COUNTERS + (this.index << COUNTER_SHIFT);
-  }
-
-  private enter(): void {
-    const { asm } = this;
-    for (let n = 0; n < 8; n++) if (this.reads & (1 << n)) this.loadState(n, REG + n);
-    if (this.usesFlags) {
-      this.loadState(STATE_RESULT, FR);
-      this.loadState(STATE_AUX, FB);
-      this.loadState(STATE_FLAG_KIND, FK);
-    }
-    this.vectors?.enter();
-    this.loadState(STATE_LEFT, LEFT);
-    asm.const(0);
-    asm.load(32, 4 * STATE_EIP);
-    asm.set(TO);
-    this.rebase();
-    if (!this.counting) return;
-    // Into the list of regions that have run, once.
-    asm.const(0);
-    asm.load(32, this.counters);
-    asm.op("eqz");
-    asm.if();
-    asm.const(0);
-    asm.const(0);
-    asm.load(32, 4 * STATE_RAN);
-    asm.store(32, this.counters);
-    this.storeState(STATE_RAN, () => asm.const(this.index));
-    asm.end();
-  }
-
-  /** Split ENTRY into the page that TO lies in, counted from the base, and the block's number. */
-  private rebase(): void {
-    const { asm } = this;
-    asm.get(TO);
-    asm.const(~0xfff);
-    asm.op("and");
-    asm.get(ENTRY);
-    asm.const(~0xfff);
-    asm.op("and");
-    asm.op("sub");
-    asm.set(BASE);
-    asm.get(ENTRY);
-    asm.const(0xfff);
-    asm.op("and");
-    asm.set(ENTRY);
-  }
-
-  private spill(eip: () => void): void {
-    for (let n = 0; n < 8; n++) if (this.writes & (1 << n)) this.storeState(n, () => this.asm.get(REG + n));
-    if (this.usesFlags) {
-      this.storeState(STATE_RESULT, () => this.asm.get(FR));
-      this.storeState(STATE_AUX, () => this.asm.get(FB));
-      this.storeState(STATE_FLAG_KIND, () => this.asm.get(FK));
-    }
-    this.vectors?.spill();
-    this.storeState(STATE_LEFT, () => this.asm.get(LEFT));
-    this.storeState(STATE_EIP, eip);
   }
 
   /** Push whether the budget may not last to the next look at it. */
@@ -447,11 +311,25 @@ class RegionEmitter {
     this.pushAddress((offset | 0xfff) + 1);
     asm.set(TO);
     asm.const(this.site());
-    this.pushHost();
+    pushHost(asm, this.user);
     asm.const(code.host2);
     asm.op("ne");
     asm.brIf(this.out);
     asm.op("drop");
+  }
+
+  /** To another region, or out. */
+  private jumpOut(): void {
+    const { asm, frame } = this;
+    const own = () => {
+      frame.rebase();
+      asm.br(this.dispatch);
+    };
+    jumpOut(asm, this.user, this.index, own, () => frame.spill(() => asm.get(TO)));
+    asm.get(TO);
+    asm.set(BASE);
+    asm.const(SITE_JUMP);
+    asm.br(this.out);
   }
 
   /** Into another page only while it is where the region was made from. */
@@ -459,118 +337,11 @@ class RegionEmitter {
     const { asm } = this;
     this.pushAddress(target.offset);
     asm.set(TO);
-    this.pushHost();
+    pushHost(asm, this.user);
     asm.const(target.code.host);
     asm.op("ne");
     asm.brIf(this.jump);
   }
-
-  /** Push the host address of TO, or something that is none. */
-  private pushHost(): void {
-    const { asm } = this;
-    asm.get(TO);
-    asm.const(10);
-    asm.op("shr");
-    asm.const(0x3f_fffc);
-    asm.op("and");
-    asm.load(32, this.user ? TLB_USER_READ : TLB_SUPER_READ);
-    asm.get(TO);
-    asm.op("add");
-  }
-
-  /** To another region by the jump cache, or out. */
-  private jumpOut(): void {
-    const { asm } = this;
-    const jumps = this.user ? JUMPS_USER : JUMPS_SUPER;
-    const slot = SITE;
-    // As jumpSlot() does.
-    asm.get(TO);
-    asm.const(JUMP_FACTOR);
-    asm.op("mul");
-    asm.const(32 - JUMP_BITS);
-    asm.op("shr");
-    asm.const(JUMP_ENTRY_SHIFT);
-    asm.op("shl");
-    asm.tee(slot);
-    asm.load(32, jumps);
-    asm.get(TO);
-    asm.op("eq");
-    asm.if();
-    this.pushHost();
-    asm.get(slot);
-    asm.load(32, jumps + 4);
-    asm.op("eq");
-    asm.if();
-    asm.get(slot);
-    asm.load(32, jumps + 12);
-    asm.set(ENTRY);
-    asm.get(slot);
-    asm.load(32, jumps + 8);
-    asm.tee(SITE);
-    asm.const(this.index);
-    asm.op("eq");
-    asm.if();
-    this.rebase();
-    asm.br(this.dispatch);
-    asm.end();
-    this.spill(() => asm.get(TO));
-    asm.get(ENTRY);
-    asm.get(SITE);
-    asm.tailCallIndirect(TYPE_REGION);
-    asm.end();
-    asm.end();
-    asm.get(TO);
-    asm.set(BASE);
-    asm.const(SITE_JUMP);
-    asm.br(this.out);
-  }
-}
-
-/** Who sees the flags that an instruction sets: nobody, what takes over where the region is left, anybody. */
-const UNSEEN = 0;
-const SEEN_OUTSIDE = 1;
-const SEEN = 2;
-
-/** For each instruction of a block: who may see the flags that it sets? */
-function flagsSeen({ code, meanings, compiled }: RegionBlock): number[] {
-  const seen: number[] = new Array(compiled).fill(SEEN);
-  let live = SEEN;
-  /** Who sees CF and OF, which rotates set. */
-  let carry = SEEN;
-  for (let i = compiled - 1; i >= 0; i--) {
-    const m = meanings[i];
-    const turned = turns(code.ops[i], m) !== 0;
-    seen[i] = turned ? carry : live;
-    if (setsFlags(code.ops[i], m)) {
-      live = UNSEEN;
-      carry = UNSEEN;
-    } else if (turned) carry = UNSEEN;
-    if (m.readsFlags) {
-      live = SEEN;
-      carry = SEEN;
-    } else if (m.exits) {
-      live = Math.max(live, SEEN_OUTSIDE);
-      carry = Math.max(carry, SEEN_OUTSIDE);
-    }
-  }
-  return seen;
-}
-
-/** Instruction i as a step: one on a register that stays as it is until the next instruction that sets the same flags. */
-function stepAt({ code, meanings }: RegionBlock, i: number): Step | null {
-  const turned = turns(code.ops[i], meanings[i]);
-  const kind = turned || meanings[i].step;
-  if (kind === 0) return null;
-  const register = code.ops[i].a;
-  for (let k = i + 1; !setsFlags(code.ops[k], meanings[k]); k++) {
-    if (turned !== 0 && turns(code.ops[k], meanings[k]) !== 0) break;
-    const { form, a, b } = code.ops[k];
-    const { writes, slotA, slotB, x87, touchesFlags } = meanings[k];
-    if (writes & (1 << register) || x87 !== 0 || touchesFlags) return null;
-    if (slotA & 2 && fullRegister(a, form.aSize) === register) return null;
-    if (slotB & 2 && fullRegister(b, form.bSize) === register) return null;
-  }
-  return { register, kind };
 }
 
 /**

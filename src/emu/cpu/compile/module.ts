@@ -1,8 +1,8 @@
 // Modules: the functions of several regions, with the helper functions that compiled flags need, into one table.
 import { AF, CF, OF, PF, SF, ZF } from "../flags.ts";
 import { Assembler, Bytes } from "./assembler.ts";
-import { TYPE_REGION } from "./control.ts";
 import { HELPER_FUNCTIONS } from "./flags.ts";
+import { TYPE_REGION } from "./jumps.ts";
 import { KIND_ADD, KIND_DEC, KIND_INC, KIND_SUB } from "./layout.ts";
 import { x87Routines } from "./x87.ts";
 

@@ -4,7 +4,7 @@ import { TLB_SUPER_READ, TLB_SUPER_WRITE, TLB_USER_READ, TLB_USER_WRITE } from "
 import type { Op } from "../isa/decode.ts";
 import { EAX, ECX, EDI, ESI, STATE_EFLAGS } from "../state.ts";
 import { HOST, LA, LEFT, REG, SCRATCH, STATE_ITERATIONS } from "./layout.ts";
-import type { Surroundings } from "./lower.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 const DF = 0x400;
 const PAGE = 0x1000;
