@@ -6,9 +6,10 @@ import { modelData, withProfileFiles } from "../model/data-node.ts";
 import { sensitivityText } from "../model/sensitivity/report.ts";
 import { sensitivity } from "../model/sensitivity/sensitivity.ts";
 import { readTrace } from "../traces/node.ts";
+import { CONDITION_OPTIONS, type ConditionArguments, conditionsOf } from "./condition-options.ts";
 import { list, MACHINE_OPTIONS, settings, wholeNumber } from "./model-options.ts";
 
-interface SensitivityArguments {
+interface SensitivityArguments extends ConditionArguments {
   trace: string;
   mech?: string;
   profile?: string;
@@ -57,6 +58,7 @@ export const command: CommandModule<object, SensitivityArguments> = {
       .option("profile", { type: "string", requiresArg: true, describe: "the processor (default p4)" })
       .option("kernel", { type: "string", requiresArg: true, describe: "the software era (default kml-4.0)" })
       .option("set", { type: "string", array: true, nargs: 1, default: [], describe: "KEY=VALUE, as in whatif" })
+      .options(CONDITION_OPTIONS)
       .options(MACHINE_OPTIONS)
       .option("walks", { type: "number", requiresArg: true, default: 10, describe: "walks of Morris's screening" })
       .option("rows", { type: "number", requiresArg: true, default: 256, describe: "rows of Sobol's sampling" })
@@ -75,6 +77,7 @@ export const command: CommandModule<object, SensitivityArguments> = {
         mechanisms: list(args.mech),
         profile: args.profile,
         kernel: args.kernel,
+        conditions: conditionsOf(args),
         set: settings(args.set),
         machine: { scheduler: args.scheduler, cpus: args.cpus },
         walks: args.walks,

@@ -8,17 +8,15 @@ import { whatifCsv } from "../model/report-csv.ts";
 import { readRoutes } from "../model/routes.ts";
 import { whatif } from "../model/whatif.ts";
 import { readTrace } from "../traces/node.ts";
+import { CONDITION_OPTIONS, type ConditionArguments, conditionsOf } from "./condition-options.ts";
 import { list, MACHINE_OPTIONS, settings, wholeNumber } from "./model-options.ts";
 
-interface WhatIfArguments {
+interface WhatIfArguments extends ConditionArguments {
   trace: string;
   mech?: string;
   profile?: string;
   kernel?: string;
   target?: string;
-  protection?: string;
-  pollution?: string;
-  hypervisor?: string;
   set: string[];
   scheduler?: string;
   cpus?: number;
@@ -55,21 +53,7 @@ export const command: CommandModule<object, WhatIfArguments> = {
         requiresArg: true,
         describe: "what the program is taken as compiled for; x86-64: zen4, kml-6.18-amd64, syscall,kml-amd64,ukl",
       })
-      .option("protection", {
-        type: "string",
-        requiresArg: true,
-        describe: "what checks ring-0 programs in the hardware's place, as sfi (data/protection.csv)",
-      })
-      .option("pollution", {
-        choices: ["on", "off"],
-        requiresArg: true,
-        describe: "slow the program after traps (off)",
-      })
-      .option("hypervisor", {
-        type: "string",
-        requiresArg: true,
-        describe: "what runs below the kernel, as vmware-bt, hw or hw-int (data/hypervisors.csv)",
-      })
+      .options(CONDITION_OPTIONS)
       .option("set", {
         type: "string",
         array: true,
@@ -101,11 +85,7 @@ export const command: CommandModule<object, WhatIfArguments> = {
       profiles: list(args.profile),
       kernels: list(args.kernel),
       target: args.target,
-      conditions: {
-        protection: args.protection,
-        pollution: args.pollution === "on",
-        hypervisor: args.hypervisor,
-      },
+      conditions: conditionsOf(args),
       set,
       machine: { scheduler: args.scheduler, cpus: args.cpus },
       breakEven: args["break-even"],

@@ -5,6 +5,7 @@ import { loadModelData } from "../../src/model/data.ts";
 import { modelData, readDataFile } from "../../src/model/data-node.ts";
 import { lost } from "../../src/model/pollution.ts";
 import { impossible, Prices } from "../../src/model/prices.ts";
+import { sensitivity } from "../../src/model/sensitivity/sensitivity.ts";
 import { isResult, type MechanismResult, type WhatIfOptions, whatif } from "../../src/model/whatif.ts";
 import { readTrace } from "../../src/traces/node.ts";
 
@@ -131,6 +132,18 @@ describe("hypervisors", () => {
     expect(ask({ conditions: { hypervisor: "none" } })).toEqual(ask({}));
     expect(() => underConditions(data, { hypervisor: "xen" })).toThrow('no hypervisor "xen"; there are');
   });
+});
+
+test("sensitivity asks under the same conditions, and knows their ranges", () => {
+  const few = { walks: 1, rows: 1, factors: 1, mechanisms: ["int80", "kml"] };
+  const { parameters, mechanisms } = sensitivity(trace, data, {
+    ...few,
+    conditions: { protection: "bounds", hypervisor: "hw-int", pollution: true },
+  });
+  const names = parameters.map(({ name }) => name);
+  for (const name of ["protection.user", "hypervisor hw.int_3to0", "pollution.depth"]) expect(names).toContain(name);
+  const [plain] = sensitivity(trace, data, few).mechanisms;
+  expect(mechanisms[0].speedup).not.toBe(plain.speedup);
 });
 
 test.each<[string, string | RegExp, string, RegExp]>([

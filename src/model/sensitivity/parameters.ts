@@ -31,6 +31,8 @@ function rangesOf(pair: Pair, name: string): Parameter["ranges"] {
   const { profile, data } = pair;
   const cost = profile.costs.get(name) ?? data.parameters.get(name);
   if (cost !== undefined) return [pick(cost)];
+  const change = data.hypervisor?.changes.get(name.replace(/^hypervisor /, ""));
+  if (change !== undefined) return [pick(change)];
   const fits = profile.fits.filter(({ solves, group }) => name === `fit.${solves[0]}` || name === `group.${group}`);
   if (fits.length > 0) return fits.map(pick);
   const [era, key] = name.split(" ");

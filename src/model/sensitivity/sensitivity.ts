@@ -3,6 +3,7 @@
 import { InputError } from "../../errors.ts";
 import type { Trace } from "../../traces/trace.ts";
 import { checkSet, defaultKernel, defaultMechanisms, pickKernels, pickMechanisms, pickProfiles } from "../choices.ts";
+import { type Conditions, underConditions } from "../conditions.ts";
 import type { ModelData } from "../data.ts";
 import type { MachineChoice } from "../machine-choice.ts";
 import { Pair } from "../pair.ts";
@@ -19,6 +20,8 @@ export interface SensitivityOptions {
   readonly profile?: string;
   readonly kernel?: string;
   readonly set?: ReadonlyMap<string, number>;
+  /** What else the answer is asked under, as in whatif. */
+  readonly conditions?: Conditions;
   /** CPUs and scheduler, as in whatif. */
   readonly machine?: MachineChoice;
   /** Walks of Morris's screening; default 10. */
@@ -123,7 +126,8 @@ function width({ low, high }: Bar): number {
  * Examines the speed-ups of one trace on one processor under one kernel. Pure: the same arguments give the same answer.
  * Throws InputError for unknown names and settings, for numbers of runs that make no sense, and when fewer than two mechanisms are possible.
  */
-export function sensitivity(trace: Trace, data: ModelData, options: SensitivityOptions = {}): SensitivityResult {
+export function sensitivity(trace: Trace, tables: ModelData, options: SensitivityOptions = {}): SensitivityResult {
+  const data = underConditions(tables, options.conditions);
   const [profile] = pickProfiles(data, [options.profile ?? "p4"]);
   const [kernel] = pickKernels(data, [options.kernel ?? defaultKernel(data, profile)]);
   const mechanisms = pickMechanisms(data, options.mechanisms ?? defaultMechanisms([kernel]));
