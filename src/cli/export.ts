@@ -41,6 +41,7 @@ interface ExportArguments {
   kernel?: string;
   set: string[];
   scheduler?: string;
+  disk?: string;
   cpus?: number;
 }
 
@@ -58,7 +59,7 @@ function scenes(args: ExportArguments): Scene[] {
   const mechanisms = pickMechanisms(data, names);
   const set = settings(args.set);
   checkSet(data, [profile], [kernel], set);
-  const machine = { scheduler: args.scheduler, cpus: args.cpus };
+  const machine = { scheduler: args.scheduler, cpus: args.cpus, disk: args.disk };
   const pair = new Pair(compile(trace, data), data, profile, kernel, mechanisms, set, machine);
   for (const [mechanism, why] of pair.missing)
     throw new InputError(`${mechanism} on ${profile.id} under ${kernel.id}: ${why}`);

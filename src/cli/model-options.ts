@@ -25,6 +25,11 @@ export function settings(words: readonly string[]): Map<string, number> {
 export const MACHINE_OPTIONS = {
   scheduler: { type: "string", requiresArg: true, describe: `${SCHEDULERS.join(", ")} (default: the kernel's own)` },
   cpus: { type: "number", requiresArg: true, describe: "CPUs of the machine (default 1)" },
+  disk: {
+    type: "string",
+    requiresArg: true,
+    describe: "ideal: requests take what was recorded; seek: an arm, a platter, a queue (default ideal)",
+  },
 } as const;
 
 /** A whole number from 0, or from 0 to `most`. */

@@ -16,6 +16,7 @@ interface SensitivityArguments extends ConditionArguments {
   kernel?: string;
   set: string[];
   scheduler?: string;
+  disk?: string;
   cpus?: number;
   walks: number;
   rows: number;
@@ -79,7 +80,7 @@ export const command: CommandModule<object, SensitivityArguments> = {
         kernel: args.kernel,
         conditions: conditionsOf(args),
         set: settings(args.set),
-        machine: { scheduler: args.scheduler, cpus: args.cpus },
+        machine: { scheduler: args.scheduler, cpus: args.cpus, disk: args.disk },
         walks: args.walks,
         rows: args.rows,
         factors: args.factors,

@@ -19,6 +19,7 @@ interface WhatIfArguments extends ConditionArguments {
   target?: string;
   set: string[];
   scheduler?: string;
+  disk?: string;
   cpus?: number;
   draws?: number;
   seed: number;
@@ -87,7 +88,7 @@ export const command: CommandModule<object, WhatIfArguments> = {
       target: args.target,
       conditions: conditionsOf(args),
       set,
-      machine: { scheduler: args.scheduler, cpus: args.cpus },
+      machine: { scheduler: args.scheduler, cpus: args.cpus, disk: args.disk },
       breakEven: args["break-even"],
       request: args.request,
       arrivals: args.arrivals,

@@ -1,5 +1,6 @@
 // Who waits for whom: a record goes on at the latest of its causes, each the end of another record's work (or its own) plus a delay.
 import { InputError } from "../errors.ts";
+import { Disk, type DiskTimes } from "./disk.ts";
 import type { Program } from "./program.ts";
 import { FROM_START, WAIT } from "./waits.ts";
 
@@ -19,7 +20,12 @@ export class Dependencies {
   readonly #readyKind: Uint8Array;
   readonly #readyWait: Int32Array;
 
-  constructor(program: Program, cyclesPerNs: number) {
+  readonly #disk: Disk | undefined;
+  readonly #loopbackNs: number;
+
+  constructor(program: Program, cyclesPerNs: number, options: { disk?: DiskTimes; loopbackNs?: number } = {}) {
+    this.#disk = options.disk === undefined ? undefined : new Disk(options.disk, cyclesPerNs);
+    this.#loopbackNs = options.loopbackNs ?? 0;
     this.#program = program;
     this.#cyclesPerNs = cyclesPerNs;
     this.#doneAt = new Float64Array(program.meetings.record.length).fill(-1);
@@ -62,7 +68,7 @@ export class Dependencies {
     for (let w = meetings.firstWait[stop]; w < meetings.firstWait[stop + 1]; w++) {
       const source = waits.source[w];
       const base = source === FROM_START ? 0 : source < 0 ? ready : this.#doneAt[meetings.sourceStop[w]];
-      const at = base + Math.round(waits.delayNs[w] * this.#cyclesPerNs);
+      const at = this.#disk !== undefined && waits.request[w] >= 0 ? this.#served(w, base) : this.#delayed(w, base);
       if (!(at < LATEST)) {
         const seq = this.#program.seq[waits.target[w]];
         throw new InputError(`event ${seq} waits until cycle ${at}, beyond 2^52: check its edges' delays`);
@@ -73,6 +79,17 @@ export class Dependencies {
       this.#readyWait[task] = w;
     }
     return ready;
+  }
+
+  #delayed(wait: number, base: number): number {
+    const { delayNs, kind } = this.#program.waits;
+    const way = kind[wait] === WAIT.socket ? this.#loopbackNs : 0;
+    return base + Math.round((delayNs[wait] + way) * this.#cyclesPerNs);
+  }
+
+  #served(wait: number, base: number): number {
+    const { request, requests } = this.#program.waits;
+    return this.#disk!.complete(base, requests[request[wait]]);
   }
 
   /** The work of a stop's record is done. Calls `free(task, time)` for each task whose last lacking cause this was. */

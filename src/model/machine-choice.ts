@@ -1,7 +1,8 @@
 // The machine that a trace is replayed on, as far as the user may choose it.
 import { InputError } from "../errors.ts";
 import type { Kernel } from "./data.ts";
-import type { Overrides } from "./prices.ts";
+import type { DiskTimes } from "./disk.ts";
+import type { Overrides, Prices } from "./prices.ts";
 import { checkScheduler } from "./schedulers/schedulers.ts";
 
 export interface MachineChoice {
@@ -9,13 +10,38 @@ export interface MachineChoice {
   readonly scheduler?: string;
   /** Default: 1. */
   readonly cpus?: number;
+  /** `ideal`: every request takes what it took when it was recorded; `seek`: an arm, a platter and a queue. Default: ideal. */
+  readonly disk?: string;
+}
+
+export const DISKS: readonly string[] = ["ideal", "seek"];
+
+/** Times of the disk in the tables. */
+export function diskTimes(prices: Prices): DiskTimes {
+  const ns = (key: string): number => prices.primitive(`disk.${key}`) * 1000;
+  for (const key of ["disk.turn", "disk.byte"])
+    if (!(prices.primitive(key) > 0)) throw new InputError(`${key}=0: it must be more than 0`);
+  const bytes = (key: string): number => Math.max(1, Math.round(prices.primitive(`disk.${key}`))) * 2 ** 20;
+  return {
+    commandNs: ns("command"),
+    bufferedNs: ns("buffered"),
+    trackNs: ns("track"),
+    seekNs: ns("seek"),
+    turnNs: ns("turn"),
+    nsPerByte: ns("byte"),
+    span: bytes("span"),
+    stroke: bytes("stroke"),
+    ahead: Math.round(prices.primitive("disk.ahead")),
+  };
 }
 
 /** More would be beyond what the kernels of the model ran on. */
 const MOST_CPUS = 64;
 
 /** Throws InputError for a machine that cannot be. */
-export function checkMachine({ scheduler, cpus }: MachineChoice): void {
+export function checkMachine({ scheduler, cpus, disk }: MachineChoice): void {
+  if (disk !== undefined && !DISKS.includes(disk))
+    throw new InputError(`no disk "${disk}"; there are ${DISKS.join(", ")}`);
   if (scheduler !== undefined) checkScheduler(scheduler);
   if (cpus !== undefined && !(Number.isInteger(cpus) && cpus >= 1 && cpus <= MOST_CPUS))
     throw new InputError(`${cpus} CPUs: write a whole number from 1 to ${MOST_CPUS}`);

@@ -20,7 +20,7 @@ import type { UserCycles } from "./user-cycles.ts";
 import { WAIT } from "./waits.ts";
 
 /** Ranks of a wake-up, by kind of wait. */
-const WAKE_RANKS = [RANK.wakeup, RANK.timer, RANK.device, RANK.wakeup] as const;
+const WAKE_RANKS = [RANK.wakeup, RANK.timer, RANK.device, RANK.wakeup, RANK.wakeup] as const;
 
 const RUN = { unborn: 0, ready: 1, running: 2, waiting: 3, done: 4 } as const;
 
@@ -94,7 +94,7 @@ export class Machine {
     this.#mmSwitch = new Charge(machine.mmSwitch);
     this.#wakeCost = new Charge(machine.wake);
     this.#lines = new TaskLines(program, user, costs);
-    this.#waits = new Dependencies(program, times.cyclesPerNs);
+    this.#waits = new Dependencies(program, times.cyclesPerNs, options);
     this.#finished = new Float64Array(tasks);
     this.#state = new Uint8Array(tasks);
     this.#place = new Float64Array(tasks);

@@ -1,7 +1,7 @@
 // A prepared trace on one processor under one kernel: which mechanisms can be had there, and replays of them with any costs.
 import { CheckFailed, InputError } from "../errors.ts";
 import type { Kernel, ModelData, Profile } from "./data.ts";
-import { checkMachine, type MachineChoice, schedulerOf } from "./machine-choice.ts";
+import { checkMachine, diskTimes, type MachineChoice, schedulerOf } from "./machine-choice.ts";
 import type { Observer } from "./observer.ts";
 import { type Followers, findFollowers, polluted } from "./pollution.ts";
 import { impossible, NoData, type Overrides, Prices } from "./prices.ts";
@@ -68,6 +68,7 @@ export class Pair {
   /** CPUs of the machine, and their scheduler. */
   readonly cpus: number;
   readonly scheduler: string;
+  readonly #seeks: boolean;
   readonly #perRecord: boolean;
   readonly #nominal = new Map<Mechanism, One>();
   #counted: Followers | undefined;
@@ -93,6 +94,7 @@ export class Pair {
     this.set = set;
     this.cpus = choice.cpus ?? 1;
     this.scheduler = schedulerOf(choice, kernel, set);
+    this.#seeks = choice.disk === "seek";
     this.#perRecord = choice.perRecord === true;
     const missing = new Map<Mechanism, string>();
     const prices = this.prices();
@@ -159,6 +161,8 @@ export class Pair {
         perRecord: this.#perRecord,
         scheduler: this.scheduler,
         cpus: this.cpus,
+        disk: this.#seeks ? diskTimes(prices) : undefined,
+        loopbackNs: prices.primitive("net.loopback") * 1000,
         observer: situation.observer,
       });
       const sum = total(replayed.causes);

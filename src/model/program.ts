@@ -332,7 +332,7 @@ export function compile(trace: Trace, data: ModelData): Program {
     shapes,
     assumed: shaper.assumed,
   };
-  return withWaits(lines, findWaits(trace, recordOf));
+  return withWaits(lines, findWaits(trace, recordOf, order));
 }
 
 /** The same records, waiting for something else: where tasks meet, and what a replay keeps sums of, follow from the waits. */

@@ -1,4 +1,5 @@
 // One replay of a prepared trace: what goes in, what comes out.
+import type { DiskTimes } from "./disk.ts";
 import { Machine } from "./machine.ts";
 import type { Observer } from "./observer.ts";
 import type { Program } from "./program.ts";
@@ -24,6 +25,10 @@ export interface ReplayOptions {
   readonly scheduler?: string;
   /** Default: 1. */
   readonly cpus?: number;
+  /** A disk that devices' completions come from. Default: what was recorded. */
+  readonly disk?: DiskTimes;
+  /** What data takes from socket to socket. Default: 0. */
+  readonly loopbackNs?: number;
   /** Hears what happens, as it happens. */
   readonly observer?: Observer;
 }

@@ -1,10 +1,11 @@
 // Where tasks meet: what records wait for, and where a replay must therefore stop.
 import { EDGE } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
+import type { DiskRequest } from "./disk.ts";
 import type { ShapeNumbers } from "./shapes.ts";
 
-/** What a wait is for (notice: a signal or a child's end); decides what idle time is called. */
-export const WAIT = { dependency: 0, timer: 1, device: 2, notice: 3 } as const;
+/** What a wait is for (notice: a signal or a child's end; socket: data of another's socket); decides what idle time is called. */
+export const WAIT = { dependency: 0, timer: 1, device: 2, notice: 3, socket: 4 } as const;
 
 /** A wait's source: the start of the replay, after which its delay counts. */
 export const FROM_START = -2;
@@ -18,6 +19,9 @@ export interface Waits {
   readonly kind: Uint8Array;
   /** From the source's end, or from when the waiting record is ready itself. */
   readonly delayNs: Float64Array;
+  /** Of waits for a device: what they ask for. One for all others. */
+  readonly request: Int32Array;
+  readonly requests: readonly DiskRequest[];
 }
 
 /** Waits that are still being collected, in arrays that grow. */
@@ -50,7 +54,7 @@ class Collected {
   }
 
   /** In the order of the records that wait, then as they came. */
-  finish(tasks: number): Waits {
+  finish(tasks: number): Omit<Waits, "request" | "requests"> {
     const n = this.#length;
     if (this.#sorted) {
       return {
@@ -95,9 +99,10 @@ function isBirth({ edges, events, tasks }: Trace, edge: number): boolean {
 }
 
 /** What records wait for: the edges between tasks, deadlines and devices; without any edges, the recorded waits themselves. */
-export function findWaits(trace: Trace, recordOf: Int32Array): Waits {
+export function findWaits(trace: Trace, recordOf: Int32Array, seqOf: Int32Array): Waits {
   const { edges, events, meta } = trace;
   const nsPerUnit = meta.clock.nsPerUnit;
+  const sockets = new Set(trace.objects.filter(({ type }) => type === "socket").map(({ obj }) => obj));
   const waits = new Collected(edges.length === 0 ? countBlocked(trace) : edges.length);
   for (let e = 0; e < edges.length; e++) {
     const to = edges.to[e] >= 0 ? recordOf[edges.to[e]] : -1;
@@ -116,7 +121,8 @@ export function findWaits(trace: Trace, recordOf: Int32Array): Waits {
     if (edges.kind[e] === EDGE.device && from < 0 && events.blocked[edges.to[e]] >= 0)
       delay = Math.min(delay, events.blocked[edges.to[e]] * nsPerUnit);
     if (from < 0 && delay === 0) continue;
-    const kind = WAIT_OF[edges.kind[e]] ?? WAIT.dependency;
+    const socket = from >= 0 && WAIT_OF[edges.kind[e]] === undefined && sockets.has(events.obj[edges.to[e]]);
+    const kind = socket ? WAIT.socket : (WAIT_OF[edges.kind[e]] ?? WAIT.dependency);
     waits.add(events.task[edges.to[e]], to, from, kind, delay);
   }
   if (edges.length === 0) {
@@ -125,7 +131,28 @@ export function findWaits(trace: Trace, recordOf: Int32Array): Waits {
       waits.add(events.task[seq], recordOf[seq], -1, WAIT.dependency, events.blocked[seq] * nsPerUnit);
     }
   }
-  return waits.finish(trace.tasks.length);
+  return withRequests(waits.finish(trace.tasks.length), trace, seqOf);
+}
+
+const PAGE_BYTES = 4096;
+
+/** What waits for a device ask of it: the files of a trace lie evenly one after the other, each in one piece. */
+function withRequests(waits: Omit<Waits, "request" | "requests">, trace: Trace, seqOf: Int32Array): Waits {
+  const { events, objects } = trace;
+  const places = new Map<number, number>();
+  for (const { obj, type } of objects)
+    if (type === "file" || type === "device" || type === null) places.set(obj, places.size);
+  const requests: DiskRequest[] = [];
+  const request = new Int32Array(places.size > 0 ? waits.length : 0).fill(-1);
+  for (let w = 0; w < request.length; w++) {
+    if (waits.kind[w] !== WAIT.device) continue;
+    const seq = seqOf[waits.target[w]];
+    const place = (places.get(events.obj[seq]) ?? 0) / Math.max(1, places.size);
+    const pages = events.cold[seq] > 0 ? events.cold[seq] : Math.ceil((events.bytes[seq] || 0) / PAGE_BYTES);
+    const offset = events.off[seq] >= 0 ? events.off[seq] : 0;
+    request[w] = requests.push({ place, offset, bytes: Math.max(1, pages) * PAGE_BYTES }) - 1;
+  }
+  return { ...waits, request, requests };
 }
 
 function countBlocked({ events: { blocked, length } }: Trace): number {

@@ -95,6 +95,7 @@ export function withArrivals(
     source: waits.source[w],
     kind: waits.kind[w],
     delayNs: waits.delayNs[w],
+    request: waits.request[w] ?? -1,
   }));
   let arrived: Float64Array | undefined;
   if (arrivals.kind === "open") {
@@ -105,7 +106,7 @@ export function withArrivals(
       return ns;
     });
     requests.forEach(({ first }, n) => {
-      rows.push({ target: first, source: FROM_START, kind: WAIT.dependency, delayNs: arrived![n] });
+      rows.push({ target: first, source: FROM_START, kind: WAIT.dependency, delayNs: arrived![n], request: -1 });
     });
   }
   rows.sort((a, b) => a.target - b.target);
@@ -115,6 +116,8 @@ export function withArrivals(
     source: Int32Array.from(rows, ({ source }) => source),
     kind: Uint8Array.from(rows, ({ kind }) => kind),
     delayNs: Float64Array.from(rows, ({ delayNs }) => delayNs),
+    request: Int32Array.from(rows, ({ request }) => request),
+    requests: waits.requests,
   };
   return { program: withWaits(program, changed), arrived };
 }
