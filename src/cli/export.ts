@@ -1,7 +1,8 @@
 // kmlab export: a trace, or a replay of it, in other tools' formats.
 
 import { once } from "node:events";
-import { createWriteStream } from "node:fs";
+import { createWriteStream, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import { finished } from "node:stream/promises";
 import type { CommandModule } from "yargs";
@@ -32,9 +33,12 @@ const FORMATS = {
   folded: (scene: Scene, other?: Scene): Iterable<string> => [toFolded(scene, other)],
 } as const;
 
+/** A folder of tables, of the trace itself. */
+const PARQUET = "parquet";
+
 interface ExportArguments {
   trace: string;
-  to: keyof typeof FORMATS;
+  to: keyof typeof FORMATS | typeof PARQUET;
   output?: string;
   mech?: string;
   profile?: string;
@@ -86,6 +90,20 @@ async function write(chunks: Iterable<string>, file: string | undefined): Promis
   }
 }
 
+/** Writes a trace's tables as files of a folder. */
+async function writeTables({ trace, output, mech }: ExportArguments): Promise<void> {
+  if (output === undefined) throw new InputError("--to parquet writes a file for each table: name a folder with -o");
+  if (mech !== undefined) throw new InputError("--to parquet is the trace as it was recorded, without --mech");
+  const { toParquet } = await import("../traces/exporters/parquet.ts");
+  try {
+    mkdirSync(output, { recursive: true });
+    toParquet(readTrace(trace), (name) => (bytes) => writeFileSync(join(output, name), bytes));
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    throw new InputError(`${output}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
 export const command: CommandModule<object, ExportArguments> = {
   command: "export <trace>",
   describe: "write a trace, or a replay of it, in another tool's format",
@@ -93,11 +111,16 @@ export const command: CommandModule<object, ExportArguments> = {
     yargs
       .positional("trace", { type: "string", demandOption: true, describe: "trace folder NAME.kmtrace" })
       .option("to", {
-        choices: Object.keys(FORMATS) as (keyof typeof FORMATS)[],
+        choices: [...Object.keys(FORMATS), PARQUET],
         demandOption: true,
         describe: "the format",
       })
-      .option("output", { alias: "o", type: "string", requiresArg: true, describe: "file (default: standard output)" })
+      .option("output", {
+        alias: "o",
+        type: "string",
+        requiresArg: true,
+        describe: "file (default: standard output); parquet: folder",
+      })
       .option("mech", {
         type: "string",
         requiresArg: true,
@@ -109,6 +132,7 @@ export const command: CommandModule<object, ExportArguments> = {
       .option("set", { type: "string", array: true, nargs: 1, default: [], describe: "KEY=VALUE, as in whatif" })
       .options(MACHINE_OPTIONS) as never,
   handler: async (args) => {
+    if (args.to === PARQUET) return writeTables(args);
     const [one, two, more] = scenes(args);
     if (more !== undefined || (two !== undefined && args.to !== "folded"))
       throw new InputError(`--mech ${args.mech}: ${args.to} takes ${args.to === "folded" ? "one or two" : "one"}`);
