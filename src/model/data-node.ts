@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../errors.ts";
-import { loadModelData, type ModelData, readProfileFile } from "./data.ts";
+import { loadModelData, type ModelData } from "./data.ts";
+import { readProfileFile } from "./profiles.ts";
 
 /** The tables that come with kmlab. */
 export function modelData(): ModelData {

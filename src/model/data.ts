@@ -1,8 +1,9 @@
 // The model's tables in memory: processor profiles, kernels with their ways in, bodies of calls, the call table, the default mix.
 import { InputError } from "../errors.ts";
 import { CLASSES } from "../traces/schema/enums.ts";
-import { CAUSE_INDEX, type Cause } from "./causes.ts";
 import { type Hypervisor, type Protection, readHypervisors, readProtections } from "./conditions.ts";
+import { type Basis, readKernels } from "./kernels.ts";
+import { readCosts, readProfiles } from "./profiles.ts";
 import { type Ranged, readRanged } from "./ranges.ts";
 import { type Routes, readRoutes } from "./routes.ts";
 import { readTable } from "./table.ts";
@@ -42,12 +43,6 @@ export interface Profile {
 }
 
 /** One line of a way into the kernel: so many of a primitive, before or after the body. */
-/**
- * How a line of a way into the kernel is known: counted (executed and counted), read (in published code), recalled (published code,
- * from memory), fitted (a sum solved from a total), derived (put together from other ways), assumed.
- */
-export const BASES = ["counted", "read", "recalled", "fitted", "derived", "assumed"] as const;
-export type Basis = (typeof BASES)[number];
 
 export interface PathItem {
   readonly exit: boolean;
@@ -132,164 +127,6 @@ export interface ModelData {
 
 /** Reads a file of data/ by its name there. */
 export type ReadData = (name: string) => string;
-
-/** Splits a cell of words. */
-function words(text: string): string[] {
-  return text.split(" ").filter((word) => word !== "");
-}
-
-function readCosts(read: ReadData, file: string): Map<string, Cost> {
-  const costs = new Map<string, Cost>();
-  for (const row of readTable(file, read(file))) {
-    const key = row.text("key");
-    if (costs.has(key)) throw new InputError(`${row.where}: ${key} is there twice`);
-    costs.set(key, { key, of: row.text("of"), ...readRanged(row) });
-  }
-  for (const { key, of } of costs.values()) {
-    if (of !== "" && !costs.has(of)) throw new InputError(`${file}: ${key} is a factor of ${of}, which is not there`);
-  }
-  return costs;
-}
-
-/** The envelope of several processors: each cost from the lowest to the highest, its value their geometric mean. */
-function envelope(members: readonly ReadonlyMap<string, Cost>[]): Map<string, Cost> {
-  const costs = new Map<string, Cost>();
-  for (const [key, first] of members[0]) {
-    const all = members.map((member) => member.get(key)!);
-    if (all.some((cost) => cost.value === null)) costs.set(key, first);
-    else {
-      const product = all.reduce((sum, cost) => sum * cost.value!, 1);
-      const low = Math.min(...all.map((cost) => cost.low));
-      const high = Math.max(...all.map((cost) => cost.high));
-      const value = Math.min(high, Math.max(low, product ** (1 / all.length)));
-      costs.set(key, { ...first, value, low, high });
-    }
-  }
-  return costs;
-}
-
-/**
- * A profile of its own file, as `calibrate --machine -o` writes it: costs, and its clock as mhz. Its kernels are those of the profile
- * that it is like.
- */
-export function readProfileFile(id: string, text: string, like: Profile): Profile {
-  const costs = readCosts(() => text, id);
-  const mhz = costs.get("mhz")?.value;
-  if (mhz == null || mhz === 0) throw new InputError(`${id}: no row mhz, or none that is more than 0`);
-  const guest = costs.get("guest")?.value === 1;
-  costs.delete("mhz");
-  costs.delete("guest");
-  for (const key of like.costs.keys()) if (!costs.has(key)) throw new InputError(`${id}: no row ${key}`);
-  return {
-    ...like,
-    id,
-    like: like.id,
-    name: "from a file",
-    mhz,
-    guest,
-    costs,
-    fits: [],
-    note: "its costs are from a file",
-  };
-}
-
-function readProfiles(read: ReadData): { profiles: Map<string, Profile>; refused: Map<string, string> } {
-  const profiles = new Map<string, Profile>();
-  const refused = new Map<string, string>();
-  const fits = new Map<string, Fit[]>();
-  for (const row of readTable("costs/fits.csv", read("costs/fits.csv"))) {
-    const fit: Fit = {
-      solves: row.text("solves").split("+"),
-      kernel: row.text("kernel"),
-      mechanism: row.text("mechanism"),
-      call: row.text("call"),
-      inline: row.text("site") === "inline" || row.text("mechanism") === "int80",
-      group: row.text("group"),
-      ...readRanged(row, "target"),
-    };
-    const id = row.text("profile");
-    fits.set(id, [...(fits.get(id) ?? []), fit]);
-  }
-  for (const row of readTable("costs/profiles.csv", read("costs/profiles.csv"))) {
-    const id = row.text("profile");
-    if (row.text("refused") !== "") {
-      refused.set(id, row.text("refused"));
-      continue;
-    }
-    const members = words(row.text("members"));
-    const costs =
-      members.length > 0
-        ? envelope(members.map((member) => readCosts(read, `costs/${member}.csv`)))
-        : readCosts(read, `costs/${id}.csv`);
-    const name = row.text("name");
-    profiles.set(id, {
-      id,
-      name,
-      mhz: row.required("mhz"),
-      note: row.text("note"),
-      kernels: words(row.text("kernels")),
-      guest: row.text("guest") === "1",
-      costs,
-      fits: fits.get(id) ?? [],
-    });
-  }
-  return { profiles, refused };
-}
-
-function readKernels(read: ReadData): Map<string, Kernel> {
-  const items = new Map<string, Map<string, PathItem[]>>();
-  for (const row of readTable("kernels/paths.csv", read("kernels/paths.csv"))) {
-    const cause = row.text("cause");
-    if (!Object.hasOwn(CAUSE_INDEX, cause)) throw new InputError(`${row.where}: no cause "${cause}"`);
-    const phase = row.text("phase");
-    if (phase !== "entry" && phase !== "exit") throw new InputError(`${row.where}: phase is entry or exit`);
-    const basis = row.text("basis") as Basis;
-    if (!BASES.includes(basis)) throw new InputError(`${row.where}: basis is one of ${BASES.join(", ")}`);
-    if (row.text("source") === "") throw new InputError(`${row.where}: no source`);
-    const kernel = row.text("kernel");
-    if (!items.has(kernel)) items.set(kernel, new Map());
-    const paths = items.get(kernel)!;
-    const path = row.text("path");
-    if (!paths.has(path)) paths.set(path, []);
-    paths.get(path)!.push({
-      exit: phase === "exit",
-      cause: CAUSE_INDEX[cause as Cause],
-      primitive: row.text("primitive"),
-      count: row.required("count"),
-      perArgument: row.number("per_argument") ?? 0,
-      basis,
-    });
-  }
-  const schedulers = new Map<string, string>();
-  for (const row of readTable("kernels/schedulers.csv", read("kernels/schedulers.csv")))
-    schedulers.set(row.text("kernel"), row.text("scheduler"));
-  const kernels = new Map<string, Kernel>();
-  for (const row of readTable("kernels/kernels.csv", read("kernels/kernels.csv"))) {
-    const id = row.text("kernel");
-    const scheduler = schedulers.get(id);
-    if (scheduler === undefined) throw new InputError(`kernels/schedulers.csv: no row for kernel ${id}; add one`);
-    const paths = new Map<string, PathItem[]>();
-    for (const from of words(row.text("paths"))) {
-      for (const [path, list] of items.get(from) ?? []) if (!paths.has(path)) paths.set(path, list);
-    }
-    kernels.set(id, {
-      id,
-      name: row.text("name"),
-      bodies: row.text("bodies"),
-      hz: row.required("hz"),
-      quantumUs: row.required("quantum_us"),
-      scheduler,
-      target: row.text("target"),
-      ways: words(row.text("ways")),
-      profiles: words(row.text("profiles")),
-      kml: row.text("kml") === "1",
-      hypothetical: row.text("hypothetical") === "1",
-      note: row.text("note"),
-      paths,
-    });
-  }
-  return kernels;
-}
 
 function readBodies(read: ReadData, era: string): Map<string, BodyTerm[]> {
   const file = `bodies/${era}.csv`;

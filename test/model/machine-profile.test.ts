@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type ModelData, readProfileFile } from "../../src/model/data.ts";
+import type { ModelData } from "../../src/model/data.ts";
 import { modelData } from "../../src/model/data-node.ts";
 import {
   type Builds,
@@ -14,6 +14,7 @@ import {
   readMeasured,
 } from "../../src/model/machine-profile.ts";
 import { impossible, Prices } from "../../src/model/prices.ts";
+import { readProfileFile } from "../../src/model/profiles.ts";
 import { kmlab } from "../cli/kmlab.ts";
 
 const data = modelData();
