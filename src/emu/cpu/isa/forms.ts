@@ -225,7 +225,20 @@ function registerWidth(kind: OperandKind | undefined): number {
 /** Does any operand depend on the operand size? */
 const SIZED = /^(?:[EGZIJORMUXY]v|Ibs|eAX|Ap|Mp|Ma|M)$/;
 
-function expand(row: Row, firstId: number): Form[] {
+/** Operands of the table by their text, size and place: a few dozen for two thousand forms. */
+type Operands = Map<string, OperandKind>;
+
+function operandOf(known: Operands, text: string, size: Size, first: boolean): OperandKind {
+  const key = `${text} ${size} ${first}`;
+  let kind = known.get(key);
+  if (kind === undefined) {
+    kind = operand(text, size, first);
+    known.set(key, kind);
+  }
+  return kind;
+}
+
+function expand(row: Row, firstId: number, known: Operands): Form[] {
   const words = row.operands === "" ? [] : row.operands.split(" ");
   const sized = row.options.v === true || words.some((w) => SIZED.test(w));
   const isByte = words.some((w) => /^.b$/.test(w)) && !words.some((w) => /^(.[wd]|AX|DX)$/.test(w));
@@ -238,7 +251,7 @@ function expand(row: Row, firstId: number): Form[] {
   return sizes.map((size, n) => {
     const [names16, names32 = names16] = row.names.split("/");
     let immediates = 0;
-    const operands = words.map((w) => operand(w, size, !w.startsWith("I") || immediates++ === 0));
+    const operands = words.map((w) => operandOf(known, w, size, !w.startsWith("I") || immediates++ === 0));
     const modrm = digit >= 0 || operands.some((o) => ["rm", "reg", "sreg", "creg", "dreg"].includes(o.at));
     const find = (at: OperandAt) => operands.find((o) => o.at === at);
     const index = find("sreg") ?? find("creg") ?? find("dreg");
@@ -310,8 +323,9 @@ export function buildSet(rows: readonly Row[]): InstructionSet {
   const empty = () => Array.from({ length: MAPS }, (): (OpcodeEntry | null)[] => new Array(256).fill(null));
   const maps = [empty(), empty()];
   const byName = new Map<string, Form[]>();
+  const operands: Operands = new Map();
   for (const row of rows) {
-    for (const form of expand(row, forms.length)) {
+    for (const form of expand(row, forms.length, operands)) {
       forms.push(form);
       for (const name of form.names) {
         const list = byName.get(name);
@@ -335,11 +349,16 @@ function mapOf(opcode: readonly number[]): readonly [number, number] {
   return opcode[1] === 0x38 ? [2, 2] : opcode[1] === 0x3a ? [3, 2] : [1, 1];
 }
 
+/** ModRM.reg, +8 when mod is 3. */
+const MODRM_PLACES = Array.from({ length: 16 }, (_, i) => i);
+
 function enter(maps: (OpcodeEntry | null)[][], form: Form): void {
   const [number, lead] = mapOf(form.opcode);
   const map = maps[number];
   const opcode = form.opcode[lead];
   const span = form.operands.some((o) => o.at === "opreg") ? 8 : 1;
+  const classes = form.exact ? [prefixClass(form.mandatory)] : [0, 1, 2, 3];
+  const places = form.modrm ? MODRM_PLACES.filter((i) => accepts(form, i)) : [0];
   for (let n = form.options.skipFirst === true ? 1 : 0; n < span; n++) {
     let entry = map[opcode + n];
     if (entry === null) {
@@ -348,16 +367,12 @@ function enter(maps: (OpcodeEntry | null)[][], form: Form): void {
     }
     if (entry.modrm !== form.modrm) throw new Error(`opcode ${opcode.toString(16)}: ModRM or not?`);
     if (form.exact) entry.exact = true;
-    const classes = form.exact ? [prefixClass(form.mandatory)] : [0, 1, 2, 3];
-    for (const cls of classes) {
-      for (let i = 0; i < (form.modrm ? 16 : 1); i++) if (accepts(form, i)) claim(entry, 16 * cls + i, form);
-    }
+    for (const cls of classes) for (const i of places) claim(entry, 16 * cls + i, form);
   }
 }
 
-/** Does a form take a ModRM byte with this ModRM.reg (+8: mod is 3)? */
+/** Does a form with ModRM take a byte with this ModRM.reg (+8: mod is 3)? */
 function accepts(form: Form, i: number): boolean {
-  if (!form.modrm) return true;
   if (form.digit >= 0 && (i & 7) !== form.digit) return false;
   const rm = form.operands.find((o) => o.at === "rm");
   if (rm) return form.options.anyMod === true || (i < 8 ? rm.memory : rm.register);
