@@ -16,6 +16,7 @@ import {
   pickProfiles,
 } from "../model/choices.ts";
 import { modelData } from "../model/data-node.ts";
+import { onMemory } from "../model/memory/memory.ts";
 import { Pair } from "../model/pair.ts";
 import { compile } from "../model/program.ts";
 import { replayedScene } from "../model/scene.ts";
@@ -46,16 +47,18 @@ interface ExportArguments {
   set: string[];
   scheduler?: string;
   disk?: string;
+  memory?: number;
+  reclaim?: string;
   cpus?: number;
 }
 
 /** The scenes that are asked for: the trace as recorded, or a replay by each mechanism. */
 function scenes(args: ExportArguments): Scene[] {
-  const trace = readTrace(args.trace);
+  const recorded = readTrace(args.trace);
   const names = list(args.mech);
   if (names === undefined) {
     const calls = callNames();
-    return [recordedScene(trace, (nr, abi) => calls.name(nr, abi))];
+    return [recordedScene(recorded, (nr, abi) => calls.name(nr, abi))];
   }
   const data = modelData();
   const [profile] = pickProfiles(data, [args.profile ?? defaultProfile(undefined)]);
@@ -63,7 +66,14 @@ function scenes(args: ExportArguments): Scene[] {
   const mechanisms = pickMechanisms(data, names);
   const set = settings(args.set);
   checkSet(data, [profile], [kernel], set);
-  const machine = { scheduler: args.scheduler, cpus: args.cpus, disk: args.disk };
+  const machine = {
+    scheduler: args.scheduler,
+    cpus: args.cpus,
+    disk: args.disk,
+    memory: args.memory,
+    reclaim: args.reclaim,
+  };
+  const { trace } = onMemory(recorded, machine);
   const pair = new Pair(compile(trace, data), data, profile, kernel, mechanisms, set, machine);
   for (const [mechanism, why] of pair.missing)
     throw new InputError(`${mechanism} on ${profile.id} under ${kernel.id}: ${why}`);

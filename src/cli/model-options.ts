@@ -1,5 +1,6 @@
 // Options that commands asking the model share, and how their words are read.
 import { InputError } from "../errors.ts";
+import { RECLAIMS } from "../model/memory/replacement.ts";
 import { SCHEDULERS } from "../model/schedulers/schedulers.ts";
 
 /** "a,b c" -> [a, b, c]; undefined stays undefined. */
@@ -29,6 +30,12 @@ export const MACHINE_OPTIONS = {
     type: "string",
     requiresArg: true,
     describe: "ideal: requests take what was recorded; seek: an arm, a platter, a queue (default ideal)",
+  },
+  memory: { type: "number", requiresArg: true, describe: "MiB for programs and the page cache (default: as recorded)" },
+  reclaim: {
+    type: "string",
+    requiresArg: true,
+    describe: `which page goes: ${RECLAIMS.join(", ")} (default two-list)`,
   },
 } as const;
 

@@ -17,6 +17,8 @@ interface SensitivityArguments extends ConditionArguments {
   set: string[];
   scheduler?: string;
   disk?: string;
+  memory?: number;
+  reclaim?: string;
   cpus?: number;
   walks: number;
   rows: number;
@@ -80,7 +82,13 @@ export const command: CommandModule<object, SensitivityArguments> = {
         kernel: args.kernel,
         conditions: conditionsOf(args),
         set: settings(args.set),
-        machine: { scheduler: args.scheduler, cpus: args.cpus, disk: args.disk },
+        machine: {
+          scheduler: args.scheduler,
+          cpus: args.cpus,
+          disk: args.disk,
+          memory: args.memory,
+          reclaim: args.reclaim,
+        },
         walks: args.walks,
         rows: args.rows,
         factors: args.factors,

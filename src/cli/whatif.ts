@@ -20,6 +20,8 @@ interface WhatIfArguments extends ConditionArguments {
   set: string[];
   scheduler?: string;
   disk?: string;
+  memory?: number;
+  reclaim?: string;
   cpus?: number;
   draws?: number;
   seed: number;
@@ -88,7 +90,13 @@ export const command: CommandModule<object, WhatIfArguments> = {
       target: args.target,
       conditions: conditionsOf(args),
       set,
-      machine: { scheduler: args.scheduler, cpus: args.cpus, disk: args.disk },
+      machine: {
+        scheduler: args.scheduler,
+        cpus: args.cpus,
+        disk: args.disk,
+        memory: args.memory,
+        reclaim: args.reclaim,
+      },
       breakEven: args["break-even"],
       request: args.request,
       arrivals: args.arrivals,

@@ -25,6 +25,8 @@ export interface DiskRequest {
   readonly place: number;
   readonly offset: number;
   readonly bytes: number;
+  /** Bytes written back to the end of the disk just before. */
+  readonly written?: number;
 }
 
 /** The arm and the queue of one replay's disk. */
@@ -53,7 +55,12 @@ export class Disk {
   }
 
   /** When a request that is made at a cycle completes: first come, first served. */
-  complete(now: number, { place, offset, bytes }: DiskRequest): number {
+  complete(now: number, request: DiskRequest): number {
+    if (request.written !== undefined) this.#serve(now, { place: 1, offset: 0, bytes: request.written });
+    return this.#serve(now, request);
+  }
+
+  #serve(now: number, { place, offset, bytes }: DiskRequest): number {
     const { commandNs, bufferedNs, turnNs, nsPerByte, span, ahead } = this.#times;
     const start = Math.max(now / this.#cyclesPerNs, this.#busyUntil);
     const at = Math.floor(place * span) + offset;

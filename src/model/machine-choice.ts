@@ -12,6 +12,10 @@ export interface MachineChoice {
   readonly cpus?: number;
   /** `ideal`: every request takes what it took when it was recorded; `seek`: an arm, a platter and a queue. Default: ideal. */
   readonly disk?: string;
+  /** MiB for programs and the page cache. Default: as much as when it was recorded. */
+  readonly memory?: number;
+  /** Which page gives up its frame: `two-list` or `lru`. Default: two-list. */
+  readonly reclaim?: string;
 }
 
 export const DISKS: readonly string[] = ["ideal", "seek"];

@@ -1,5 +1,5 @@
 // Where tasks meet: what records wait for, and where a replay must therefore stop.
-import { EDGE } from "../traces/schema/enums.ts";
+import { EDGE, KIND } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
 import type { DiskRequest } from "./disk.ts";
 import type { ShapeNumbers } from "./shapes.ts";
@@ -150,7 +150,9 @@ function withRequests(waits: Omit<Waits, "request" | "requests">, trace: Trace, 
     const place = (places.get(events.obj[seq]) ?? 0) / Math.max(1, places.size);
     const pages = events.cold[seq] > 0 ? events.cold[seq] : Math.ceil((events.bytes[seq] || 0) / PAGE_BYTES);
     const offset = events.off[seq] >= 0 ? events.off[seq] : 0;
-    request[w] = requests.push({ place, offset, bytes: Math.max(1, pages) * PAGE_BYTES }) - 1;
+    const asked = { place, offset, bytes: Math.max(1, pages) * PAGE_BYTES };
+    const back = events.kind[seq] === KIND.fault && events.pages[seq] > 0 ? events.pages[seq] * PAGE_BYTES : 0;
+    request[w] = requests.push(back > 0 ? { ...asked, written: back } : asked) - 1;
   }
   return { ...waits, request, requests };
 }

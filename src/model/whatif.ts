@@ -18,6 +18,7 @@ import { type Conditions, underConditions } from "./conditions.ts";
 import type { ModelData, Profile } from "./data.ts";
 import { amdahl, type CallGain, callGains, naiveEstimate, type ResidualTerm, residual } from "./estimates.ts";
 import type { MachineChoice } from "./machine-choice.ts";
+import { type MemoryReport, memoryNote, onMemory } from "./memory/memory.ts";
 import { honesty } from "./notes.ts";
 import { Pair } from "./pair.ts";
 import { compile } from "./program.ts";
@@ -109,6 +110,8 @@ export interface WhatIfResult {
   readonly tasks: number;
   /** CPUs of the machine it was replayed on. */
   readonly cpus: number;
+  /** What a chosen amount of memory did; null: it was not chosen. */
+  readonly memory: MemoryReport | null;
   readonly mechanisms: readonly (MechanismResult | MechanismMissing)[];
   readonly draws: number;
   readonly seed: number;
@@ -193,7 +196,7 @@ function onePair(
  * Replays a trace under each mechanism, on each processor, under each kernel. Pure: the same arguments give the same answer.
  * Throws InputError for unknown names, unknown or negative settings and traces that cannot be replayed.
  */
-export function whatif(trace: Trace, tables: ModelData, options: WhatIfOptions = {}): WhatIfResult {
+export function whatif(recorded: Trace, tables: ModelData, options: WhatIfOptions = {}): WhatIfResult {
   const data = underConditions(tables, options.conditions);
   const profiles = pickProfiles(data, options.profiles ?? [defaultProfile(options.target)]);
   const kernelsOf = (profile: Profile) =>
@@ -202,6 +205,7 @@ export function whatif(trace: Trace, tables: ModelData, options: WhatIfOptions =
   const mechanisms = pickMechanisms(data, options.mechanisms ?? defaultMechanisms(kernels));
   checkSet(data, profiles, kernels, options.set ?? new Map());
   const { perRecord } = options;
+  const { trace, report: memory } = onMemory(recorded, options.machine);
   const seed = options.seed ?? 1;
   const served = serve(compile(trace, data), trace, data, options, seed);
   const { program } = served;
@@ -225,6 +229,7 @@ export function whatif(trace: Trace, tables: ModelData, options: WhatIfOptions =
     records: program.records,
     tasks: program.process.filter((_, task) => program.firstRecord[task] < program.firstRecord[task + 1]).length,
     cpus: options.machine?.cpus ?? 1,
+    memory,
     taskNames: trace.tasks.map(({ comm }) => comm ?? ""),
     mechanisms: results,
     draws: count,
@@ -233,6 +238,9 @@ export function whatif(trace: Trace, tables: ModelData, options: WhatIfOptions =
       ...profiles.map(({ id, name, mhz }) => [id, `${name}, ${options.set?.get("mhz") ?? mhz} MHz`]),
       ...kernels.map(({ id, name }) => [id, name]),
     ]),
-    notes: honesty(trace, program, data, profiles, kernels, mechanisms, options.set ?? new Map(), options.machine),
+    notes: [
+      ...(memory === null ? [] : [memoryNote(memory)]),
+      ...honesty(trace, program, data, profiles, kernels, mechanisms, options.set ?? new Map(), options.machine),
+    ],
   };
 }

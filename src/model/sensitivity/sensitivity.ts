@@ -6,6 +6,7 @@ import { checkSet, defaultKernel, defaultMechanisms, pickKernels, pickMechanisms
 import { type Conditions, underConditions } from "../conditions.ts";
 import type { ModelData } from "../data.ts";
 import type { MachineChoice } from "../machine-choice.ts";
+import { onMemory } from "../memory/memory.ts";
 import { Pair } from "../pair.ts";
 import { compile } from "../program.ts";
 import type { Mechanism } from "../routes.ts";
@@ -138,7 +139,15 @@ export function sensitivity(trace: Trace, tables: ModelData, options: Sensitivit
     if (!Number.isSafeInteger(value) || value < 1 || value > 100_000)
       throw new InputError(`${name} ${value}: write a whole number from 1 to 100000`);
   }
-  const pair = new Pair(compile(trace, data), data, profile, kernel, mechanisms, set, options.machine);
+  const pair = new Pair(
+    compile(onMemory(trace, options.machine).trace, data),
+    data,
+    profile,
+    kernel,
+    mechanisms,
+    set,
+    options.machine,
+  );
   const { possible } = pair;
   const missing = [...pair.missing].map(([mechanism, why]) => ({ mechanism, missing: why }));
   if (possible.length < 2) {
