@@ -43,7 +43,6 @@ export interface Profile {
 }
 
 /** One line of a way into the kernel: so many of a primitive, before or after the body. */
-
 export interface PathItem {
   readonly exit: boolean;
   readonly cause: number;

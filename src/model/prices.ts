@@ -201,6 +201,22 @@ export class Prices {
     return most;
   }
 
+  /**
+   * Cycles that returns of the program lose besides those of the first one, when a trap has done so much work: the body has displaced
+   * what foretells them, up to a length at which nothing is left of it. Nothing where a route has no such return.
+   */
+  repair(route: readonly string[], kernel: Kernel = this.kernel): { share: number; most: number } {
+    let share = 0;
+    for (const word of route) {
+      const [path, kind] = word.split("/");
+      const items = kernel.paths.get(path.replace("?", "")) ?? [];
+      if (items.some(({ primitive }) => primitive === "rsb.user")) share = Math.max(share, this.#share(kind));
+    }
+    return share === 0
+      ? { share, most: 0 }
+      : { share: share * this.primitive("rsb.user_share"), most: this.primitive("rsb.user_body") };
+  }
+
   /** Cycles, by cause, of a route with so many arguments pushed; `exitOnly`: of the way out alone. */
   paths(route: readonly string[], args = 0, exitOnly = false, kernel: Kernel = this.kernel): Float64Array {
     const cycles = new Float64Array(CAUSE_COUNT);
@@ -231,9 +247,11 @@ export class Prices {
       if (call === undefined) throw new InputError(`no system call ${name}`);
       const noUring = name !== "-" && !this.data.uring.has(name);
       const site = { inline, special: call.special, args: call.args, sigreturn: false, noUring };
-      const way = this.paths(callRoute(this.routes(mechanism), site), call.args, false, kernel);
-      cycles += way.reduce((sum, part) => sum + part, 0);
-      if (name !== "-") cycles += this.leastBody(name, kernel);
+      const route = callRoute(this.routes(mechanism), site);
+      const way = this.paths(route, call.args, false, kernel);
+      const body = name === "-" ? 0 : this.leastBody(name, kernel);
+      const { share, most } = this.repair(route, kernel);
+      cycles += way.reduce((sum, part) => sum + part, 0) + body + share * Math.min(body, most);
     }
     return cycles;
   }

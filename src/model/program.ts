@@ -84,8 +84,11 @@ const ENOSYS = 38;
 function workMask(data: ModelData, name: string): number {
   const bits = { a: 0, bytes: 1, copy: 1, pages: 2, components: 4, items: 8, cold: 16 } as const;
   let mask = 0;
-  for (const era of data.bodies.values()) {
-    for (const { term } of era.get(name) ?? []) if (WORKS.includes(term)) mask |= bits[term];
+  // A call with a body of its own on one machine has its class's on the others.
+  for (const own of new Set([name, data.calls.get(name)?.class ?? name])) {
+    for (const era of data.bodies.values()) {
+      for (const { term } of era.get(own) ?? []) if (WORKS.includes(term)) mask |= bits[term];
+    }
   }
   return mask;
 }

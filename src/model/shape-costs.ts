@@ -6,6 +6,7 @@ import { RECORD, SHAPE_WORKS, type Shapes, TRAIT } from "./shapes.ts";
 
 const BODY = CAUSE_INDEX["body"];
 const COPY = CAUSE_INDEX["copy"];
+const STACK_REPAIR = CAUSE_INDEX["stack-repair"];
 const POLLUTION = CAUSE_INDEX["pollution"];
 const FAULT_BODY = CAUSE_INDEX["fault-body"];
 
@@ -21,6 +22,8 @@ export interface ShapeCosts {
   /** The rest is the way in and out: its number, and the cycles of each way by cause. */
   readonly way: Uint16Array;
   readonly ways: readonly Float64Array[];
+  /** What returns of the program lose after a long body; part of `total` and of `after`. */
+  readonly repair?: Float64Array;
   /** How much of a trap each way is: 1 a whole one, less in a batch, 0 none. */
   readonly traps?: readonly number[];
   /** What the program loses after a record, on average; part of `total` and of `after`. */
@@ -42,6 +45,7 @@ export function causesOf(
     times[costs.way[s]] += count;
     sums[kind === RECORD.fault ? FAULT_BODY : BODY] += count * costs.body[s];
     sums[COPY] += count * costs.copy[s];
+    if (costs.repair !== undefined) sums[STACK_REPAIR] += count * costs.repair[s];
     if (costs.pollution !== undefined) sums[POLLUTION] += count * costs.pollution[s];
   }
   costs.ways.forEach((way, number) => {
@@ -71,6 +75,7 @@ interface Way {
   readonly sum: number;
   readonly after: number;
   readonly trap: number;
+  readonly repair: { readonly share: number; readonly most: number };
 }
 
 function rounded(cycles: Float64Array): Float64Array {
@@ -93,11 +98,13 @@ function wayOf(prices: Prices, routes: Routes, shapes: Shapes, shape: number, no
   const isFault = shapes.kind[shape] === RECORD.fault;
   const causes = new Float64Array(CAUSE_COUNT);
   let [after, trap] = [0, 0];
+  let repair = { share: 0, most: 0 };
   const add = (route: readonly string[], pushed = 0): void => {
     const cycles = rounded(prices.paths(route, pushed));
     for (let c = 0; c < CAUSE_COUNT; c++) causes[c] += cycles[c];
     after = Math.round(sumOf(prices.paths(route, pushed, true)));
     trap = prices.trapShare(route);
+    repair = prices.repair(route);
   };
   if (ring0) {
     // Whatever is pushed on an absent stack page has its fault first; then comes what the program asked for.
@@ -126,7 +133,7 @@ function wayOf(prices: Prices, routes: Routes, shapes: Shapes, shape: number, no
   } else if (isFault && !(ring0 && has(TRAIT.noFault))) {
     add(has(TRAIT.inKernel) ? routes.faultInKernel : routes.fault);
   }
-  return { causes, after, trap };
+  return { causes, after, trap, repair };
 }
 
 /** Prices every shape. */
@@ -137,6 +144,7 @@ export function shapeCosts(shapes: Shapes, prices: Prices, mechanism: Mechanism)
   const body = new Float64Array(n);
   const copy = new Float64Array(n);
   const way = new Uint16Array(n);
+  const repair = new Float64Array(n);
   const found: Way[] = [];
   const numbers = new Map<number, number>();
   const routes = prices.routes(mechanism);
@@ -170,8 +178,10 @@ export function shapeCosts(shapes: Shapes, prices: Prices, mechanism: Mechanism)
       );
       copy[s] = Math.round(c[6] * work[w]);
     }
-    total[s] = found[number].sum + body[s] + copy[s];
-    after[s] = Math.min(total[s], found[number].after);
+    const { share, most } = found[number].repair;
+    if (share > 0) repair[s] = Math.round(share * Math.min(body[s] + copy[s], most));
+    total[s] = found[number].sum + body[s] + copy[s] + repair[s];
+    after[s] = Math.min(total[s], found[number].after + repair[s]);
   }
   return {
     total,
@@ -179,6 +189,7 @@ export function shapeCosts(shapes: Shapes, prices: Prices, mechanism: Mechanism)
     body,
     copy,
     way,
+    repair,
     ways: found.map(({ causes }) => causes),
     traps: found.map(({ trap }) => trap),
   };

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { defaultKernel, defaultMechanisms, defaultProfile } from "../../src/model/choices.ts";
 import { loadModelData } from "../../src/model/data.ts";
 import { modelData, readDataFile } from "../../src/model/data-node.ts";
+import { makeTrace } from "../../src/model/made-traces.ts";
 import { impossible, Prices } from "../../src/model/prices.ts";
 import { isResult, whatif } from "../../src/model/whatif.ts";
 import { readTrace } from "../../src/traces/node.ts";
@@ -99,8 +100,40 @@ describe("what a way costs is the sum of its parts", () => {
     const at = prices("zen4", "kml-6.18-amd64");
     const own = sum(at.paths(["K"])) - at.primitive("sw.entry") - at.primitive("sw.exit");
     const gone = at.primitive("hw.syscall") + at.primitive("hw.sysret") + sum(at.paths(["stub.syscall"]));
-    expect(call(at, "syscall", "getpid") - call(at, "kml-amd64", "getpid")).toBeCloseTo(gone - own, 6);
+    const later = at.primitive("rsb.user_share") * at.leastBody("getpid");
+    expect(call(at, "syscall", "getpid") - call(at, "kml-amd64", "getpid")).toBeCloseTo(gone + later - own, 6);
     expect(call(at, "ukl", "getpid")).toBeLessThan(call(at, "ukl-base", "getpid") / 5);
+  });
+
+  test("returns after a long body are mispredicted longer, up to a length; by the C library's wrapper only", () => {
+    const at = prices("zen4", "kml-6.18-amd64", [
+      ["rsb.user_share", 0.5],
+      ["rsb.user_body", 1000],
+    ]);
+    const extra = (name: string) => call(at, "syscall", name) - at.nullCall(at.kernel, "syscall", name, true);
+    const short = at.leastBody("fcntl");
+    expect(short).toBeLessThan(1000);
+    expect(at.leastBody("stat")).toBeGreaterThan(1000);
+    expect(extra("fcntl") - extra("getpid")).toBeCloseTo(0.5 * (short - at.leastBody("getpid")), 6);
+    expect(extra("stat") - extra("getpid")).toBeCloseTo(0.5 * (1000 - at.leastBody("getpid")), 6);
+    // In a replay it is part of stack-repair, for every record its own.
+    const one = makeTrace({ tasks: 1, events: [{ task: 0, nr: 55, user: 10 }] });
+    const set = new Map([
+      ["hz", 0],
+      ["rsb.user_share", 0.5],
+    ] as [string, number][]);
+    const { mechanisms } = whatif(one, data, { target: "x86-64", mechanisms: ["syscall", "kml-amd64"], draws: 0, set });
+    const [syscall, kml] = mechanisms.filter(isResult);
+    const first = prices("zen4", "kml-6.18-amd64").primitive("rsb.user");
+    expect(syscall.causes["stack-repair"]).toBe(Math.round(first) + Math.round(0.5 * Math.round(short)));
+    expect(kml.causes["stack-repair"]).toBe(0);
+  });
+
+  test("a call with a body of its own on one machine keeps its work on the others", () => {
+    const sent = (bytes: number) => makeTrace({ tasks: 1, events: [{ task: 0, nr: 369, user: 10, bytes }] });
+    const copied = (bytes: number) =>
+      whatif(sent(bytes), data, { mechanisms: ["int80"], draws: 0 }).mechanisms.filter(isResult)[0].causes.copy;
+    expect(copied(4096)).toBeGreaterThan(copied(0));
   });
 
   test("a batch of n calls enters once; a polling kernel is never entered", () => {
