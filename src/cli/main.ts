@@ -15,6 +15,7 @@ const VERBS: Record<string, { describe: string; load: () => Promise<{ command: o
   capture: { describe: "run a program and keep its trace", load: () => import("./capture.ts") },
   machine: { describe: "boot a multiboot image on the bare machine", load: () => import("./machine.ts") },
   rootfs: { describe: "fetch and list the guest's packages", load: () => import("./rootfs.ts") },
+  import: { describe: "make a trace of another tool's", load: () => import("./import.ts") },
   show: { describe: "say what is in a trace", load: () => import("./show.ts") },
   diff: { describe: "compare two traces", load: () => import("./diff.ts") },
   export: {

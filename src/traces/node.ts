@@ -17,7 +17,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../errors.ts";
 import type { Hasher } from "../sha256.ts";
-import { type CallNames, parseCalls } from "./calls.ts";
+import { type CallTable, parseCalls } from "./calls.ts";
 import { gzipFile, plainFile, tablePieces } from "./gzip-node.ts";
 import { DESCRIPTOR } from "./package.ts";
 import { readTraceFrom } from "./read.ts";
@@ -184,6 +184,6 @@ function rescue(dir: string, trace: Trace, why: string): never {
 }
 
 /** The names of system calls, from the table that comes with kmlab. */
-export function callNames(): CallNames {
+export function callNames(): CallTable {
   return parseCalls(readFileSync(fileURLToPath(new URL("../../data/calls.csv", import.meta.url)), "utf8"));
 }

@@ -53,7 +53,7 @@ function machine(meta: TraceMeta): string[] {
     ([, text]) => !/^(exact|none)\b/.test(text) || text.startsWith("none:"),
   );
   for (const [what, text] of flaws) lines.push([what, text]);
-  return lines.map(([name, text]) => `${name.padEnd(9)}${text}`);
+  return lines.map(([name, text]) => `${name.padEnd(8)} ${text}`);
 }
 
 function waysOf(counts: Readonly<Record<string, number>>): string {

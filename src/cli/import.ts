@@ -1,0 +1,92 @@
+// kmlab import: another tool's trace becomes one of kmlab's.
+import { basename } from "node:path";
+import process from "node:process";
+import type { CommandModule } from "yargs";
+import { InputError } from "../errors.ts";
+import { readAnchor } from "../traces/importers/anchor.ts";
+import { FORMATS } from "../traces/importers/formats.ts";
+import { importTrace } from "../traces/importers/import.ts";
+import { reportLines } from "../traces/importers/report.ts";
+import { textFile } from "../traces/importers/text-node.ts";
+import { callNames, checkTarget, SUFFIX, writeTrace } from "../traces/node.ts";
+
+interface ImportArguments {
+  file: string[];
+  format?: string;
+  output?: string;
+  abi?: "i386" | "x86_64";
+  anchor?: string;
+  columns?: string;
+  json: boolean;
+}
+
+/** NAME.kmtrace in the current folder, for a file NAME.txt; of several files of -ff, without the pid. */
+function target(files: readonly string[], output: string | undefined): string {
+  const name = output ?? (files[0] === "-" ? "stdin" : basename(files[0]).replace(/\.[A-Za-z0-9]{1,10}$/, ""));
+  return name.endsWith(SUFFIX) ? name : `${name}${SUFFIX}`;
+}
+
+/** "time=when,nr=number": which column of a CSV holds what. */
+function columnMap(words: string | undefined): Map<string, string> | undefined {
+  if (words === undefined) return undefined;
+  const map = new Map<string, string>();
+  for (const word of words.split(",")) {
+    const at = word.indexOf("=");
+    if (at <= 0 || at === word.length - 1)
+      throw new InputError(`--columns ${words}: write WHAT=HEADING,..., as in time=t,pid=task,call=name`);
+    map.set(word.slice(0, at), word.slice(at + 1));
+  }
+  return map;
+}
+
+export const command: CommandModule<object, ImportArguments> = {
+  command: "import <file..>",
+  describe: "make a trace of another tool's",
+  builder: (yargs) =>
+    yargs
+      .positional("file", {
+        type: "string",
+        array: true,
+        demandOption: true,
+        describe: "files of one run; - is standard input",
+      })
+      .option("format", {
+        choices: FORMATS.map(({ id }) => id),
+        requiresArg: true,
+        describe: "what wrote it (default: recognised from the first lines)",
+      })
+      .option("output", { alias: "o", type: "string", requiresArg: true, describe: "NAME.kmtrace" })
+      .option("abi", {
+        choices: ["i386", "x86_64"] as const,
+        requiresArg: true,
+        describe: "whose call numbers, where the file does not tell",
+      })
+      .option("anchor", {
+        type: "string",
+        requiresArg: true,
+        describe: "real=S,user=S,sys=S: what `time` said of an untraced run; times are scaled to it",
+      })
+      .option("columns", {
+        type: "string",
+        requiresArg: true,
+        describe: "of a plain CSV: which column holds what, as time=t,pid=task,call=name",
+      })
+      .option("json", { type: "boolean", default: false, describe: "the report as JSON" })
+      .example("kmlab import -o server.kmtrace strace.txt", "then: kmlab whatif server.kmtrace")
+      .epilogue(FORMATS.map(({ id, is }) => `${id}: ${is}`).join("\n")) as never,
+  handler: (args) => {
+    const trace = target(args.file, args.output);
+    checkTarget(trace);
+    const imported = importTrace(args.file.map(textFile), callNames(), {
+      format: args.format,
+      abi: args.abi,
+      anchor: args.anchor === undefined ? undefined : readAnchor(args.anchor),
+      columns: columnMap(args.columns),
+    });
+    const id = writeTrace(trace, imported.trace);
+    const { report } = imported;
+    const text = args.json ? JSON.stringify({ trace, id, ...report }, null, 2) : reportLines(report).join("\n");
+    process.stdout.write(`${text}\n`);
+    process.stderr.write(`kmlab: ${trace} (${id.slice(0, 16)})\n`);
+  },
+};

@@ -1,0 +1,395 @@
+// One line of strace's output taken apart, in every combination of -f, -t, -tt, -ttt, -r, -T, -i, -n, -y, -X: a scanner by hand,
+// because strings, paths and structures in a line may hold anything that looks like its grammar.
+import { errorNumber } from "./names.ts";
+
+/** What a line says. */
+export const SAYS = {
+  nothing: 0,
+  call: 1,
+  unfinished: 2,
+  resumed: 3,
+  signal: 4,
+  stopped: 5,
+  exited: 6,
+  killed: 7,
+  superseded: 8,
+  /** Something printed besides calls: a summary table, a message of strace. */
+  aside: 9,
+} as const;
+
+/** How its time is given. */
+export const CLOCK = { none: 0, absolute: 1, relative: 2, day: 3 } as const;
+
+const NEWLINE_FREE_BLANK = 32;
+const QUOTE = 34;
+const BACKSLASH = 92;
+
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57;
+}
+
+function isNameChar(code: number): boolean {
+  return isDigit(code) || (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || code === 95;
+}
+
+/** The parts of the line read last; read again for every line, so that nothing is made for a line but its texts. */
+export class StraceLine {
+  says: number = SAYS.nothing;
+  /** -1: the line does not name it. */
+  pid = -1;
+  clock: number = CLOCK.none;
+  seconds = 0;
+  nanos = 0;
+  /** Call number (-n), instruction pointer (-i) in hexadecimal. */
+  nr = -1;
+  ip = "";
+  /** The call's name, the signal's, or what was superseded by. */
+  name = "";
+  args = "";
+  /** NaN for "?" and for what was not said. */
+  ret = Number.NaN;
+  /** What stands behind the result: `</path>` of -y, "(Timeout)". */
+  after = "";
+  /** Nanoseconds (-T); NaN. */
+  duration = Number.NaN;
+  /** Exit status, or the number of the other task. */
+  value = 0;
+  #at = 0;
+  #text = "";
+
+  /** Takes a line apart; says what it is. */
+  read(text: string): number {
+    this.#text = text;
+    this.#at = 0;
+    this.pid = -1;
+    this.clock = CLOCK.none;
+    this.nr = -1;
+    this.ip = "";
+    this.name = "";
+    this.args = "";
+    this.after = "";
+    this.ret = Number.NaN;
+    this.duration = Number.NaN;
+    this.value = 0;
+    this.#prefix();
+    this.says = this.#rest();
+    return this.says;
+  }
+
+  #blanks(): void {
+    while (this.#text.charCodeAt(this.#at) === NEWLINE_FREE_BLANK) this.#at++;
+  }
+
+  /** Digits at the place: their end. */
+  #digits(from: number): number {
+    let at = from;
+    while (isDigit(this.#text.charCodeAt(at))) at++;
+    return at;
+  }
+
+  #prefix(): void {
+    const text = this.#text;
+    this.#blanks();
+    if (text.startsWith("[pid", this.#at)) {
+      const close = text.indexOf("]", this.#at);
+      const pid = close < 0 ? Number.NaN : Number(text.slice(this.#at + 4, close));
+      if (Number.isInteger(pid)) {
+        this.pid = pid;
+        this.#at = close + 1;
+      }
+    } else {
+      const end = this.#digits(this.#at);
+      if (end > this.#at && end - this.#at <= 10 && text.charCodeAt(end) === NEWLINE_FREE_BLANK) {
+        this.pid = Number(text.slice(this.#at, end));
+        this.#at = end;
+      }
+    }
+    this.#blanks();
+    this.#time();
+    if (text.startsWith("(+", this.#at)) {
+      const close = text.indexOf(")", this.#at);
+      if (close > 0 && close - this.#at < 24) this.#at = close + 1;
+    }
+    this.#blanks();
+    for (let n = 0; n < 2 && text.charCodeAt(this.#at) === 91; n++) {
+      const close = text.indexOf("]", this.#at);
+      if (close < 0 || close - this.#at > 18) break;
+      const inside = text.slice(this.#at + 1, close).trim();
+      if (inside.length >= 8) this.ip = inside.startsWith("?") ? "" : inside;
+      else if (inside !== "" && this.#digitsOnly(inside)) this.nr = Number(inside);
+      else break;
+      this.#at = close + 1;
+      this.#blanks();
+    }
+  }
+
+  #digitsOnly(word: string): boolean {
+    for (let i = 0; i < word.length; i++) if (!isDigit(word.charCodeAt(i))) return false;
+    return true;
+  }
+
+  #time(): void {
+    const text = this.#text;
+    const from = this.#at;
+    const end = this.#digits(from);
+    if (end === from) return;
+    const next = text[end];
+    if (next === ".") {
+      const last = this.#digits(end + 1);
+      if (text.charCodeAt(last) !== NEWLINE_FREE_BLANK || last - end > 10) return;
+      this.seconds = Number(text.slice(from, end));
+      this.nanos = fraction(text, end + 1, last);
+      this.clock = this.seconds >= 1e8 ? CLOCK.absolute : CLOCK.relative;
+      this.#at = last;
+    } else if (next === ":") {
+      if (text[end + 3] !== ":") return;
+      const seconds = this.#digits(end + 4);
+      this.seconds =
+        Number(text.slice(from, end)) * 3600 +
+        Number(text.slice(end + 1, end + 3)) * 60 +
+        Number(text.slice(end + 4, seconds));
+      if (!Number.isInteger(this.seconds)) return;
+      let last = seconds;
+      this.nanos = 0;
+      if (text[seconds] === ".") {
+        last = this.#digits(seconds + 1);
+        this.nanos = fraction(text, seconds + 1, last);
+      }
+      if (text.charCodeAt(last) !== NEWLINE_FREE_BLANK) return;
+      this.clock = CLOCK.day;
+      this.#at = last;
+    }
+  }
+
+  #rest(): number {
+    const text = this.#text;
+    const at = this.#at;
+    if (text.startsWith("<... ", at)) return this.#resumed(at + 5);
+    if (text.startsWith("--- ", at)) return this.#signal(at + 4);
+    if (text.startsWith("+++ ", at)) return this.#end(at + 4);
+    let end = at;
+    while (isNameChar(text.charCodeAt(end))) end++;
+    if (end === at || text[end] !== "(") {
+      const aside = text.startsWith("strace: ", at) || text.startsWith("% time ", at) || text.startsWith("------ ", at);
+      return aside ? SAYS.aside : SAYS.nothing;
+    }
+    this.name = text.slice(at, end);
+    return this.#call(end + 1, SAYS.call);
+  }
+
+  #resumed(at: number): number {
+    const mark = " resumed>";
+    const end = this.#text.indexOf(mark, at);
+    if (end < 0 || end - at > 64) return SAYS.nothing;
+    this.name = this.#text.slice(at, end);
+    return this.#call(end + mark.length, SAYS.resumed);
+  }
+
+  /** Arguments from `from` on and what follows them. */
+  #call(from: number, says: number): number {
+    const text = this.#text;
+    const unfinished = "<unfinished ...>";
+    let close = argumentsEnd(text, from);
+    if (close < 0 && says === SAYS.call) {
+      // With -ff the file of a thread that runs an execve ends so; the call goes on in its process's file.
+      const moved = text.endsWith(" ...>") ? text.lastIndexOf("<pid changed to ") : -1;
+      const end = text.endsWith(unfinished) ? text.length - unfinished.length : moved;
+      if (end >= from) {
+        this.args = text.slice(from, end).trimEnd();
+        return SAYS.unfinished;
+      }
+    }
+    // A structure that does not close as it should: the last place that looks like the end is taken.
+    if (close < 0 || !isResult(text, close)) close = lastResult(text, from);
+    if (close < 0) return SAYS.nothing;
+    this.args = text.slice(from, close);
+    if (this.args.endsWith(unfinished)) this.args = this.args.slice(0, -unfinished.length).trimEnd();
+    return this.#result(close + 1) ? says : SAYS.nothing;
+  }
+
+  /** "= value ..." behind the closing bracket. */
+  #result(from: number): boolean {
+    const text = this.#text;
+    let at = from;
+    while (text.charCodeAt(at) === NEWLINE_FREE_BLANK) at++;
+    if (text[at] !== "=") return false;
+    at++;
+    while (text.charCodeAt(at) === NEWLINE_FREE_BLANK) at++;
+    let end = text.length;
+    if (text.charCodeAt(end - 1) === 62) {
+      const open = text.lastIndexOf(" <", end);
+      const number = open < 0 ? "" : text.slice(open + 2, end - 1);
+      const dot = number.indexOf(".");
+      if (dot > 0 && this.#digitsOnly(number.slice(0, dot)) && this.#digitsOnly(number.slice(dot + 1))) {
+        this.duration = Number(number.slice(0, dot)) * 1e9 + fraction(number, dot + 1, number.length);
+        end = open;
+      }
+    }
+    if (text[at] === "?") {
+      this.after = text.slice(at + 1, end).trim();
+      const name = firstWord(this.after);
+      if (name.startsWith("ERESTART")) this.ret = -errorNumber(name) || Number.NaN;
+      return this.after === "" || this.ret < 0;
+    }
+    let last = at;
+    if (text[last] === "-") last++;
+    if (text.startsWith("0x", last)) last += 2;
+    const digits = last;
+    while (isHex(text.charCodeAt(last))) last++;
+    if (last === digits) return false;
+    const word = text.slice(at, last);
+    this.ret = Number(word);
+    if (Number.isNaN(this.ret)) return false;
+    this.after = text.slice(last, end).trim();
+    if (this.ret === -1) {
+      const name = firstWord(this.after);
+      if (name.startsWith("E")) this.ret = -errorNumber(name) || -1;
+      else if (name.startsWith("errno=")) this.ret = -Number(name.slice(6)) || -1;
+    }
+    return true;
+  }
+
+  #signal(at: number): number {
+    const text = this.#text;
+    if (!text.endsWith(" ---")) return SAYS.nothing;
+    if (text.startsWith("stopped by ", at)) return SAYS.stopped;
+    const blank = text.indexOf(" ", at);
+    this.name = text.slice(at, blank);
+    return this.name.startsWith("SIG") ? SAYS.signal : SAYS.nothing;
+  }
+
+  #end(at: number): number {
+    const text = this.#text;
+    if (!text.endsWith(" +++")) return SAYS.nothing;
+    const number = (from: string): boolean => {
+      this.value = Number(text.slice(at + from.length, -4));
+      return Number.isInteger(this.value);
+    };
+    if (text.startsWith("exited with ", at)) return number("exited with ") ? SAYS.exited : SAYS.nothing;
+    const superseded = "superseded by execve in pid ";
+    if (text.startsWith(superseded, at)) return number(superseded) ? SAYS.superseded : SAYS.nothing;
+    if (!text.startsWith("killed by ", at)) return SAYS.nothing;
+    this.name = firstWord(text.slice(at + 10));
+    this.value = text.endsWith("(core dumped) +++") ? 128 : 0;
+    return SAYS.killed;
+  }
+}
+
+function isHex(code: number): boolean {
+  return isDigit(code) || (code >= 97 && code <= 102) || (code >= 65 && code <= 70);
+}
+
+/** Digits behind a decimal point as nanoseconds. */
+export function fraction(text: string, from: number, to: number): number {
+  let value = 0;
+  let scale = 1e8;
+  for (let at = from; at < to && scale >= 1; at++, scale /= 10) value += (text.charCodeAt(at) - 48) * scale;
+  return value;
+}
+
+/** The text up to the first blank. */
+export function firstWord(text: string): string {
+  const end = text.indexOf(" ");
+  return end < 0 ? text : text.slice(0, end);
+}
+
+/** The end of a string that begins at `from`, just behind its closing quote; -1: it does not end. */
+function stringEnd(text: string, from: number): number {
+  for (let at = from + 1; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === BACKSLASH) at++;
+    else if (code === QUOTE) return at + 1;
+  }
+  return -1;
+}
+
+/** The end of `<...>` behind a descriptor (-y, -yy), just behind it; arrows and devices inside are no ends. */
+function pathEnd(text: string, from: number): number {
+  let depth = 0;
+  for (let at = from; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 60) depth++;
+    else if (code === 62 && text.charCodeAt(at - 1) !== 45 && --depth === 0) return at + 1;
+  }
+  return -1;
+}
+
+/** Does a descriptor end just before `at`: a number, or the current folder? */
+function behindDescriptor(text: string, at: number): boolean {
+  if (text.endsWith("AT_FDCWD", at)) return true;
+  return isDigit(text.charCodeAt(at - 1)) && text.charCodeAt(at + 1) !== 60;
+}
+
+/** Where the bracket closes that is open at `from`; -1: nowhere. */
+function argumentsEnd(text: string, from: number): number {
+  let depth = 1;
+  for (let at = from; at < text.length; ) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      at = stringEnd(text, at);
+      if (at < 0) return -1;
+      continue;
+    }
+    if (code === 60 && behindDescriptor(text, at)) {
+      const end = pathEnd(text, at);
+      if (end > 0) {
+        at = end;
+        continue;
+      }
+    }
+    if (code === 40 || code === 91 || code === 123) depth++;
+    else if (code === 41 || code === 93 || code === 125) {
+      depth--;
+      if (depth === 0) return code === 41 ? at : -1;
+    }
+    at++;
+  }
+  return -1;
+}
+
+function isResult(text: string, close: number): boolean {
+  let at = close + 1;
+  while (text.charCodeAt(at) === NEWLINE_FREE_BLANK) at++;
+  return at > close + 1 && text[at] === "=" && text.charCodeAt(at + 1) === NEWLINE_FREE_BLANK;
+}
+
+/** The last closing bracket that a result stands behind, from `from` on; -1: none. */
+function lastResult(text: string, from: number): number {
+  for (let at = text.lastIndexOf(")"); at >= from; at = text.lastIndexOf(")", at - 1)) {
+    if (isResult(text, at)) return at;
+    if (at === 0) break;
+  }
+  return -1;
+}
+
+/** The top-level arguments of a call's text. */
+export function splitArguments(args: string): string[] {
+  const parts: string[] = [];
+  let depth = 0;
+  let start = 0;
+  for (let at = 0; at < args.length; ) {
+    const code = args.charCodeAt(at);
+    if (code === QUOTE) {
+      const end = stringEnd(args, at);
+      at = end < 0 ? args.length : end;
+      continue;
+    }
+    if (code === 60 && behindDescriptor(args, at)) {
+      const end = pathEnd(args, at);
+      if (end > 0) {
+        at = end;
+        continue;
+      }
+    }
+    if (code === 40 || code === 91 || code === 123) depth++;
+    else if (code === 41 || code === 93 || code === 125) depth--;
+    else if (code === 44 && depth === 0) {
+      parts.push(args.slice(start, at).trim());
+      start = at + 1;
+    }
+    at++;
+  }
+  const last = args.slice(start).trim();
+  if (last !== "" || parts.length > 0) parts.push(last);
+  return parts;
+}
