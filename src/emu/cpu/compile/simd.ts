@@ -1,6 +1,6 @@
 // Vector instructions in regions: the XMM registers in locals of 128 bits, loads and stores of them, moves between them and
-// the general registers. What they do to lanes is in simd-integer.ts, simd-float.ts and what those name. Memory shows the registers where a
-// region is left; whether SSE instructions may run, and MXCSR, cannot change inside one.
+// the general registers. What they do to lanes is in simd-integer.ts, simd-float.ts and what those name. Memory shows the
+// registers where a region is left; whether SSE instructions may run, and MXCSR, cannot change inside one.
 import type { Op } from "../isa/decode.ts";
 import type { Expr, VectorBytes } from "../isa/ir.ts";
 import { STATE_MXCSR, STATE_SSE, STATE_VECTOR, STATE_XMM } from "../state.ts";
