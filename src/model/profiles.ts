@@ -1,7 +1,7 @@
 // Processor profiles from data/costs: their costs, what is fitted on them, envelopes of several, and profiles in files of their own.
 import { InputError } from "../errors.ts";
 import type { Cost, Fit, Profile, ReadData } from "./data.ts";
-import { readRanged } from "./ranges.ts";
+import { type Ranged, readRanged } from "./ranges.ts";
 import { readTable } from "./table.ts";
 
 /** Splits a cell of words. */
@@ -65,6 +65,12 @@ export function readProfileFile(id: string, text: string, like: Profile): Profil
   };
 }
 
+/** A total that was measured once: another program on the same machine shows 5 % less or more, however alike its own runs were. */
+function asTotal(total: Ranged): Ranged {
+  const value = total.value ?? Number.NaN;
+  return { ...total, low: Math.min(total.low, 0.95 * value), high: Math.max(total.high, 1.05 * value) };
+}
+
 /** All processors, and those that cannot be had. */
 export function readProfiles(read: ReadData): { profiles: Map<string, Profile>; refused: Map<string, string> } {
   const profiles = new Map<string, Profile>();
@@ -78,7 +84,7 @@ export function readProfiles(read: ReadData): { profiles: Map<string, Profile>; 
       call: row.text("call"),
       inline: row.text("site") === "inline" || row.text("mechanism") === "int80",
       group: row.text("group"),
-      ...readRanged(row, "target"),
+      ...asTotal(readRanged(row, "target")),
     };
     const id = row.text("profile");
     fits.set(id, [...(fits.get(id) ?? []), fit]);
