@@ -176,6 +176,27 @@ describe("imports", () => {
     expect((await rootFor(fromTar.directory)).digest).toBe(fromTar.digest);
   });
 
+  it("are read the same in any order: page after page, back and forth, beyond the end", async () => {
+    const tree = join(folder, "tree");
+    mkdirSync(tree);
+    const bytes = Uint8Array.from({ length: 1_500_000 }, (_, i) => (i * 2654435761) >>> 24);
+    writeFileSync(join(tree, "big"), bytes);
+    const image = openImage((await importRoot(tree, "big")).directory);
+    const start = image.entries.find((e) => e.size === bytes.length)!.offset;
+    const check = (at: number, length: number) => {
+      const read = image.read(start + at, length);
+      expect(read.length).toBe(length);
+      const same = Buffer.alloc(length);
+      same.set(bytes.subarray(at, at + length));
+      expect(Buffer.compare(read, same), `${length} bytes at ${at}`).toBe(0);
+    };
+    for (let at = 0; at < bytes.length; at += 4096) check(at, 4096);
+    for (const at of [4096, 0, 8192, 12_288, 700_000, 16_384, 20_480, 1_499_000, 1_499_904]) check(at, 4096);
+    for (let at = 100; at < bytes.length + 200_000; at += 65_536) check(at, 65_536);
+    check(0, bytes.length);
+    image.close();
+  });
+
   it("refuse what is no root, in one line", async () => {
     writeFileSync(join(folder, "text"), "no archive\n".repeat(100));
     writeFileSync(join(folder, "up.tar"), writeTar([{ path: "../../outside", data: new Uint8Array(1) }]));
