@@ -1,6 +1,6 @@
 // A profile of a machine from its micro-benchmarks: what is solved, what is predicted, what is doubted, and its file.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -130,6 +130,43 @@ describe("nonsense is one line", () => {
     expect(good.replace(from, to)).not.toBe(good);
     expect(() => readProfileFile("x.csv", good.replace(from, to), data.profiles.get("zen4")!)).toThrow(message);
   });
+});
+
+test("kmlab whatif --profile FILE.csv: the file's processor, and one line for a file that is none", () => {
+  const folder = mkdtempSync(join(tmpdir(), "kmlab-profile-"));
+  try {
+    const path = join(folder, "mine.csv");
+    const good = profileTable(data, { ...data.profiles.get("zen4")!, guest: false, fits: [] });
+    const asked = (text: string) => {
+      writeFileSync(path, text);
+      const { status, stdout, stderr } = kmlab([
+        "whatif",
+        "data/traces/find-ring3.kmtrace",
+        "--profile",
+        path,
+        "--mech",
+        "kml,free",
+      ]);
+      return { status, stdout, lines: stderr.trim().split("\n") };
+    };
+    expect(asked(good)).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining(`on ${path} (from a file, 3648 MHz)`),
+    });
+    for (const [from, to, message] of [
+      [/^i\.load,[^,]*/m, "i.load,-1", "value is -1; costs and counts are not negative"],
+      [/^i\.load,[^,]*/m, "i.load,NaN", 'value is "NaN"; write a number'],
+      [/^i\.load,.*$/m, "i.load,1,1,1,measured,,", "no source"],
+      [/^mhz,.*\n/m, "", "no row mhz"],
+    ] as const) {
+      const { status, lines } = asked(good.replace(from, to));
+      expect([status, lines.length]).toEqual([2, 1]);
+      expect(lines[0]).toContain(message);
+    }
+    expect(kmlab(["whatif", "data/traces/find-ring3.kmtrace", "--profile", join(folder, "none.csv")]).status).toBe(2);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 describe("kmlab calibrate --machine", () => {
