@@ -195,6 +195,7 @@ describe("imports", () => {
     for (let at = 100; at < bytes.length + 200_000; at += 65_536) check(at, 65_536);
     check(0, bytes.length);
     image.close();
+    expect(() => image.read(start, 10)).toThrow();
   });
 
   it("refuse what is no root, in one line", async () => {

@@ -36,6 +36,7 @@ export function readIndex(directory: string): ImageIndex {
 
 /**
  * Opens an image directory: the index is read at once (a few milliseconds for 5,000 entries), contents on demand.
+ * What read() gives is a view of bytes that later reads leave alone.
  * @param index its index, if that has been read
  * @throws InputError if there is no image, or it is damaged
  */
@@ -80,6 +81,9 @@ export function openImage(directory: string, index: ImageIndex = readIndex(direc
       next = offset + length;
       return ahead.subarray(offset - from, offset - from + length);
     },
-    close: () => closeSync(fd),
+    close() {
+      ahead = new Uint8Array(0);
+      closeSync(fd);
+    },
   };
 }
