@@ -4,17 +4,19 @@
 // meet) and finds its place on the task's line by bisection; in the per-record mode it stops at every edge of every record
 // instead, with the same result.
 import { InputError } from "../errors.ts";
-import { CAUSE_COUNT, CAUSE_INDEX } from "./causes.ts";
+import { CAUSE_COUNT } from "./causes.ts";
 import { Cpu } from "./cpu.ts";
 import { Dependencies } from "./dependencies.ts";
-import { Charge, IDLE_DEPENDENCY, IDLE_IO, IDLE_TIMER } from "./ledger.ts";
+import { chargeRecords, IDLE_DEPENDENCY, IDLE_IO, IDLE_TIMER, MachineCharges } from "./ledger.ts";
+import { checkLength } from "./length-check.ts";
 import { type Alarm, EventLoop, RANK } from "./loop.ts";
 import { type Observer, STOP } from "./observer.ts";
 import type { Program } from "./program.ts";
+import { PAST, Progress } from "./progress.ts";
 import type { MachineTimes, Replayed, ReplayOptions } from "./replay.ts";
 import { READY, type Scheduler } from "./schedulers/scheduler.ts";
 import { makeScheduler } from "./schedulers/schedulers.ts";
-import { causesOf, type MachineCosts, type ShapeCosts } from "./shape-costs.ts";
+import type { MachineCosts, ShapeCosts } from "./shape-costs.ts";
 import { TaskLines } from "./task-lines.ts";
 import type { UserCycles } from "./user-cycles.ts";
 import { WAIT } from "./waits.ts";
@@ -23,12 +25,6 @@ import { WAIT } from "./waits.ts";
 const WAKE_RANKS = [RANK.wakeup, RANK.timer, RANK.device, RANK.wakeup, RANK.wakeup] as const;
 
 const RUN = { unborn: 0, ready: 1, running: 2, waiting: 3, done: 4 } as const;
-
-/** Of the record a task is in: before its waiting point; past it, but others have not heard; past it. */
-const PAST = { before: 0, owing: 1, known: 2 } as const;
-
-/** Ticks and turns of one replay. */
-const MOST_INTERRUPTIONS = 5e7;
 
 /** One replay. Made for one run; `run()` gives the result. */
 export class Machine {
@@ -47,25 +43,15 @@ export class Machine {
   #acting: Cpu | undefined;
   readonly #running: Int32Array;
   readonly #causes = new Float64Array(CAUSE_COUNT);
-  readonly #tickInUser: Charge;
-  readonly #tickInKernel: Charge;
-  readonly #tickInIdle: Charge;
-  readonly #fromIdle: Charge | undefined;
-  readonly #switch: Charge;
-  readonly #mmSwitch: Charge;
-  readonly #wakeCost: Charge;
+  readonly #charges: MachineCharges;
   readonly #finished: Float64Array;
   #switches = 0;
   #blocks = 0;
   #ended = 0;
 
-  // Of each task: its state, its place on its line when it does not run, the record it is in or before, how far it is in that,
-  // the next stop, whether it must pay for having been woken, the CPU it was on last, and its alarms by kind of wait.
+  readonly #progress: Progress;
+  // Of each task: its state, whether it must pay for having been woken, the CPU it was on last, and its alarms by kind of wait.
   readonly #state: Uint8Array;
-  readonly #place: Float64Array;
-  readonly #at: Int32Array;
-  readonly #past: Uint8Array;
-  readonly #nextStop: Int32Array;
   readonly #woken: Uint8Array;
   readonly #home: Int32Array;
   readonly #wakeAlarm: (Alarm | undefined)[] = [];
@@ -86,21 +72,12 @@ export class Machine {
     this.#times = times;
     this.#perRecord = perRecord;
     this.#observer = observer;
-    this.#tickInUser = new Charge(machine.tickInUser);
-    this.#tickInKernel = new Charge(machine.tickInKernel);
-    this.#tickInIdle = machine.tickInIdle === undefined ? this.#tickInKernel : new Charge(machine.tickInIdle);
-    this.#fromIdle = machine.fromIdle === undefined ? undefined : new Charge(machine.fromIdle);
-    this.#switch = new Charge(machine.switch);
-    this.#mmSwitch = new Charge(machine.mmSwitch);
-    this.#wakeCost = new Charge(machine.wake);
+    this.#charges = new MachineCharges(machine);
     this.#lines = new TaskLines(program, user, costs);
     this.#waits = new Dependencies(program, times.cyclesPerNs, options);
     this.#finished = new Float64Array(tasks);
     this.#state = new Uint8Array(tasks);
-    this.#place = new Float64Array(tasks);
-    this.#at = program.firstRecord.slice(0, tasks);
-    this.#past = new Uint8Array(tasks);
-    this.#nextStop = program.meetings.firstOfTask.slice(0, tasks);
+    this.#progress = new Progress(program, this.#lines, perRecord);
     this.#woken = new Uint8Array(tasks);
     this.#home = new Int32Array(tasks);
     this.#running = new Int32Array(cpus).fill(-1);
@@ -117,27 +94,8 @@ export class Machine {
     });
   }
 
-  /** Refuses what would take the host hours: more ticks and turns than anyone needs, or cycles beyond 2^52. */
-  #checkLength(): void {
-    let cycles = 0;
-    let running = 0;
-    for (let task = 0; task < this.#program.tasks; task++) {
-      cycles += this.#lines.length(task);
-      if (this.#lines.length(task) > 0) running++;
-    }
-    const { tickCycles } = this.#times;
-    if (!(cycles < 2 ** 52))
-      throw new InputError(`the trace takes ${cycles} cycles, beyond 2^52: too long for exact sums`);
-    const turns = running > 1 ? cycles / this.#scheduler.period : 0;
-    if (turns + (tickCycles > 0 ? cycles / tickCycles : 0) > MOST_INTERRUPTIONS) {
-      throw new InputError(
-        `${cycles} cycles would be interrupted more than ${MOST_INTERRUPTIONS} times: lower hz or raise quantum_us`,
-      );
-    }
-  }
-
   run(): Replayed {
-    this.#checkLength();
+    checkLength(this.#lines, this.#program.tasks, this.#times, this.#scheduler.period);
     const { tasks, startedBy, firstRecord } = this.#program;
     for (let task = 0; task < tasks; task++) {
       if (firstRecord[task] === firstRecord[task + 1]) this.#ended++;
@@ -148,11 +106,11 @@ export class Machine {
     for (let task = 0; task < tasks; task++) makespan = Math.max(makespan, this.#finished[task]);
     let ticks = 0;
     for (const cpu of this.#cpus) {
-      cpu.passIdleTicks(makespan, false, this.#times.tickCycles, this.#tickInIdle, this.#causes);
-      cpu.finish(makespan, this.#tickInIdle, this.#causes);
+      cpu.passIdleTicks(makespan, false, this.#times.tickCycles, this.#charges.tickInIdle, this.#causes);
+      cpu.finish(makespan, this.#charges.tickInIdle, this.#causes);
       ticks += cpu.ticks;
     }
-    this.#chargeRecords();
+    chargeRecords(this.#program, this.#costs, this.#user, this.#causes);
     return {
       makespan,
       causes: this.#causes,
@@ -163,16 +121,9 @@ export class Machine {
     };
   }
 
-  /** Every record of every task has run exactly once: their causes come from the shapes' counts. */
-  #chargeRecords(): void {
-    const sums = causesOf(this.#program.shapes, this.#costs);
-    for (let c = 0; c < CAUSE_COUNT; c++) this.#causes[c] += sums[c];
-    for (let task = 0; task < this.#program.tasks; task++) this.#causes[CAUSE_INDEX["user"]] += this.#user.total(task);
-  }
-
   #deadlock(): never {
     const stuck = this.#state.findIndex((state) => state === RUN.waiting || state === RUN.unborn);
-    const seq = stuck >= 0 ? this.#program.seq[this.#at[stuck]] : -1;
+    const seq = stuck >= 0 ? this.#program.seq[this.#progress.at[stuck]] : -1;
     throw new InputError(
       `the trace waits for itself: task ${stuck} at event ${seq} depends on something that never happens; check its edges`,
     );
@@ -214,7 +165,7 @@ export class Machine {
   #endIdle(cpu: Cpu, cause: number): void {
     const { now, rank } = this.#loop;
     if (cpu.nextTick <= now)
-      cpu.passIdleTicks(now, rank > RANK.tick, this.#times.tickCycles, this.#tickInIdle, this.#causes);
+      cpu.passIdleTicks(now, rank > RANK.tick, this.#times.tickCycles, this.#charges.tickInIdle, this.#causes);
     cpu.endIdle(now, cause, this.#causes);
   }
 
@@ -227,31 +178,29 @@ export class Machine {
     const task = this.#scheduler.take(cpu.id, now);
     if (task < 0) {
       cpu.tick.clear();
-      if (this.#fromIdle !== undefined && cpu.last >= 0) {
+      if (this.#charges.fromIdle !== undefined && cpu.last >= 0) {
         cpu.wasIdle = true;
-        cpu.idleFrom = Math.max(now, cpu.idleFrom) + this.#switch.to(this.#causes);
+        cpu.idleFrom = Math.max(now, cpu.idleFrom) + this.#charges.switch.to(this.#causes);
       }
       return;
     }
     let cost = 0;
     if (cpu.last >= 0 && (task !== cpu.last || cpu.wasIdle)) {
       this.#switches++;
-      cost += this.#switch.to(this.#causes);
-      if (process[task] !== process[cpu.last]) cost += this.#mmSwitch.to(this.#causes);
-      if (cpu.wasIdle && this.#fromIdle !== undefined) cost += this.#fromIdle.to(this.#causes);
+      cost += this.#charges.switchTo(this.#causes, process[task] === process[cpu.last], cpu.wasIdle);
     }
     cpu.wasIdle = false;
     if (this.#woken[task] === 1) {
       this.#woken[task] = 0;
-      cost += this.#wakeCost.to(this.#causes);
+      cost += this.#charges.wake.to(this.#causes);
     }
     cpu.last = task;
     cpu.current = task;
-    cpu.startPlace = this.#place[task];
+    cpu.startPlace = this.#progress.place[task];
     cpu.startedAt = Math.max(now, cpu.idleFrom) + cost;
     cpu.mustSwitch = false;
     cpu.wanted = false;
-    if (!this.#perRecord && this.#past[task] === PAST.owing) this.#passSilently(task);
+    this.#progress.passSilently(task);
     this.#running[cpu.id] = task;
     this.#home[task] = cpu.id;
     this.#state[task] = RUN.running;
@@ -273,59 +222,30 @@ export class Machine {
     return cpu.startPlace + Math.max(0, this.#loop.now - cpu.startedAt);
   }
 
-  /** The next record where this task meets others; -1: none. */
-  #meeting(task: number): number {
-    const { meetings } = this.#program;
-    const stop = this.#nextStop[task];
-    return stop < meetings.firstOfTask[task + 1] ? meetings.record[stop] : -1;
-  }
-
-  /** Where a CPU's task must stop next. */
-  #stopPlace(cpu: Cpu): number {
-    const task = cpu.current;
-    const lines = this.#lines;
-    const past = this.#past[task];
-    const record = this.#at[task];
-    if (past === PAST.owing) return cpu.startPlace;
-    const meeting = this.#meeting(task);
-    if (past === PAST.known) {
-      // A meeting that is told of is the stop before the next.
-      const told = this.#nextStop[task] - 1;
-      const { meetings } = this.#program;
-      const here = told >= meetings.firstOfTask[task] && meetings.record[told] === record;
-      return here ? lines.stopEnd(told) : lines.end(task, record);
-    }
-    if (this.#perRecord) {
-      const begin = lines.begin(task, record);
-      return this.#placeNow(cpu) < begin ? begin : lines.middle(task, record);
-    }
-    if (cpu.mustSwitch && meeting !== record) return lines.end(task, record);
-    return meeting >= 0 ? lines.stopMiddle(this.#nextStop[task]) : lines.length(task);
-  }
-
   #setStop(cpu: Cpu): void {
-    cpu.stop.set(cpu.startedAt + this.#stopPlace(cpu) - cpu.startPlace);
+    cpu.stop.set(cpu.startedAt + this.#progress.stopPlace(cpu, this.#placeNow(cpu)) - cpu.startPlace);
   }
 
   /** A CPU's task has come to where it must stop. */
   #reach(cpu: Cpu): void {
     const task = cpu.current;
     const place = this.#placeNow(cpu);
-    const record = this.#at[task];
+    const progress = this.#progress;
+    const record = progress.at[task];
     this.#acting = cpu;
-    if (this.#past[task] === PAST.owing) this.#goOn(cpu, task, place);
-    else if (this.#past[task] === PAST.known) this.#recordDone(cpu, task, place);
+    if (progress.past[task] === PAST.owing) this.#goOn(cpu, task, place);
+    else if (progress.past[task] === PAST.known) this.#recordDone(cpu, task, place);
     else {
-      const meeting = this.#meeting(task);
+      const meeting = progress.meeting(task);
       if (this.#perRecord && place < this.#lines.middle(task, record)) this.#setStop(cpu);
       else if (meeting >= 0 && (meeting === record || !(this.#perRecord || cpu.mustSwitch))) {
-        this.#at[task] = meeting;
+        progress.at[task] = meeting;
         this.#meet(cpu, task, place);
       } else if (this.#perRecord) {
-        this.#past[task] = PAST.known;
+        progress.past[task] = PAST.known;
         this.#setStop(cpu);
       } else {
-        if (!cpu.mustSwitch) this.#at[task] = this.#program.firstRecord[task + 1] - 1;
+        if (!cpu.mustSwitch) progress.toLast(task);
         this.#recordDone(cpu, task, place);
       }
     }
@@ -334,15 +254,11 @@ export class Machine {
 
   /** At the end of the record the task is in. */
   #recordDone(cpu: Cpu, task: number, place: number): void {
-    const record = this.#at[task]++;
-    const { meetings, firstRecord } = this.#program;
-    this.#past[task] = PAST.before;
-    if (this.#at[task] === firstRecord[task + 1]) {
+    const yields = this.#progress.endRecord(task);
+    if (this.#progress.isOver(task)) {
       this.#exit(cpu, task);
       return;
     }
-    const stop = this.#nextStop[task] - 1;
-    const yields = stop >= 0 && meetings.record[stop] === record && meetings.yields[stop] === 1;
     if ((cpu.mustSwitch || yields) && this.#scheduler.ready(cpu.id)) {
       this.#requeue(cpu, task, place, cpu.mustSwitch ? READY.preempted : READY.yielded);
       return;
@@ -357,7 +273,7 @@ export class Machine {
   #requeue(cpu: Cpu, task: number, place: number, why: number): void {
     const { now } = this.#loop;
     this.#observer?.stop(now, cpu.id, task, place, STOP.preempted);
-    this.#place[task] = place;
+    this.#progress.place[task] = place;
     this.#state[task] = RUN.ready;
     this.#free(cpu, task, false);
     this.#scheduler.add(task, cpu.id, why, now, -1);
@@ -388,7 +304,7 @@ export class Machine {
   /** The point of a record where its task may have to wait: its work is done, the way out is still to go. */
   #meet(cpu: Cpu, task: number, place: number): void {
     const { now } = this.#loop;
-    const stop = this.#nextStop[task];
+    const stop = this.#progress.nextStop[task];
     const { meetings } = this.#program;
     for (let c = meetings.firstChild[stop]; c < meetings.firstChild[stop + 1]; c++)
       this.#start(meetings.child[c], task, cpu);
@@ -400,8 +316,8 @@ export class Machine {
     this.#blocks++;
     this.#observer?.stop(now, cpu.id, task, place, STOP.wait);
     this.#state[task] = RUN.waiting;
-    this.#place[task] = place;
-    this.#past[task] = PAST.owing;
+    this.#progress.place[task] = place;
+    this.#progress.past[task] = PAST.owing;
     this.#free(cpu, task, true);
     if (ready !== undefined) this.#wakeAt(task, ready);
     this.#dispatch(cpu);
@@ -416,37 +332,18 @@ export class Machine {
 
   /** Nothing is left to wait for: others hear of the record, and the way out begins. */
   #goOn(cpu: Cpu, task: number, place: number): void {
-    const stop = this.#nextStop[task]++;
-    this.#past[task] = PAST.known;
+    const stop = this.#progress.nextStop[task]++;
+    this.#progress.past[task] = PAST.known;
     cpu.startPlace = place;
     cpu.startedAt = this.#loop.now;
     this.#waits.done(stop, this.#loop.now, this.#waitsAt, this.#wakeAt);
-    if (!this.#perRecord && !cpu.mustSwitch && this.#goesOn(task, stop)) this.#leaveRecord(task);
+    this.#progress.pass(task, stop, cpu.mustSwitch);
     this.#setStop(cpu);
   }
 
-  /** A stop that nobody waits for need not be told of when its wait is over: the task goes on to its next. */
-  #passSilently(task: number): void {
-    const { firstTold } = this.#program.meetings;
-    const stop = this.#nextStop[task];
-    if (firstTold[stop] < firstTold[stop + 1] || !this.#goesOn(task, stop)) return;
-    this.#nextStop[task]++;
-    this.#leaveRecord(task);
-  }
-
-  /** Is the way out of a stop's record nothing to stop for? */
-  #goesOn(task: number, stop: number): boolean {
-    return this.#program.meetings.yields[stop] === 0 && this.#at[task] + 1 < this.#program.firstRecord[task + 1];
-  }
-
-  /** The task is as good as past its record: where it is says that its way out is still to go. */
-  #leaveRecord(task: number): void {
-    this.#at[task]++;
-    this.#past[task] = PAST.before;
-  }
-
   /** The stop at which a task waits; -1: it does not. */
-  readonly #waitsAt = (task: number): number => (this.#state[task] === RUN.waiting ? this.#nextStop[task] : -1);
+  readonly #waitsAt = (task: number): number =>
+    this.#state[task] === RUN.waiting ? this.#progress.nextStop[task] : -1;
 
   /** Wakes a task at a time, which may be now. */
   readonly #wakeAt = (task: number, time: number): void => {
@@ -469,12 +366,7 @@ export class Machine {
 
   /** Is a CPU's task in the kernel? */
   #inKernel(cpu: Cpu, place: number): boolean {
-    const task = cpu.current;
-    if (this.#acting === cpu) return true;
-    if (this.#past[task] !== PAST.before) return place < this.#lines.end(task, this.#at[task]);
-    const told = this.#nextStop[task] - 1;
-    if (told >= this.#program.meetings.firstOfTask[task] && place < this.#lines.stopEnd(told)) return true;
-    return this.#lines.inKernel(task, place);
+    return this.#acting === cpu || this.#progress.inKernel(cpu.current, place);
   }
 
   #tick(cpu: Cpu): void {
@@ -484,7 +376,7 @@ export class Machine {
     cpu.nextTick += this.#times.tickCycles;
     const place = this.#placeNow(cpu);
     const kernel = now < cpu.startedAt || this.#inKernel(cpu, place);
-    const cost = (kernel ? this.#tickInKernel : this.#tickInUser).to(this.#causes);
+    const cost = (kernel ? this.#charges.tickInKernel : this.#charges.tickInUser).to(this.#causes);
     this.#observer?.stop(now, cpu.id, task, place, STOP.tick);
     cpu.startPlace = place;
     cpu.startedAt = Math.max(cpu.startedAt, now) + cost;
@@ -519,11 +411,7 @@ export class Machine {
     const task = cpu.current;
     const place = this.#placeNow(cpu);
     const kernel = this.#inKernel(cpu, place);
-    if (this.#past[task] === PAST.before) {
-      const meeting = this.#meeting(task);
-      const record = this.#lines.recordAt(task, place);
-      this.#at[task] = meeting >= 0 ? Math.min(record, meeting) : record;
-    }
+    this.#progress.find(task, place);
     if (!kernel) {
       this.#requeue(cpu, task, place, READY.preempted);
       return;
