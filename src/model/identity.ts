@@ -3,10 +3,11 @@
 //
 // What a trace of the emulator does not say, and is taken from what it does: the cost of a context switch and of a timer tick
 // (fixed charges), and that the timer stands still in idle time.
-import { CLASSES, EDGE, FLAG, FLAGS_UNKNOWN, KIND, PATHS, type PathName } from "../traces/schema/enums.ts";
+import { CLASSES, KIND } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
 import { CAUSE_COUNT, CAUSE_INDEX } from "./causes.ts";
 import type { ModelData } from "./data.ts";
+import { eventCosts, RESUME_INSTRUCTIONS, ranAlone, SWITCH_UNITS, startOf } from "./identity-costs.ts";
 import { STOP } from "./observer.ts";
 import { compile, type Program } from "./program.ts";
 import { replay } from "./replay.ts";
@@ -14,29 +15,6 @@ import { RECORD, SHAPE_WORKS, type Shapes } from "./shapes.ts";
 import { TaskLines } from "./task-lines.ts";
 import { type Piece, Timeline } from "./timeline.ts";
 import { userCycles } from "./user-cycles.ts";
-
-/** Clock units of a context switch in the emulator: its charge. */
-const SWITCH_UNITS = 250;
-/** Instructions of a task that goes on where it was switched away. */
-const RESUME_INSTRUCTIONS = 2;
-/** Instructions of a new task before its first way out begins. */
-const START_INSTRUCTIONS = 1;
-/** Instructions of each way in, up to where a body begins; the rest of a path is its way out. */
-const ENTRY_INSTRUCTIONS: Readonly<Partial<Record<PathName, number>>> = {
-  A: 26,
-  B: 43,
-  C: 10,
-  D: 47,
-  E: 40,
-  F: 27,
-  G: 36,
-};
-/** Instructions that a waiting event may take besides what is said of it: more is another task's work. */
-const MOST_SLACK = 16;
-/** Charge of a signal's delivery, on the way out. */
-const SIGNAL_UNITS = 500;
-/** Charge of an execve before what its pages cost. */
-const EXEC_UNITS = 25_000;
 
 export interface IdentityReplay {
   /** Clock units from the first instruction to the last return. */
@@ -56,8 +34,6 @@ export interface Agreement {
   readonly exact: number;
 }
 
-const known = (value: number): number => (value > 0 ? value : 0);
-
 /** The shapes of a trace whose records cost what the trace says: one each. */
 function ownShapes(records: number): Shapes {
   return {
@@ -72,107 +48,6 @@ function ownShapes(records: number): Shapes {
     names: ["any"],
     classes: ["null"],
   };
-}
-
-/** When an event of another task came last before each event, and comes first after it: who else ran in between. */
-function ranAlone(trace: Trace, seq: number): boolean {
-  const { events } = trace;
-  for (let other = seq + 1; other < events.length && events.tIn[other] < events.tOut[seq]; other++)
-    if (events.task[other] !== events.task[seq]) return false;
-  return true;
-}
-
-/** Instructions before a new task's first way out. */
-function startOf({ events }: Trace, seq: number): number {
-  return events.kind[seq] === KIND.spawn && !(events.nr[seq] >= 0) ? START_INSTRUCTIONS : 0;
-}
-
-/** What each event cost by itself, without the events nested in it. */
-function ownCosts(trace: Trace): Float64Array {
-  const { events } = trace;
-  const costs = new Float64Array(events.length);
-  const inner = new Float64Array(events.length);
-  for (let seq = events.length - 1; seq >= 0; seq--) {
-    const start = startOf(trace, seq);
-    // What never returned has only come in.
-    const path = events.kinstr[seq] >= 0 ? events.kinstr[seq] : (ENTRY_INSTRUCTIONS[PATHS[events.path[seq]]] ?? 0);
-    const charged = path + known(events.charge[seq]) + start;
-    const span = events.tOut[seq] - events.tIn[seq];
-    const { [seq]: parent } = events.parent;
-    // A span is a cost only if all of it was the event's own.
-    const own = span >= 0 && !(events.blocked[seq] > 0) && ranAlone(trace, seq);
-    costs[seq] = own ? Math.max(0, span - inner[seq]) + start : charged;
-    if (parent >= 0 && events.kind[seq] !== KIND.switch) inner[parent] += own ? span : costs[seq] + inner[seq];
-  }
-  return costs;
-}
-
-/** What of an event's cost comes after the point where it may have waited: a fault's body, an exec's pages, every way out. */
-function afterOf(trace: Trace, data: ModelData, seq: number, cost: number): number {
-  const { events } = trace;
-  const flags = events.flags[seq];
-  const inside = flags !== FLAGS_UNKNOWN && (flags & FLAG.in_kernel) !== 0;
-  const into = inside ? undefined : ENTRY_INSTRUCTIONS[PATHS[events.path[seq]]];
-  let after = into === undefined ? 0 : Math.max(0, known(events.kinstr[seq]) - into);
-  if (events.kind[seq] === KIND.fault) after += known(events.charge[seq]);
-  else if (data.i386.get(events.nr[seq])?.class === "exec")
-    after += Math.max(0, known(events.charge[seq]) - EXEC_UNITS);
-  return Math.min(cost, after);
-}
-
-/**
- * Events inside an event that waited come before it in a replay, and in the run after its wait or before: what comes after is made
- * part of its way out.
- */
-function moveInner(trace: Trace, costs: Float64Array, after: Float64Array): void {
-  const { events } = trace;
-  for (let seq = events.length - 1; seq >= 0; seq--) {
-    const parent = events.parent[seq];
-    if (parent >= 0 && events.kind[seq] === KIND.signal) {
-      costs[parent] += RESUME_INSTRUCTIONS;
-      after[parent] = Math.min(costs[parent], after[parent] + SIGNAL_UNITS + RESUME_INSTRUCTIONS);
-    }
-    if (parent < 0 || !(events.blocked[parent] > 0) || events.blocked[seq] > 0) continue;
-    if (events.kind[seq] === KIND.switch || events.tIn[seq] - events.tIn[parent] < events.blocked[parent]) continue;
-    costs[parent] += costs[seq];
-    after[parent] += costs[seq];
-    costs[seq] = 0;
-    after[seq] = 0;
-  }
-}
-
-/**
- * An event that waited several times for devices or deadlines was woken as often: each but the last is a switch to it that only
- * led to the next wait.
- */
-function addWakes(trace: Trace, costs: Float64Array, after: Float64Array): void {
-  const { edges, events } = trace;
-  const timed = (e: number): boolean =>
-    edges.from[e] < 0 && (edges.kind[e] === EDGE.device || edges.kind[e] === EDGE.timer) && edges.to[e] >= 0;
-  for (let e = 0, from = 0; e < edges.length; e++) {
-    if (!timed(e)) continue;
-    const to = edges.to[e];
-    if (e === 0 || edges.to[e - 1] !== to) from = e;
-    let more = e > from ? SWITCH_UNITS + RESUME_INSTRUCTIONS : 0;
-    if (e + 1 === edges.length || edges.to[e + 1] !== to) {
-      // Where the CPU was free for it, its span says the last few instructions.
-      let inner = 0;
-      for (let seq = to + 1; seq < events.length && events.tIn[seq] < events.tOut[to]; seq++)
-        if (events.parent[seq] === to && events.kind[seq] !== KIND.switch) inner += costs[seq];
-      const slack =
-        events.tOut[to] -
-        events.tIn[to] -
-        events.blocked[to] -
-        inner -
-        costs[to] -
-        more -
-        SWITCH_UNITS -
-        RESUME_INSTRUCTIONS;
-      if (Math.abs(slack) <= MOST_SLACK) more += slack;
-    }
-    costs[to] += more;
-    after[to] += more;
-  }
 }
 
 /** When the first program began: what the kernel did to load it comes before. */
@@ -266,10 +141,7 @@ export function identityReplay(trace: Trace, data: ModelData): IdentityReplay {
   const { records, seq } = prepared;
   const shape = Int32Array.from({ length: records }, (_, r) => r);
   const program: Program = { ...prepared, shape, shapes: ownShapes(records) };
-  const own = ownCosts(trace);
-  const afterEach = own.map((cost, event) => afterOf(trace, data, event, cost));
-  moveInner(trace, own, afterEach);
-  addWakes(trace, own, afterEach);
+  const { own, after: afterEach } = eventCosts(trace, data);
   const after = Float64Array.from(seq, (event) => afterEach[event]);
   const total = Float64Array.from(seq, (event) => own[event]);
   const cause = (cycles: number): Float64Array => {
