@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { type MadeTrace, randomTrace } from "../../src/model/made-traces.ts";
 import { draw } from "../../src/model/random.ts";
 import { SCHEDULERS } from "../../src/model/schedulers/schedulers.ts";
+import { EDGE } from "../../src/traces/schema/enums.ts";
 import { run, runTrace } from "./machine-run.ts";
 
 describe("all schedulers", () => {
@@ -78,6 +79,68 @@ describe("goodness", () => {
     // Ticks at 10 ms: task 0 runs 60 ms, task 1 60 ms; then both get 6 again, the one of the loaded address space goes on.
     const { finished } = run(pair(100_000_000, 70_000_000), {}, TICKS, { scheduler: "goodness" });
     expect([...finished]).toEqual([170_000_000, 130_000_000]);
+  });
+});
+
+/** A sleeper that wakes after `sleep` ns and works for `work` cycles, beside a task that only computes. */
+const sleeper = (sleep: number, work: number): MadeTrace => ({
+  tasks: 2,
+  events: [
+    { task: 0, user: 0 },
+    { task: 1, user: 200_000_000 },
+    { task: 0, user: work },
+  ],
+  edges: [{ to: 0, kind: EDGE.timer, delay: sleep }],
+});
+
+describe("who wakes takes the CPU", () => {
+  test("goodness: at once, having more ticks left than who has computed meanwhile", () => {
+    // Both have 6; the other has used 2 of its by 25 ms.
+    const { finished } = run(sleeper(25_000_000, 1000), {}, TICKS, { scheduler: "goodness" });
+    expect(finished[0]).toBe(25_001_000);
+  });
+
+  test("goodness: not from its equal", () => {
+    // At 5 ms no tick has come: the loaded address space is one better. The other's 6 ticks are over at 60 ms.
+    const { finished } = run(sleeper(5_000_000, 1000), {}, TICKS, { scheduler: "goodness" });
+    expect(finished[0]).toBe(60_001_000);
+  });
+
+  test("o1: at once, with the bonus of its sleep; and the other goes on then", () => {
+    const { finished } = run(sleeper(50_000_000, 1000), {}, TICKS, { scheduler: "o1" });
+    expect([...finished]).toEqual([50_001_000, 200_001_000]);
+  });
+
+  test("cfs: at once, when it is owed more than 1 ms", () => {
+    const { finished } = run(sleeper(25_000_000, 1000), {}, TICKS, { scheduler: "cfs" });
+    expect(finished[0]).toBe(25_001_000);
+  });
+
+  test("emulator: when the other has run a millisecond, and not before", () => {
+    expect(run(sleeper(1_000_000, 1000), {}, TICKS, { scheduler: "emulator" }).finished[0]).toBe(1_001_000);
+    // Else at the first tick behind 3 ms.
+    expect(run(sleeper(999_999, 1000), {}, TICKS, { scheduler: "emulator" }).finished[0]).toBe(10_001_000);
+  });
+
+  test("rr: never; it waits for the end of the quantum", () => {
+    const quantum = { quantumCycles: 30_000_000 };
+    expect(run(sleeper(1_000_000, 1000), {}, quantum, { scheduler: "rr" }).finished[0]).toBe(30_001_000);
+  });
+
+  test("in the kernel only on the way out: a call of 10 ms keeps the CPU", () => {
+    const made: MadeTrace = {
+      tasks: 2,
+      events: [
+        { task: 0, user: 0 },
+        { task: 1, user: 20_000_000 },
+        { task: 0, user: 1000 },
+        { task: 1, user: 1000 },
+      ],
+      edges: [{ to: 0, kind: EDGE.timer, delay: 25_000_000 }],
+    };
+    // 0 calls until 10 ms and sleeps until 35; 1 computes from 10 to 30 and is in its call until 40; then 0 ends its own.
+    const { finished } = run(made, { call: 10_000_000 }, {}, { scheduler: "cfs" });
+    expect(finished[0]).toBe(40_000_000 + 1000 + 10_000_000);
   });
 });
 
