@@ -75,9 +75,12 @@ export const command: CommandModule<object, ImportArguments> = {
       .example("kmlab import -o server.kmtrace strace.txt", "then: kmlab whatif server.kmtrace")
       .epilogue(FORMATS.map(({ id, is }) => `${id}: ${is}`).join("\n")) as never,
   handler: (args) => {
-    const trace = target(args.file, args.output);
+    // yargs takes a lone "-" for an option without a name.
+    const files = process.argv.slice(3).includes("-") ? [...args.file.filter((name) => name !== "-"), "-"] : args.file;
+    if (files.length === 0) throw new InputError("name at least one file to import; - is standard input");
+    const trace = target(files, args.output);
     checkTarget(trace);
-    const imported = importTrace(args.file.map(textFile), callNames(), {
+    const imported = importTrace(files.map(textFile), callNames(), {
       format: args.format,
       abi: args.abi,
       anchor: args.anchor === undefined ? undefined : readAnchor(args.anchor),

@@ -10,6 +10,8 @@ export interface CallNames {
 export interface CallTable extends CallNames {
   /** The number that a tool's name stands for; -1: the ABI has no such call. */
   number(name: string, abi: number): number;
+  /** Is there a call of this number? */
+  has(nr: number, abi: number): boolean;
   /** What kind of body the call has: read, wait, path, ...; "other" for an unknown name. */
   class(name: string): string;
 }
@@ -50,6 +52,7 @@ export function parseCalls(text: string): CallTable {
   return {
     name: (nr, abi) => of(abi).byNumber.get(nr) ?? `call ${nr}`,
     number: (name, abi) => of(abi).byName.get(name) ?? -1,
+    has: (nr, abi) => of(abi).byNumber.has(nr),
     class: (name) => classes.get(name) ?? classes.get(OTHER_NAMES.any[name] ?? OTHER_NAMES.i386[name] ?? "") ?? "other",
   };
 }

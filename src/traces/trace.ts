@@ -101,6 +101,14 @@ export interface Trace {
   readonly extra?: readonly ExtraColumn[];
 }
 
+/** What a table of counts says of times; such a trace cannot be replayed. */
+export const COUNTS_ONLY = "none: counts only, in no order";
+
+/** Does a trace hold no more than how often each call was made? */
+export function isCountsOnly({ fidelity }: TraceMeta): boolean {
+  return fidelity.times === COUNTS_ONLY;
+}
+
 /** What a capture by the emulator may say of itself. */
 export const FIDELITY_EMULATED: Fidelity = {
   times: "exact: integer virtual clock",

@@ -4,6 +4,7 @@ import { GrowingColumns, makeColumns, takeRows } from "../columns.ts";
 import { ABI, EDGE, KIND, type OBJECT_TYPES, SITE } from "../schema/enums.ts";
 import { type ObjectRow, TABLES } from "../schema/tables.ts";
 import { emptyMeta, type Fidelity, type Trace } from "../trace.ts";
+import type { LineReader } from "./lines.ts";
 import { type ImportedTask, ImportedTasks } from "./tasks.ts";
 import { inferWaits } from "./waits.ts";
 
@@ -54,10 +55,17 @@ export class ImportedEvents {
     this.abi = abi;
   }
 
-  /** Counts a line that says nothing to us. */
-  note(reason: string, where: string): void {
+  /** The last line of a file stops in its middle. */
+  cut = false;
+
+  /** Counts the line read last, which says nothing to us. */
+  note(reason: string, file: LineReader): void {
+    if (file.unended) {
+      this.cut = true;
+      return;
+    }
     const known = this.notUnderstood.get(reason);
-    if (known === undefined) this.notUnderstood.set(reason, { reason, count: 1, first: where });
+    if (known === undefined) this.notUnderstood.set(reason, { reason, count: 1, first: file.where() });
     else known.count++;
   }
 
@@ -260,11 +268,16 @@ export class ImportedEvents {
       if (columns.nr[event] <= NAMED) {
         const name = this.#names[NAMED - columns.nr[event]];
         const nr = this.calls.number(name, abi);
-        if (nr < 0) this.#unknownNames.set(name, (this.#unknownNames.get(name) ?? 0) + 1);
+        if (nr < 0) this.#unknown(name);
         columns.nr[event] = nr;
-      }
+      } else if (!this.calls.has(columns.nr[event], abi)) this.#unknown(`call ${columns.nr[event]}`);
       if (abi === ABI.x86_64) columns.site[event] = SITE.syscall64;
     }
+  }
+
+  #unknown(name: string): void {
+    const known = this.#unknownNames.get(name);
+    if (known !== undefined || this.#unknownNames.size < MOST_NAMES) this.#unknownNames.set(name, (known ?? 0) + 1);
   }
 
   /** Number of the image that an event's program belongs to. */

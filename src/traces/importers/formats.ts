@@ -1,11 +1,31 @@
 // The formats that kmlab import reads, and which of them a file is in.
 import { InputError } from "../../errors.ts";
+import { BPFTRACE } from "./bpftrace.ts";
+import { COUNTS } from "./counts.ts";
+import { CSV } from "./csv.ts";
 import type { ImportFormat } from "./format.ts";
+import { FTRACE, PERF_SCRIPT, TRACE_CMD } from "./kernel-trace.ts";
 import type { LineReader } from "./lines.ts";
+import { LTTNG } from "./lttng.ts";
+import { NUMBERS } from "./numbers.ts";
+import { PERF_TRACE } from "./perf-trace.ts";
+import { QEMU } from "./qemu.ts";
 import { STRACE } from "./strace.ts";
 
 /** In order: of two that recognise as many lines the earlier one is taken. */
-export const FORMATS: readonly ImportFormat[] = [STRACE];
+export const FORMATS: readonly ImportFormat[] = [
+  STRACE,
+  QEMU,
+  PERF_TRACE,
+  PERF_SCRIPT,
+  FTRACE,
+  TRACE_CMD,
+  BPFTRACE,
+  LTTNG,
+  NUMBERS,
+  CSV,
+  COUNTS,
+];
 
 const LOOKED_AT = 200;
 

@@ -94,15 +94,20 @@ function refuseRubbish(
     );
 }
 
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
 function lossOf(found: Findings, into: ImportedEvents, bad: number, long: number): string {
   const running = into.tasks.all.filter(({ ended }) => !ended).length;
   const parts = [
     ...(found.fidelity.loss === "none" ? [] : [found.fidelity.loss.replace(/^(partial|none): /, "")]),
-    ...(bad > 0 ? [`${bad} lines not understood`] : []),
-    ...(long > 0 ? [`the middle of ${long} lines too long to keep`] : []),
-    ...(into.orphans > 0 ? [`the beginning of ${into.orphans} calls`] : []),
-    ...(into.open > 0 ? [`the end of ${into.open} calls`] : []),
-    ...(running > 0 && running < into.tasks.all.length ? [`the end of ${running} tasks`] : []),
+    ...(into.cut ? ["the last line is cut"] : []),
+    ...(bad > 0 ? [`${counted(bad, "line")} not understood`] : []),
+    ...(long > 0 ? [`the middle of ${counted(long, "line")} too long to keep`] : []),
+    ...(into.orphans > 0 ? [`the beginning of ${counted(into.orphans, "call")}`] : []),
+    ...(into.open > 0 ? [`the end of ${counted(into.open, "call")}`] : []),
+    ...(running > 0 && running < into.tasks.all.length ? [`the end of ${counted(running, "task")}`] : []),
     ...(running > 0 && running === into.tasks.all.length ? ["the end of every task"] : []),
   ];
   return parts.length === 0 ? "none" : `partial: ${parts.join("; ")}`;

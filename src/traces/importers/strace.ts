@@ -82,7 +82,6 @@ class StraceReader {
   exits = 0;
   clock: number = CLOCK.none;
   stderr = false;
-  truncated = false;
 
   constructor(into: ImportedEvents) {
     this.into = into;
@@ -169,12 +168,8 @@ class StraceReader {
   /** A line that is none of strace's, or half of one. */
   #strange({ file, line }: Cursor, text: string): void {
     if (text.trim() === "" || isTableRow(text)) return;
-    if (file.unended) {
-      this.truncated = true;
-      return;
-    }
     const reason = line.name === "" ? "no line of strace" : "a call whose line does not end as it should";
-    this.into.note(reason, `${file.name}:${file.row}`);
+    this.into.note(reason, file);
   }
 
   /** Without -o strace says in the middle of a line that it attached to the new task; the line goes on below. */
@@ -236,7 +231,7 @@ class StraceReader {
     const task = this.#task(line.pid, cursor.pid);
     const pending = this.#pending.get(task);
     if (pending === undefined || pending.name !== line.name) {
-      this.into.note("a call resumed that was not begun", `${file.name}:${file.row}`);
+      this.into.note("a call resumed that was not begun", file);
       this.into.orphans++;
       return;
     }
@@ -347,7 +342,6 @@ function findings(reader: StraceReader): Findings {
   const left = into.tasks.all.some(({ ended, status }) => ended && status !== null && (status & 0x7f) === 0);
   const loss = [
     ...(left && reader.exits === 0 ? ["calls that strace was told to leave out (-e)"] : []),
-    ...(reader.truncated ? ["the last line is cut"] : []),
     ...(into.backwards > 0 ? [`the clock went back ${into.backwards} times`] : []),
   ];
   return {

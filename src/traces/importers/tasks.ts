@@ -154,6 +154,11 @@ export class ImportedTasks {
     for (const [pid, other] of this.#live) if (other === task) this.#live.delete(pid);
   }
 
+  /** The source holds whole tasks without saying how they ended. */
+  endAll(): void {
+    for (const task of this.all) this.end(task, null);
+  }
+
   /** A thread that runs an execve takes the pid of its process; whoever had it is no more. */
   takeOver(task: ImportedTask, pid: number): void {
     const old = this.#live.get(pid);
