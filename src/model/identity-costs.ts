@@ -1,7 +1,7 @@
 // What each event of a capture cost by itself, and what of that came after the point where it may have waited.
 //
 // Charges and path instructions are in the trace; where they lie within an event is taken from what the emulator does.
-import { EDGE, FLAG, FLAGS_UNKNOWN, KIND, PATHS, type PathName } from "../traces/schema/enums.ts";
+import { EDGE, FLAG, FLAGS_UNKNOWN, KIND, PATHS, type PathName, SITE } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
 import type { ModelData } from "./data.ts";
 
@@ -44,22 +44,55 @@ export function startOf({ events }: Trace, seq: number): number {
   return events.kind[seq] === KIND.spawn && !(events.nr[seq] >= 0) ? START_INSTRUCTIONS : 0;
 }
 
+/** Instructions of an event's way in; 0: not known. A direct call pushes its arguments, a trap in the vsyscall page is called first. */
+function wayIn({ events }: Trace, data: ModelData, seq: number): number {
+  const path = PATHS[events.path[seq]];
+  const into = ENTRY_INSTRUCTIONS[path] ?? 0;
+  if (path === "C") return into + Math.max(1, data.i386.get(events.nr[seq])?.args ?? 0);
+  return path === "A" && events.site[seq] === SITE.vsyscall ? into + 1 : into;
+}
+
+/** Charge of a timer tick; interrupts of devices are charged less. */
+const TICK_UNITS = 1000;
+
+function isDevice({ events }: Trace, seq: number): boolean {
+  return events.kind[seq] === KIND.irq && known(events.charge[seq]) < TICK_UNITS;
+}
+
+/** When each event was entered: not before its task came back from the last one, even where the trace has it an instruction earlier. */
+export function entriesOf({ events, tasks }: Trace): Float64Array {
+  const entries = Float64Array.from(events.tIn);
+  const back = new Float64Array(tasks.length);
+  for (let seq = 0; seq < events.length; seq++) {
+    if (events.parent[seq] >= 0) continue;
+    const task = events.task[seq];
+    entries[seq] = Math.max(entries[seq], back[task]);
+    if (events.tOut[seq] >= 0) back[task] = Math.max(back[task], events.tOut[seq]);
+  }
+  return entries;
+}
+
 /** What each event cost by itself, without the events nested in it. */
-function ownCosts(trace: Trace): Float64Array {
+function ownCosts(trace: Trace, data: ModelData): Float64Array {
   const { events } = trace;
   const costs = new Float64Array(events.length);
   const inner = new Float64Array(events.length);
+  /** Interrupts of devices, which a replay has not: the work of whom they interrupted. */
+  const device = new Float64Array(events.length);
+  const entries = entriesOf(trace);
   for (let seq = events.length - 1; seq >= 0; seq--) {
     const start = startOf(trace, seq);
     // What never returned has only come in.
-    const path = events.kinstr[seq] >= 0 ? events.kinstr[seq] : (ENTRY_INSTRUCTIONS[PATHS[events.path[seq]]] ?? 0);
+    const path = events.kinstr[seq] >= 0 ? events.kinstr[seq] : wayIn(trace, data, seq);
     const charged = path + known(events.charge[seq]) + start;
-    const span = events.tOut[seq] - events.tIn[seq];
+    const span = events.tOut[seq] - entries[seq];
     const { [seq]: parent } = events.parent;
     // A span is a cost only if all of it was the event's own.
     const own = span >= 0 && !(events.blocked[seq] > 0) && ranAlone(trace, seq);
-    costs[seq] = own ? Math.max(0, span - inner[seq]) + start : charged;
-    if (parent >= 0 && events.kind[seq] !== KIND.switch) inner[parent] += own ? span : costs[seq] + inner[seq];
+    costs[seq] = (own ? Math.max(0, span - inner[seq]) + start : charged) + device[seq];
+    if (parent < 0 || events.kind[seq] === KIND.switch) continue;
+    inner[parent] += own ? span : costs[seq] + inner[seq];
+    if (isDevice(trace, seq)) device[parent] += costs[seq];
   }
   return costs;
 }
@@ -69,8 +102,8 @@ function afterOf(trace: Trace, data: ModelData, seq: number, cost: number): numb
   const { events } = trace;
   const flags = events.flags[seq];
   const inside = flags !== FLAGS_UNKNOWN && (flags & FLAG.in_kernel) !== 0;
-  const into = inside ? undefined : ENTRY_INSTRUCTIONS[PATHS[events.path[seq]]];
-  let after = into === undefined ? 0 : Math.max(0, known(events.kinstr[seq]) - into);
+  const into = inside ? 0 : wayIn(trace, data, seq);
+  let after = into === 0 ? 0 : Math.max(0, known(events.kinstr[seq]) - into);
   if (events.kind[seq] === KIND.fault) after += known(events.charge[seq]);
   else if (data.i386.get(events.nr[seq])?.class === "exec")
     after += Math.max(0, known(events.charge[seq]) - EXEC_UNITS);
@@ -86,8 +119,10 @@ function moveInner(trace: Trace, costs: Float64Array, after: Float64Array): void
   for (let seq = events.length - 1; seq >= 0; seq--) {
     const parent = events.parent[seq];
     if (parent >= 0 && events.kind[seq] === KIND.signal) {
-      costs[parent] += RESUME_INSTRUCTIONS;
-      after[parent] = Math.min(costs[parent], after[parent] + SIGNAL_UNITS + RESUME_INSTRUCTIONS);
+      // What did not wait costs its span; the way to a handler after a wait is a few instructions longer.
+      const more = events.blocked[parent] > 0 ? RESUME_INSTRUCTIONS : 0;
+      costs[parent] += more;
+      after[parent] = Math.min(costs[parent], after[parent] + SIGNAL_UNITS + more);
     }
     if (parent < 0 || !(events.blocked[parent] > 0) || events.blocked[seq] > 0) continue;
     if (events.kind[seq] === KIND.switch || events.tIn[seq] - events.tIn[parent] < events.blocked[parent]) continue;
@@ -134,7 +169,7 @@ function addWakes(trace: Trace, costs: Float64Array, after: Float64Array): void 
 
 /** Costs of every event, and what of each comes after its wait. */
 export function eventCosts(trace: Trace, data: ModelData): { own: Float64Array; after: Float64Array } {
-  const own = ownCosts(trace);
+  const own = ownCosts(trace, data);
   const after = own.map((cost, event) => afterOf(trace, data, event, cost));
   moveInner(trace, own, after);
   addWakes(trace, own, after);

@@ -7,7 +7,7 @@ import { CLASSES, KIND } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
 import { CAUSE_COUNT, CAUSE_INDEX } from "./causes.ts";
 import type { ModelData } from "./data.ts";
-import { eventCosts, RESUME_INSTRUCTIONS, ranAlone, SWITCH_UNITS, startOf } from "./identity-costs.ts";
+import { entriesOf, eventCosts, RESUME_INSTRUCTIONS, ranAlone, SWITCH_UNITS, startOf } from "./identity-costs.ts";
 import { STOP } from "./observer.ts";
 import { compile, type Program } from "./program.ts";
 import { replay } from "./replay.ts";
@@ -168,6 +168,7 @@ export function identityReplay(trace: Trace, data: ModelData): IdentityReplay {
   };
   const ticks = ticksOf(trace, first);
   const timeline = new Timeline();
+  const entries = entriesOf(trace);
   const { makespan } = replay(
     program,
     user,
@@ -203,7 +204,7 @@ export function identityReplay(trace: Trace, data: ModelData): IdentityReplay {
       // What nests in an event stands before it here: the outer one is entered where the first of them begins.
       entered ??= lines.begin(task, r);
       if (events.parent[seq[r]] >= 0) continue;
-      see(times, events.tIn[seq[r]] - first, timesOf(pieces, entered + startOf(trace, seq[r]), from));
+      see(times, entries[seq[r]] - first, timesOf(pieces, entered + startOf(trace, seq[r]), from));
       see(times, events.tOut[seq[r]] - first, timesOf(pieces, lines.end(task, r), from));
       entered = undefined;
     }
