@@ -86,7 +86,7 @@ function ownCosts(trace: Trace, data: ModelData): Float64Array {
     const path = events.kinstr[seq] >= 0 ? events.kinstr[seq] : wayIn(trace, data, seq);
     const charged = path + known(events.charge[seq]) + start;
     const span = events.tOut[seq] - entries[seq];
-    const { [seq]: parent } = events.parent;
+    const parent = events.parent[seq];
     // A span is a cost only if all of it was the event's own.
     const own = span >= 0 && !(events.blocked[seq] > 0) && ranAlone(trace, seq);
     costs[seq] = (own ? Math.max(0, span - inner[seq]) + start : charged) + device[seq];
