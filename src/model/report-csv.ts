@@ -37,8 +37,8 @@ export function whatifCsv(result: WhatIfResult): string {
       request_p50: requests?.p50,
       request_p99: requests?.p99,
       trap_flips: breakEven?.trap.flips,
-      call_rate_flips: breakEven?.callRate.flips,
-      protection_flips: breakEven?.protection.flips,
+      call_rate_flips: breakEven?.callRate?.flips,
+      protection_flips: breakEven?.protection?.flips,
     };
   });
   const columns = Object.keys(rows.find((row) => "total" in row) ?? rows[0]);

@@ -10,6 +10,7 @@ export interface Flip {
   readonly flips: number | null;
 }
 
+/** Rate and protection are null when the trace knows no program time. */
 export interface BreakEven {
   /**
    * Cycles that the processor itself takes for the base's way into the kernel and back (its `hw.` primitives; costs that are
@@ -17,9 +18,9 @@ export interface BreakEven {
    */
   readonly trap: Flip;
   /** System calls a second of the base's time, when the program computes more or less between them. Flips: where the gain is 1 %. */
-  readonly callRate: Flip;
+  readonly callRate: Flip | null;
   /** Added to the mechanism's program cycles for checks that replace the hardware's, as a share. Flips: where it takes as long as the base. */
-  readonly protection: Flip;
+  readonly protection: Flip | null;
 }
 
 /** A gain that is too small to be worth anything. */
@@ -113,18 +114,17 @@ export function breakEven(pair: Pair, mechanism: Mechanism): BreakEven {
   const { calls } = pair.program.assumed;
   const rate = (makespan: number): number => (calls / makespan) * pair.mhz * 1e6;
   const hasUser = user.units.some((units) => units > 0);
-  const userFactor = hasUser
-    ? flippingFactor((factor) => span(base, { userFactor: factor }) - WORTH * span(mechanism, { userFactor: factor }))
-    : null;
+  const apart = (factor: number): number =>
+    span(base, { userFactor: factor }) - WORTH * span(mechanism, { userFactor: factor });
+  const userFactor = hasUser ? flippingFactor(apart) : null;
 
   const gap = (share: number): number => replayed.makespan - span(mechanism, { userFactor: 1 + share });
   const protection = hasUser && gap(0) >= 0 ? firstCrossing(gap, 0.25, MOST) : null;
   return {
     trap: { now: Math.round(cycles), flips: trapFactor === null ? null : Math.round(cycles * trapFactor) },
-    callRate: {
-      now: rate(replayed.makespan),
-      flips: userFactor === null ? null : rate(span(base, { userFactor })),
-    },
-    protection: { now: 0, flips: protection },
+    callRate: hasUser
+      ? { now: rate(replayed.makespan), flips: userFactor === null ? null : rate(span(base, { userFactor })) }
+      : null,
+    protection: hasUser ? { now: 0, flips: protection } : null,
   };
 }

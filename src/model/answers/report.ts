@@ -74,20 +74,22 @@ export function breakEvenLines({ mechanism, base, breakEven }: MechanismResult):
         ? `${mechanism} and ${base} do not change places, whatever it costs`
         : `they change places ${side(trap)} ${grouped(trap.flips)}`,
     ],
-    [
+  ];
+  if (callRate !== null)
+    rows.push([
       "  calls a second",
       grouped(callRate.now),
       callRate.flips === null
         ? `${gain} is neither reached nor lost at any rate`
         : `${gain} is ${callRate.flips > callRate.now ? "reached" : "lost"} ${side(callRate)} ${grouped(callRate.flips)}`,
-    ],
-    [
+    ]);
+  if (protection !== null)
+    rows.push([
       "  checks instead of the hardware's, of program time",
       "0 %",
       protection.flips === null
         ? `${mechanism} is no faster than ${base} even without`
         : `${mechanism} stops paying above ${(100 * protection.flips).toFixed(1)} %`,
-    ],
-  ];
+    ]);
   return [`where ${mechanism} against ${base} would flip, now and then`, ...align(rows, [0, 2])];
 }

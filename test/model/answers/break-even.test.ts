@@ -35,7 +35,8 @@ describe("a hundred calls of 1,000 cycles of trap among 10,000 program instructi
     mhz: 1000,
   });
   const [int80, kml] = results(trace, { set, breakEven: true });
-  const { trap, callRate, protection } = kml.breakEven!;
+  const { trap } = kml.breakEven!;
+  const [callRate, protection] = [kml.breakEven!.callRate!, kml.breakEven!.protection!];
 
   test("the base has none", () => {
     expect(int80.breakEven).toBeUndefined();
@@ -65,11 +66,16 @@ describe("a hundred calls of 1,000 cycles of trap among 10,000 program instructi
     expect(protection.flips).toBeCloseTo((int80.total - kml.total) / kml.causes.user, 3);
   });
 
+  test("a trace without program time has neither a rate nor a price of protection", () => {
+    const [, only] = results(makeTrace({ tasks: 1, events: [{ task: 0 }] }), { set, breakEven: true });
+    expect(only.breakEven).toMatchObject({ callRate: null, protection: null, trap: { now: 1000 } });
+  });
+
   test("calls that stay traps gain nothing at any value", () => {
     const inline = makeTrace({ tasks: 1, events: [{ task: 0, site: SITE.int80, user: 10 }] });
     const costs = nothingBut({ "hw.int_3to0": 1000, "hw.iret_3": 1000, "hw.int_0to0": 2000, "cpi.alu": 1 });
     const [, same] = results(inline, { set: costs, breakEven: true });
     expect(same.speedup.value).toBe(1);
-    expect(same.breakEven!.callRate.flips).toBeNull();
+    expect(same.breakEven!.callRate?.flips).toBeNull();
   });
 });
