@@ -51,6 +51,28 @@ again:
     dec ebp
     jnz again
     ${EXIT}`,
+  "calls of the vsyscall page until it is hot: 0": `
+    mov esi, esp
+    lodsd
+    lea esi, [esi+eax*4+4]
+environment:
+    lodsd
+    test eax, eax
+    jnz environment
+auxiliary:
+    lodsd
+    mov edx, eax
+    lodsd
+    cmp edx, 32 ; AT_SYSINFO
+    jne auxiliary
+    mov edi, eax
+    mov ebp, 3500
+again:
+    mov eax, 20
+    call edi
+    dec ebp
+    jnz again
+    ${EXIT}`,
   "a signal's handler, and one that cannot be handled: 11": `
     mov eax, 48 ; signal
     mov ebx, 10

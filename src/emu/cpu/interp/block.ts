@@ -2,6 +2,7 @@
 import type { HeldBlock, Region } from "../compile/regions.ts";
 import { MODE_NONFLAT, type Op } from "../isa/decode.ts";
 import type { BlockFunction } from "./handlers.ts";
+import type { Way } from "./way.ts";
 
 /** How a block ends. */
 export const END_BRANCH = 0;
@@ -66,6 +67,8 @@ export class Block implements HeldBlock {
   heat = 0;
   /** The whole block as one function, once it is hot. */
   fn: BlockFunction | null = null;
+  /** What that function runs when it goes on to other blocks. */
+  way: Way | null = null;
   probe: (() => void) | null = null;
   probed: Block | null = null;
   region: Region | null = null;

@@ -25,6 +25,7 @@ import { type Block, DROPPED, END_FALL, END_PROBED, END_REPEAT, END_SYNC, link }
 import { BlockCache } from "./block-cache.ts";
 import { MixClasses } from "./classes.ts";
 import { BLOCK_DROPPED } from "./handlers.ts";
+import { compileWay, NOTE_BLOCK, NOTE_LEFT, WAY_LEFT, WAY_ON, WAY_OVER, type Way, type WayHost } from "./way.ts";
 
 /** Runs after which a block becomes a function of its own. */
 const HOT = 400;
@@ -71,6 +72,11 @@ class Tier0 implements Engine {
   regionHot = REGION_HOT;
   /** Compiled regions; null in a tier that does without. */
   readonly regions: Regions | null;
+  private readonly wayHost: WayHost = {
+    fixed: (block) => !this.isProgram(block),
+    behind: (block, base, cpl, next) => this.behindInWay(block, base, cpl, next),
+    notes: new Int32Array(2),
+  };
 
   constructor(cpu: Cpu, compiling: boolean) {
     this.cpu = cpu;
@@ -263,14 +269,14 @@ class Tier0 implements Engine {
       if (!block.isHot(this.regionHot)) return false;
       this.plan(block, base, this.mode);
       // What no region can begin with stays the interpreter's.
-      if (block.planAt === NEVER && block.region === null && block.end < END_SYNC) this.compile(block);
+      if (block.planAt === NEVER && block.region === null && block.end < END_SYNC) this.compile(block, base);
     }
     const { region } = block;
     if (region === null || left < region.total || this.here) return false;
     if (this.jumping) regions.remember(base, block.host, region, block.entry, (this.mode & MODE_USER) !== 0);
     if (!block.worthEntering()) return false;
     const how = regions.run(region, block.entry);
-    if (block.entered(left - S[STATE_LEFT]) && block.fn === null && block.end < END_SYNC) this.compile(block);
+    if (block.entered(left - S[STATE_LEFT]) && block.fn === null && block.end < END_SYNC) this.compile(block, base);
     // A region that was left where it was entered has to be passed by: nothing else would change.
     this.here = how === LEFT_BEFORE || (S[STATE_LEFT] === left && S[STATE_EIP] === base);
     this.jumping = how === LEFT_JUMPING;
@@ -300,10 +306,17 @@ class Tier0 implements Engine {
       this.faulted(block, 0, base, left);
       return false;
     }
+    return this.behind(block, base, cpl);
+  }
+
+  /** What is due behind an instruction that calls system helpers; sets the block behind it if it is known, false when the loop is over. */
+  private behind(block: Block, base: number, cpl: number): boolean {
+    const { cpu } = this;
     if (cpu.inhibit) this.endShadow();
     if (this.attentionDue()) return false;
     if (cpu.segmentEpoch !== this.segmentEpoch || cpu.cpl !== cpl) this.newMode();
     const { far } = block;
+    const S = cpu.state;
     if (far !== null && block.farEip === S[STATE_EIP] && block.farEpoch === cpu.memory.epoch && far.mode === this.mode)
       this.block = far;
     else {
@@ -312,6 +325,13 @@ class Tier0 implements Engine {
       this.fromBase = ~base;
     }
     return true;
+  }
+
+  private behindInWay(block: Block, base: number, cpl: number, next: Block | null): number {
+    this.block = null;
+    if (!this.behind(block, base, cpl)) return WAY_OVER;
+    const met = this.block as Block | null;
+    return met !== null && met === next && met.count <= this.cpu.state[STATE_LEFT] ? 0 : WAY_ON;
   }
 
   /** Report that a probed address is about to execute; its instructions are those of the block given back. */
@@ -328,7 +348,8 @@ class Tier0 implements Engine {
 
   /** Run plain blocks, from the present one on, until one is to be looked at; false when the loop is over. */
   private chain(): boolean {
-    const { cpu, hot, regionHot, segmentEpoch } = this;
+    const { cpu, hot, regionHot } = this;
+    let { segmentEpoch } = this;
     const S = cpu.state;
     const { memory } = cpu;
     const compiling = this.regions !== null;
@@ -342,11 +363,23 @@ class Tier0 implements Engine {
         left = S[STATE_LEFT];
         const runs = block.runs++;
         if (runs === 0) this.ran.push(block);
-        if (runs === hot) this.compile(block);
+        if (runs === hot || (runs === 0 && block.heat > hot && block.fn === null)) this.compile(block, base);
         let result: number | undefined;
         if (block.fn !== null) {
           i = IN_FUNCTION;
           result = block.fn();
+          if (block.way !== null) {
+            if (result === WAY_OVER) return false;
+            if (result === WAY_ON) return true;
+            segmentEpoch = this.segmentEpoch;
+            if ((result as number) >= WAY_LEFT) {
+              const n = ((result as number) - WAY_LEFT) >> 2;
+              result = (result as number) & 3;
+              base = block.way.eips[n];
+              block = block.way.blocks[n];
+              left = S[STATE_LEFT];
+            }
+          }
           if (result === BLOCK_DROPPED) {
             this.aborted(block, S[STATE_OP] + 1, base, left);
             return true;
@@ -403,7 +436,8 @@ class Tier0 implements Engine {
       }
     } catch (error) {
       if (error !== guestFault) throw error;
-      this.faulted(block, i === IN_FUNCTION ? S[STATE_OP] : i, base, left);
+      if (i === IN_FUNCTION && block.way !== null) this.faultedInWay(block.way, base);
+      else this.faulted(block, i === IN_FUNCTION ? S[STATE_OP] : i, base, left);
       return false;
     }
   }
@@ -541,6 +575,14 @@ class Tier0 implements Engine {
     deliverException(cpu, cpu.faultVector, cpu.faultCode);
   }
 
+  private faultedInWay({ blocks, eips }: Way, base: number): void {
+    const { notes } = this.wayHost;
+    const n = notes[NOTE_BLOCK];
+    const block = blocks[n];
+    const i = block.end === END_SYNC ? 0 : this.cpu.state[STATE_OP];
+    this.faulted(block, i, n === 0 ? base : eips[n], notes[NOTE_LEFT]);
+  }
+
   /** The block was dropped, or its mode changed, by its own operation i - 1, which has completed. */
   private aborted(block: Block, i: number, base: number, left: number): void {
     const S = this.cpu.state;
@@ -589,9 +631,10 @@ class Tier0 implements Engine {
     return block.host >= RAM_BASE && this.isProgram(block);
   }
 
-  private compile(block: Block): void {
-    if (block.count !== DROPPED)
-      block.fn = this.code.handlerSet((block.mode & MODE_USER) !== 0).compile(block.ops, block);
+  private compile(block: Block, eip: number): void {
+    if (block.count === DROPPED) return;
+    const handlers = this.code.handlerSet((block.mode & MODE_USER) !== 0);
+    if (!compileWay(block, eip, handlers, this.wayHost)) block.fn = handlers.compile(block.ops, block);
   }
 
   invalidateFrame(pfn: number): void {
@@ -614,7 +657,6 @@ class Tier0 implements Engine {
       if (this.isProgram(block)) for (const op of block.ops) extra[this.classes.of(op)] += block.runs;
       block.heat += block.runs;
       block.runs = 0;
-      if (block.fn === null && block.heat > this.hot && block.end < END_SYNC) this.compile(block);
     }
     this.ran = [];
   }

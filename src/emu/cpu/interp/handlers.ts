@@ -67,19 +67,23 @@ const FAULTS_DIRECTLY = /\b(?:H\.|K\.|V\[|fault\(|l[rw]\()/;
 /** Statements that can reach the block's own code. */
 const STORES = /\b(?:ws\d|cm\d|vs\d|H\.)/;
 
-/** The handlers of one operation's source with its operands as literals. */
-function inlined(op: Op, n: number): string {
+/**
+ * The handlers of one operation's source with its operands as literals.
+ * @param own name of the operation
+ * @param held name of its block
+ */
+export function inlined(op: Op, n: number, own: string, held: string): string {
   const literal = (_: string, field: string): string => {
     const v = op[field as "a"];
     return v < 0 ? `(${v})` : `${v}`;
   };
   const body = sourceOf(op.form, op.key)
     .replace(/\bo\.(\w+)/g, literal)
-    .replace(/\((o)([,)])/g, `(o${n}$2`);
+    .replace(/\((o)([,)])/g, `(${own}$2`);
   const noted = FAULTS_DIRECTLY.test(body) ? `S[${STATE_OP}]=${n};` : "";
   const dropped =
     STORES.test(body) && !op.form.branch
-      ? `if(B.n===0${op.form.segment ? "||cpu.segmentEpoch!==e" : ""}){S[${STATE_OP}]=${n};return ${BLOCK_DROPPED};}`
+      ? `if(${held}.n===0${op.form.segment ? "||cpu.segmentEpoch!==e" : ""}){S[${STATE_OP}]=${n};return ${BLOCK_DROPPED};}`
       : "";
   return `{${noted}${body}${dropped}}`;
 }
@@ -107,10 +111,15 @@ export class HandlerSet {
   /** One function for a whole block: its operations in a row, operands as literals. */
   compile(ops: readonly Op[], block: { readonly n: number }): BlockFunction {
     const names = ops.map((_, n) => `o${n}`);
-    const body = ops.map(inlined).join("\n");
+    const body = ops.map((op, n) => inlined(op, n, names[n], "B")).join("\n");
     const before = ops.some((op) => op.form.segment) ? "const e=cpu.segmentEpoch;" : "";
-    const source = `"use strict";${withOperations(`return function block(){${before}\n${body}\n}`)}`;
-    const make = new Function(...BINDINGS, "B", ...names, source) as (...values: unknown[]) => BlockFunction;
-    return make(...this.bindings, block, ...ops);
+    return this.make(`function block(){${before}\n${body}\n}`, ["B", ...names], [block, ...ops]);
+  }
+
+  /** A function from its source, which may use BINDINGS and the names given. */
+  make(source: string, names: readonly string[], values: readonly unknown[]): BlockFunction {
+    const whole = `"use strict";${withOperations(`return ${source}`)}`;
+    const factory = new Function(...BINDINGS, ...names, whole) as (...values: unknown[]) => BlockFunction;
+    return factory(...this.bindings, ...values);
   }
 }
