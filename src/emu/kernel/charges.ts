@@ -21,6 +21,8 @@ export interface Charges {
   readonly copy64: number;
   /** Fork and exit, per page table entry copied or dropped; exec, fixed part. */
   readonly perPage: number;
+  /** The loopback device: a connection's three packets; one segment or datagram, both ends, without its copy. */
+  readonly loopback: { readonly connect: number; readonly segment: number };
 }
 
 // Grouped by what the body does; ids and the like fall under `body`'s neighbours.
@@ -83,4 +85,5 @@ export const CHARGES: Charges = {
   signal: 500,
   copy64: 8,
   perPage: 12,
+  loopback: { connect: 12_000, segment: 4_000 },
 };

@@ -2,6 +2,7 @@
 import { type EventFields, NullRecorder, type Recorder } from "../../../src/emu/capture/recorder.ts";
 import { DEFAULT_MODEL } from "../../../src/emu/cpu/models.ts";
 import { MemoryIo } from "../../../src/emu/host.ts";
+import { CHARGES } from "../../../src/emu/kernel/charges.ts";
 import { SysError } from "../../../src/emu/kernel/errno.ts";
 import type { FileOps } from "../../../src/emu/kernel/fs/file.ts";
 import { FsStruct } from "../../../src/emu/kernel/fs/files.ts";
@@ -196,6 +197,7 @@ export class Box {
       recorder: options.record ? this.recording() : new NullRecorder(),
       random: new Random(1),
       nsPerUnit: 2,
+      charges: CHARGES,
       current: t,
       ids: { object: () => this.nextObject++, isOrphanedPgrp: () => false },
       signals: {

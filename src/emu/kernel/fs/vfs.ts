@@ -3,7 +3,8 @@ import type { RootImage } from "../../rootfs/image.ts";
 import { BlockStore } from "../block.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Mm } from "../mm/mm.ts";
-import { UnixNames } from "../net/socket.ts";
+import { InetPorts } from "../net/inet.ts";
+import { UnixNames } from "../net/unix.ts";
 import type { Task } from "../task.ts";
 import type { AddressSpace } from "./address_space.ts";
 import { AnonSuper } from "./anon.ts";
@@ -61,6 +62,8 @@ export class Vfs {
   readonly shmem: MemSuper;
   /** Names of AF_UNIX sockets. */
   readonly names = new UnixNames();
+  /** Ports of TCP and UDP. */
+  readonly inet = new InetPorts();
   readonly streams: StdStreams;
   readonly tty: Tty;
   /** Pages that the current call missed in the cache. */

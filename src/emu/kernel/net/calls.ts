@@ -1,82 +1,74 @@
-// The system calls of sockets (net/socket.c), as far as AF_UNIX needs them.
-import {
-  EADDRINUSE,
-  EAFNOSUPPORT,
-  EAGAIN,
-  EBADF,
-  ECONNREFUSED,
-  EDESTADDRREQ,
-  EFAULT,
-  EINVAL,
-  EMFILE,
-  ENOPROTOOPT,
-  ENOTCONN,
-  ENOTSOCK,
-  EOPNOTSUPP,
-} from "../errno.ts";
-import { MAY_WRITE, O_CLOEXEC, O_NONBLOCK, S_IFSOCK } from "../fs/const.ts";
-import type { File } from "../fs/file.ts";
+// The system calls of sockets (net/socket.c), whatever their family.
+import { EAFNOSUPPORT, EAGAIN, EINVAL, EMFILE, EOPNOTSUPP, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../errno.ts";
+import { O_CLOEXEC, O_NONBLOCK } from "../fs/const.ts";
 import { IovIter } from "../fs/iov.ts";
-import { LOOKUP_FOLLOW, LOOKUP_PARENT, lookupLast, mayCreate, permission, walk } from "../fs/namei.ts";
 import { nofile } from "../fs/open.ts";
 import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
-import { bytesOf, copyIn, copyOut, readI32, readU32, touch, writeU32 } from "../user.ts";
+import { copyIn, copyOut, readI32, touch, writeU32 } from "../user.ts";
 import type { Wait, WakeReason } from "../wait.ts";
+import { AF_INET, AF_INET6, AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from "./const.ts";
+import { sys_recvmmsg, sys_recvmsg, sys_sendmmsg, sys_sendmsg } from "./message.ts";
+import { socketAt, sys_getsockopt, sys_setsockopt } from "./options.ts";
 import {
-  AF_UNIX,
   acceptOnce,
   blocking,
-  checkFamily,
-  connectPair,
-  connectTo,
+  deadlineOf,
   identify,
   type Received,
   receive,
-  SOCK_DGRAM,
-  SOCKET_BYTES,
-  Socket,
+  type Socket,
   send,
   socketFile,
 } from "./socket.ts";
+import { TcpSocket } from "./tcp.ts";
+import { UdpSocket } from "./udp.ts";
+import { connectPair, UnixSocket } from "./unix.ts";
 
 const TYPE_MASK = 15;
-const SOL_SOCKET = 1;
-const SO = {
-  DEBUG: 1,
-  REUSEADDR: 2,
-  TYPE: 3,
-  ERROR: 4,
-  SNDBUF: 7,
-  RCVBUF: 8,
-  KEEPALIVE: 9,
-  PASSCRED: 16,
-  PEERCRED: 17,
-  ACCEPTCONN: 30,
-  PROTOCOL: 38,
-  DOMAIN: 39,
-} as const;
-const SCM_RIGHTS = 1;
-const MSG_CTRUNC = 8;
-const MSG_CMSG_CLOEXEC = 0x4000_0000;
+const SOCK_RAW = 3;
+/** Longest name of any family (struct sockaddr_storage). */
+const SOCKADDR_BYTES = 128;
 
-function socketAt(t: Task, fd: number): File | number {
-  const file = t.files!.get(fd);
-  if (!file) return -EBADF;
-  return file.data instanceof Socket ? file : -ENOTSOCK;
+/** A new socket, or the errno that socket() gives for what does not exist here. */
+function create(family: number, type: number, protocol: number): Socket | number {
+  if (family === AF_UNIX) {
+    if (protocol !== 0 && protocol !== AF_UNIX) return -EPROTONOSUPPORT;
+    const known = type === SOCK_STREAM || type === SOCK_DGRAM || type === SOCK_SEQPACKET;
+    return known ? new UnixSocket(type) : -ESOCKTNOSUPPORT;
+  }
+  if (family !== AF_INET && family !== AF_INET6) return -EAFNOSUPPORT;
+  if (protocol < 0 || protocol > 262) return -EINVAL;
+  if (type === SOCK_STREAM) return protocol === 0 || protocol === 6 ? new TcpSocket(family) : -EPROTONOSUPPORT;
+  if (type === SOCK_DGRAM) return protocol === 0 || protocol === 17 ? new UdpSocket(family) : -EPROTONOSUPPORT;
+  return type === SOCK_RAW ? -EPROTONOSUPPORT : -ESOCKTNOSUPPORT;
+}
+
+/** A struct sockaddr of the caller. */
+function sockaddr(k: Kernel, t: Task, addr: number, length: number): Uint8Array | number {
+  if (length < 0 || length > SOCKADDR_BYTES) return -EINVAL;
+  return copyIn(k, t, addr, length);
+}
+
+/** Tells a name as far as there is room, and its whole length. */
+function writeName(k: Kernel, t: Task, bytes: Uint8Array, addr: number, lengthAddr: number): number {
+  const room = readI32(k, t, lengthAddr);
+  if (room < 0) return -EINVAL;
+  copyOut(k, t, addr, bytes.subarray(0, Math.min(room, bytes.length)));
+  writeU32(k, t, lengthAddr, bytes.length);
+  return 0;
 }
 
 /** socket(family, type | flags, protocol). */
 export function sys_socket(k: Kernel, t: Task, family: number, type: number, protocol: number): SysResult {
   if (type & ~(TYPE_MASK | O_CLOEXEC | O_NONBLOCK)) return -EINVAL;
-  const bad = checkFamily(family, type & TYPE_MASK, protocol);
-  if (bad < 0) return bad;
-  const socket = new Socket(type & TYPE_MASK);
+  const socket = create(family, type & TYPE_MASK, protocol);
+  if (typeof socket === "number") return socket;
   identify(socket, t);
   return t.files!.install(socketFile(k, socket, type), 0, (type & O_CLOEXEC) !== 0, nofile(t));
 }
 
-/** socketpair(family, type | flags, protocol, fds). */
+/** socketpair(family, type | flags, protocol, fds): AF_UNIX only. */
 export function sys_socketpair(
   k: Kernel,
   t: Task,
@@ -86,10 +78,11 @@ export function sys_socketpair(
   addr: number,
 ): SysResult {
   if (type & ~(TYPE_MASK | O_CLOEXEC | O_NONBLOCK)) return -EINVAL;
-  const bad = checkFamily(family, type & TYPE_MASK, protocol);
-  if (bad < 0) return bad;
+  const a = create(family, type & TYPE_MASK, protocol);
+  const b = create(family, type & TYPE_MASK, protocol);
+  if (typeof a === "number" || typeof b === "number") return a as number;
+  if (!(a instanceof UnixSocket && b instanceof UnixSocket)) return -EOPNOTSUPP;
   touch(k, t, addr, 8, true);
-  const [a, b] = [new Socket(type & TYPE_MASK), new Socket(type & TYPE_MASK)];
   connectPair(a, b);
   identify(a, t);
   identify(b, t);
@@ -106,74 +99,25 @@ export function sys_socketpair(
   return 0;
 }
 
-/** The name in a struct sockaddr_un: a path, or "\0name"; -errno. */
-function readName(k: Kernel, t: Task, addr: number, length: number): string | number {
-  if (length < 2 || length > 110) return -EINVAL;
-  const bytes = copyIn(k, t, addr, length);
-  if ((bytes[0] | (bytes[1] << 8)) !== AF_UNIX) return length === 2 ? -EINVAL : -EAFNOSUPPORT;
-  let name = "";
-  for (let i = 2; i < length; i++) {
-    if (bytes[i] === 0 && bytes[2] !== 0) break;
-    name += String.fromCharCode(bytes[i]);
-  }
-  return name;
-}
-
-/** bind(fd, name, length): makes a socket in the file system, or takes an abstract name. */
+/** bind(fd, name, length). */
 export function sys_bind(k: Kernel, t: Task, fd: number, addr: number, length: number): SysResult {
   const file = socketAt(t, fd);
   if (typeof file === "number") return file;
-  const s = file.data as Socket;
-  const name = readName(k, t, addr, length);
-  if (typeof name === "number") return name;
-  if (s.name !== "") return -EINVAL;
-  if (name === "" || name.charCodeAt(0) === 0) {
-    const chosen = name === "" ? `\0${k.vfs.names.auto()}` : name;
-    const r = k.vfs.names.bindAbstract(chosen, s);
-    if (r === 0) s.name = chosen;
-    return r;
-  }
-  const w = walk(k, t, t.fs!.cwd, name, LOOKUP_PARENT);
-  if (typeof w === "number") return w;
-  if (w.last === "" || lookupLast(k, t, w)) return -EADDRINUSE;
-  const denied = mayCreate(w, t.creds);
-  if (denied < 0) return denied;
-  const made = w.dentry.inode.create(w.dentry, w.last, S_IFSOCK | (0o777 & ~t.fs!.umask), 0, k, t);
-  if (typeof made === "number") return made;
-  k.vfs.names.bindInode(made.inode, s);
-  s.name = name;
-  return 0;
+  const name = sockaddr(k, t, addr, length);
+  return typeof name === "number" ? name : (file.data as Socket).bind(k, t, name);
 }
 
-/** The socket that listens at a name, or -errno. */
-function target(k: Kernel, t: Task, name: string): Socket | number {
-  if (name.charCodeAt(0) === 0) return k.vfs.names.byName(name) ?? -ECONNREFUSED;
-  if (name === "") return -EINVAL;
-  const w = walk(k, t, t.fs!.cwd, name, LOOKUP_FOLLOW);
-  if (typeof w === "number") return w;
-  const denied = permission(w.dentry.inode, MAY_WRITE, t.creds);
-  if (denied < 0) return denied;
-  return k.vfs.names.byInode(w.dentry.inode) ?? -ECONNREFUSED;
-}
-
-/** connect(fd, name, length): ENOENT for a name that is not there, ECONNREFUSED if nobody listens. */
+/** connect(fd, name, length). */
 export function sys_connect(k: Kernel, t: Task, fd: number, addr: number, length: number): SysResult {
   const file = socketAt(t, fd);
   if (typeof file === "number") return file;
-  const name = readName(k, t, addr, length);
-  if (typeof name === "number") return name;
-  const other = target(k, t, name);
-  return typeof other === "number" ? other : connectTo(k, t, file, other);
+  const name = sockaddr(k, t, addr, length);
+  return typeof name === "number" ? name : (file.data as Socket).connect(k, t, file, name);
 }
 
-export function sys_listen(_k: Kernel, t: Task, fd: number, backlog: number): SysResult {
+export function sys_listen(k: Kernel, t: Task, fd: number, backlog: number): SysResult {
   const file = socketAt(t, fd);
-  if (typeof file === "number") return file;
-  const s = file.data as Socket;
-  if (s.type === SOCK_DGRAM) return -EOPNOTSUPP;
-  if (s.name === "" || s.wasConnected) return -EINVAL;
-  s.listening = Math.max(1, Math.min(backlog >>> 0, 4096));
-  return 0;
+  return typeof file === "number" ? file : (file.data as Socket).listen(k, t, backlog);
 }
 
 /** accept4(fd, name, length pointer, flags). */
@@ -191,46 +135,32 @@ export function sys_accept4(
   const s = file.data as Socket;
   const once = (): number => {
     if (addr !== 0) touch(k, t, lengthAddr, 4, true);
-    const other = acceptOnce(k, s);
+    const other = acceptOnce(k, t, s);
     if (typeof other === "number") return other;
     const n = t.files!.install(socketFile(k, other, flags), 0, (flags & O_CLOEXEC) !== 0, nofile(t));
-    if (n >= 0 && addr !== 0) writeName(k, t, other.peer?.name ?? "", addr, lengthAddr);
+    if (n >= 0 && addr !== 0) writeName(k, t, other.callerName(), addr, lengthAddr);
     return n;
   };
   const r = once();
-  return r === -EAGAIN && !file.nonblock ? blocking(s.readQueue, once) : r;
-}
-
-function writeName(k: Kernel, t: Task, name: string, addr: number, lengthAddr: number): number {
-  const bytes = new Uint8Array(2 + name.length + (name !== "" && name.charCodeAt(0) !== 0 ? 1 : 0));
-  bytes[0] = AF_UNIX;
-  bytes.set(bytesOf(name), 2);
-  const room = readI32(k, t, lengthAddr);
-  if (room < 0) return -EINVAL;
-  copyOut(k, t, addr, bytes.subarray(0, Math.min(room, bytes.length)));
-  writeU32(k, t, lengthAddr, bytes.length);
-  return 0;
+  return r === -EAGAIN && !file.nonblock ? blocking(s.readQueue, once, deadlineOf(k, s.receiveTimeout)) : r;
 }
 
 export function sys_getsockname(k: Kernel, t: Task, fd: number, addr: number, lengthAddr: number): SysResult {
   const file = socketAt(t, fd);
-  return typeof file === "number" ? file : writeName(k, t, (file.data as Socket).name, addr, lengthAddr);
+  return typeof file === "number" ? file : writeName(k, t, (file.data as Socket).name(), addr, lengthAddr);
 }
 export function sys_getpeername(k: Kernel, t: Task, fd: number, addr: number, lengthAddr: number): SysResult {
   const file = socketAt(t, fd);
   if (typeof file === "number") return file;
-  const { peer } = file.data as Socket;
-  return peer ? writeName(k, t, peer.name, addr, lengthAddr) : -ENOTCONN;
+  const name = (file.data as Socket).peerName();
+  return typeof name === "number" ? name : writeName(k, t, name, addr, lengthAddr);
 }
 
 export function sys_shutdown(k: Kernel, t: Task, fd: number, how: number): SysResult {
   const file = socketAt(t, fd);
   if (typeof file === "number") return file;
   if (how < 0 || how > 2) return -EINVAL;
-  const s = file.data as Socket;
-  if (!s.wasConnected && !s.listening) return -ENOTCONN;
-  s.shutdown(k, how !== 1, how !== 0);
-  return 0;
+  return (file.data as Socket).shutdown(k, how !== 1, how !== 0);
 }
 
 /** sendto(fd, buffer, length, flags, name, name length). */
@@ -246,15 +176,9 @@ export function sys_sendto(
 ): SysResult {
   const file = socketAt(t, fd);
   if (typeof file === "number") return file;
-  const s = file.data as Socket;
-  if (addr !== 0 && s.type === SOCK_DGRAM) {
-    const name = readName(k, t, addr, nameLength);
-    if (typeof name === "number") return name;
-    const other = target(k, t, name);
-    if (typeof other === "number") return other;
-    s.peer = other;
-  } else if (!s.peer && s.type === SOCK_DGRAM) return -EDESTADDRREQ;
-  return send(k, t, file, IovIter.user(k, t, buf, length), flags, []);
+  const to = addr === 0 ? undefined : sockaddr(k, t, addr, nameLength);
+  if (typeof to === "number") return to;
+  return send(k, t, file, IovIter.user(k, t, buf, length), { flags, files: [], to });
 }
 
 /** recvfrom(fd, buffer, length, flags, name, name length pointer). */
@@ -270,168 +194,28 @@ export function sys_recvfrom(
 ): SysResult {
   const file = socketAt(t, fd);
   if (typeof file === "number") return file;
-  if (addr !== 0) writeU32(k, t, lengthAddr, 0);
-  return receive(k, t, file, IovIter.user(k, t, buf, length), flags, { files: [] });
-}
-
-/** struct msghdr, 28 bytes: name, name length, iov, count, control, control length, flags. */
-function msghdr(k: Kernel, t: Task, addr: number) {
-  const word = (i: number) => readU32(k, t, addr + 4 * i);
-  return { name: word(0), nameLength: word(1), iov: word(2), count: word(3), control: word(4), controlLength: word(5) };
-}
-
-/** Descriptors in SCM_RIGHTS messages; -errno. */
-function rights(k: Kernel, t: Task, control: number, length: number): File[] | number {
-  const files: File[] = [];
-  if (control === 0) return files;
-  for (let at = 0; at + 12 <= length; ) {
-    const size = readU32(k, t, control + at);
-    if (size < 12 || at + size > length) return -EINVAL;
-    if (readI32(k, t, control + at + 4) === SOL_SOCKET && readI32(k, t, control + at + 8) === SCM_RIGHTS) {
-      for (let i = 12; i + 4 <= size; i += 4) {
-        const file = t.files!.get(readI32(k, t, control + at + i));
-        if (!file) return -EBADF;
-        files.push(file);
-      }
-    }
-    at += (size + 3) & ~3;
-  }
-  return files;
-}
-
-export function sys_sendmsg(k: Kernel, t: Task, fd: number, addr: number, flags: number): SysResult {
-  const file = socketAt(t, fd);
-  if (typeof file === "number") return file;
-  const m = msghdr(k, t, addr);
-  const files = rights(k, t, m.control, Math.min(m.controlLength, 4096));
-  if (typeof files === "number") return files;
-  return send(k, t, file, IovIter.vector(k, t, m.iov, m.count), flags, files);
-}
-
-export function sys_recvmsg(k: Kernel, t: Task, fd: number, addr: number, flags: number): SysResult {
-  const file = socketAt(t, fd);
-  if (typeof file === "number") return file;
-  const m = msghdr(k, t, addr);
   const got: Received = { files: [] };
-  const r = receive(k, t, file, IovIter.vector(k, t, m.iov, m.count), flags, got);
-  return typeof r === "number" ? received(k, t, addr, m, flags, got, r) : recvLater(k, t, addr, m, flags, got, r);
+  if (addr !== 0) touch(k, t, lengthAddr, 4, true);
+  const r = receive(k, t, file, IovIter.user(k, t, buf, length), flags, got);
+  if (typeof r !== "number") return recvLater(k, t, r, got, addr, lengthAddr);
+  return tellSender(k, t, r, got, addr, lengthAddr);
 }
 
 function* recvLater(
   k: Kernel,
   t: Task,
-  addr: number,
-  m: ReturnType<typeof msghdr>,
-  flags: number,
-  got: Received,
   wait: Generator<Wait, number, WakeReason>,
-): Generator<Wait, number, WakeReason> {
-  return received(k, t, addr, m, flags, got, yield* wait);
-}
-
-/** Hands over descriptors and fills in what recvmsg tells. */
-function received(
-  k: Kernel,
-  t: Task,
-  addr: number,
-  m: ReturnType<typeof msghdr>,
-  flags: number,
   got: Received,
-  r: number,
-): number {
-  let used = 0;
-  let told = 0;
-  if (got.files.length > 0) {
-    const fits = m.control === 0 ? 0 : Math.max(0, Math.floor((m.controlLength - 12) / 4));
-    const fds: number[] = [];
-    for (const file of got.files) {
-      const n = fds.length < fits ? t.files!.install(file, 0, (flags & MSG_CMSG_CLOEXEC) !== 0, nofile(t)) : -1;
-      if (n >= 0) fds.push(n);
-      else told |= MSG_CTRUNC;
-      file.put(k);
-    }
-    if (fds.length > 0) {
-      used = 12 + 4 * fds.length;
-      [used, SOL_SOCKET, SCM_RIGHTS, ...fds].forEach((word, i) => {
-        writeU32(k, t, m.control + 4 * i, word);
-      });
-    }
-  }
-  if (r < 0) return r;
-  if (m.name !== 0) writeU32(k, t, addr + 4, 0);
-  writeU32(k, t, addr + 20, used);
-  writeU32(k, t, addr + 24, told);
-  return r;
-}
-
-/** getsockopt(fd, level, option, value, length pointer). */
-export function sys_getsockopt(
-  k: Kernel,
-  t: Task,
-  fd: number,
-  level: number,
-  option: number,
   addr: number,
   lengthAddr: number,
-): SysResult {
-  const file = socketAt(t, fd);
-  if (typeof file === "number") return file;
-  if (level !== SOL_SOCKET) return -EOPNOTSUPP;
-  const s = file.data as Socket;
-  const words = optionWords(s, option);
-  if (!words) return -ENOPROTOOPT;
-  const room = readI32(k, t, lengthAddr);
-  if (room < 0) return -EINVAL;
-  const bytes = new Uint8Array(Int32Array.from(words).buffer);
-  const n = Math.min(room, bytes.length);
-  copyOut(k, t, addr, bytes.subarray(0, n));
-  writeU32(k, t, lengthAddr, n);
-  return 0;
+): Generator<Wait, number, WakeReason> {
+  return tellSender(k, t, yield* wait, got, addr, lengthAddr);
 }
 
-function optionWords(s: Socket, option: number): number[] | null {
-  switch (option) {
-    case SO.TYPE:
-      return [s.type];
-    case SO.ERROR:
-    case SO.PROTOCOL:
-      return [0];
-    case SO.SNDBUF:
-    case SO.RCVBUF:
-      return [s.options.get(option) ?? SOCKET_BYTES];
-    case SO.PEERCRED:
-      return s.peer ? [s.peer.pid, s.peer.uid, s.peer.gid] : [0, -1, -1];
-    case SO.ACCEPTCONN:
-      return [s.listening ? 1 : 0];
-    case SO.DOMAIN:
-      return [AF_UNIX];
-    case SO.DEBUG:
-    case SO.REUSEADDR:
-    case SO.KEEPALIVE:
-    case SO.PASSCRED:
-      return [s.options.get(option) ?? 0];
-    default:
-      return null;
-  }
-}
-
-/** setsockopt(fd, level, option, value, length): remembered. */
-export function sys_setsockopt(
-  k: Kernel,
-  t: Task,
-  fd: number,
-  level: number,
-  option: number,
-  addr: number,
-  length: number,
-): SysResult {
-  const file = socketAt(t, fd);
-  if (typeof file === "number") return file;
-  if (level !== SOL_SOCKET) return -EOPNOTSUPP;
-  if (length < 4) return -EINVAL;
-  if (addr === 0) return -EFAULT;
-  (file.data as Socket).options.set(option, readI32(k, t, addr));
-  return option < 1 || option > 76 ? -ENOPROTOOPT : 0;
+function tellSender(k: Kernel, t: Task, r: number, got: Received, addr: number, lengthAddr: number): number {
+  for (const file of got.files) file.put(k);
+  if (r < 0 || addr === 0) return r;
+  return writeName(k, t, got.from ?? new Uint8Array(0), addr, lengthAddr) || r;
 }
 
 /** socketcall(call, arguments): the old way into all of these. */
@@ -474,6 +258,10 @@ export function sys_socketcall(k: Kernel, t: Task, call: number, args: number): 
       return sys_recvmsg(k, t, a(0), a(1), a(2));
     case 18:
       return sys_accept4(k, t, a(0), a(1), a(2), a(3));
+    case 19:
+      return sys_recvmmsg(k, t, a(0), a(1), a(2), a(3), a(4));
+    case 20:
+      return sys_sendmmsg(k, t, a(0), a(1), a(2), a(3));
     default:
       return -EINVAL;
   }

@@ -1,87 +1,123 @@
-// Sockets of the AF_UNIX family inside the machine: stream, datagram-like pairs, names in the file system (net/unix).
-// Other families are refused with EAFNOSUPPORT.
+// What all sockets share: what was received and not read, who waits, and the calls that wait (net/socket.c, net/core/sock.c).
+// A family says in a subclass what one attempt of each call does.
 import { OBJECT } from "../../../traces/schema/enums.ts";
-import {
-  EADDRINUSE,
-  EAFNOSUPPORT,
-  EAGAIN,
-  ECONNREFUSED,
-  ECONNRESET,
-  EINVAL,
-  EISCONN,
-  ENOTCONN,
-  EPIPE,
-  EPROTONOSUPPORT,
-  EPROTOTYPE,
-  ERESTARTSYS,
-  ESOCKTNOSUPPORT,
-} from "../errno.ts";
-import {
-  O_NONBLOCK,
-  O_RDWR,
-  POLLHUP,
-  POLLIN,
-  POLLOUT,
-  POLLRDHUP,
-  POLLRDNORM,
-  POLLWRNORM,
-  S_IFSOCK,
-} from "../fs/const.ts";
+import { EAGAIN, EINTR, EINVAL, EPIPE, ERESTARTSYS } from "../errno.ts";
+import { O_NONBLOCK, O_RDWR, S_IFSOCK } from "../fs/const.ts";
 import type { File, FileOps, PollResult } from "../fs/file.ts";
-import type { Inode } from "../fs/inode.ts";
 import type { IovIter } from "../fs/iov.ts";
 import { recordShort, recordTiming } from "../fs/trace.ts";
 import type { Kernel, SysResult } from "../kernel.ts";
 import { SIGPIPE } from "../signal.ts";
 import type { Task } from "../task.ts";
 import { Retry, type Wait, WaitQueue, type WakeReason } from "../wait.ts";
+import {
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  MSG_PEEK,
+  MSG_TRUNC,
+  MSG_WAITALL,
+  SOCK_STREAM,
+  SOCKET_BYTES,
+  SOMAXCONN,
+} from "./const.ts";
+import { socketIoctl } from "./ioctl.ts";
 
-export const AF_UNIX = 1;
-export const SOCK_STREAM = 1;
-export const SOCK_DGRAM = 2;
-export const SOCK_SEQPACKET = 5;
-/** Bytes that a socket holds before its writer waits (net.core.wmem_default). */
-export const SOCKET_BYTES = 212992;
-export const MSG_PEEK = 2;
-export const MSG_DONTWAIT = 0x40;
-export const MSG_NOSIGNAL = 0x4000;
+/** What a datagram costs its queue beside its bytes (the least truesize of a sk_buff), so that empty ones are not free. */
+const DATAGRAM_BYTES = 768;
 
 /** A piece that was sent: a record of a datagram socket, bytes of a stream; descriptors travel with it. */
 interface Piece {
   bytes: Uint8Array;
   seq: number;
   files: File[];
+  /** The sender's name as a struct sockaddr, of datagrams. */
+  from?: Uint8Array;
 }
 
-export class Socket {
+/** What a message carries beside its bytes. */
+export interface Message {
+  flags: number;
+  files: File[];
+  /** A struct sockaddr, if the call named a receiver. */
+  to?: Uint8Array;
+}
+
+/** What receiving gave beside bytes. */
+export interface Received {
+  files: File[];
+  from?: Uint8Array;
+  /** The datagram was longer than the room for it. */
+  truncated?: boolean;
+}
+
+export abstract class Socket {
+  abstract readonly family: number;
+  abstract readonly protocol: number;
   readonly type: number;
   peer: Socket | null = null;
-  /** What the peer sent and this side has not read. */
+  /** What was sent to this side and not read. */
   readonly received: Piece[] = [];
   private held = 0;
   readonly readQueue = new WaitQueue();
   /** Woken when the peer has taken something: there is room. */
   readonly writeQueue = new WaitQueue();
-  /** The name that bind gave: a path or, with a NUL first, an abstract name. */
-  name = "";
-  listening = 0;
+  listening = false;
+  /** Connections that may wait to be accepted, less one. */
+  backlogLimit = 0;
   readonly backlog: Socket[] = [];
   shutRead = false;
   shutWrite = false;
   closed = false;
-  /** The peer was there and went with unread data. */
-  reset = false;
   wasConnected = false;
+  /** Events that ended this side's input, took from it last, and made the connection. */
   closedBy = -1;
   takenBy = -1;
+  connectedBy = -1;
+  /** The inode that /proc/net shows. */
+  ino = 0;
   pid = 0;
   uid = 0;
   gid = 0;
   traceObject = -1;
-  readonly options = new Map<number, number>();
+  /** Options by level << 16 | number, as they were set. */
+  options = new Map<number, number>();
+  /** SO_RCVTIMEO and SO_SNDTIMEO in clock units; 0: none. */
+  receiveTimeout = 0;
+  sendTimeout = 0;
 
   constructor(type: number) {
     this.type = type;
+  }
+
+  abstract bind(k: Kernel, t: Task, name: Uint8Array): SysResult;
+  abstract connect(k: Kernel, t: Task, file: File, name: Uint8Array): SysResult;
+  abstract listen(k: Kernel, t: Task, backlog: number): number;
+  abstract shutdown(k: Kernel, read: boolean, write: boolean): number;
+  /** A struct sockaddr: this side's, the other's (or -errno). */
+  abstract name(): Uint8Array;
+  abstract peerName(): Uint8Array | number;
+  /** One attempt: bytes received, -EAGAIN if there is nothing yet. */
+  abstract receiveOnce(k: Kernel, t: Task, iter: IovIter, flags: number, got: Received): number;
+  /** One attempt to send what fits (datagrams: all or nothing). */
+  abstract sendOnce(k: Kernel, t: Task, iter: IovIter, message: Message): number;
+  abstract poll(): PollResult;
+  /** The last descriptor is gone. */
+  abstract close(k: Kernel): void;
+  /** The pending error, which asking clears (SO_ERROR). */
+  takeError(): number {
+    return 0;
+  }
+  /** What accept() says of a socket that has no connections to give. */
+  notListening(): number {
+    return -EINVAL;
+  }
+  /** Who connected, for accept(). */
+  callerName(): Uint8Array {
+    return this.peer?.name() ?? this.name().subarray(0, 2);
+  }
+  /** A connection left the backlog. */
+  accepted(k: Kernel): void {
+    this.writeQueue.wake(k.cause("space"));
   }
 
   get bytes(): number {
@@ -93,6 +129,9 @@ export class Socket {
   get stream(): boolean {
     return this.type === SOCK_STREAM;
   }
+  get backlogFull(): boolean {
+    return this.backlog.length > this.backlogLimit;
+  }
 
   object(k: Kernel): number {
     if (this.traceObject < 0) {
@@ -102,15 +141,60 @@ export class Socket {
     return this.traceObject;
   }
 
+  private cost(piece: Piece): number {
+    return piece.bytes.length + (this.stream ? 0 : DATAGRAM_BYTES);
+  }
+
+  startListening(backlog: number): number {
+    this.listening = true;
+    this.backlogLimit = Math.min(backlog >>> 0, SOMAXCONN);
+    return 0;
+  }
+
+  /** Puts a connection into the backlog. */
+  offer(k: Kernel, other: Socket): void {
+    other.connectedBy = k.current.seq;
+    this.backlog.push(other);
+    this.readQueue.wake(k.cause("data"));
+  }
+
   push(k: Kernel, t: Task, piece: Piece): void {
     this.received.push(piece);
-    this.held += piece.bytes.length;
+    this.held += this.cost(piece);
     if (this.takenBy >= 0) k.edge(t, { from: this.takenBy, kind: "space" });
     this.readQueue.wake(k.cause("data"));
   }
 
-  /** Takes up to `n` bytes that were copied out already (datagrams: the whole first record). */
-  drop(k: Kernel, t: Task, n: number): File[] {
+  /** Moves the next `n` bytes to `to`, as far as there is room there. */
+  deliver(k: Kernel, t: Task, to: Socket, iter: IovIter, n: number, message: Message, from?: Uint8Array): number {
+    to.push(k, t, { bytes: iter.take(n).slice(), seq: t.seq, files: message.files.map((f) => f.get()), from });
+    if (k.recorder.enabled) k.recorder.set(t.seq, { obj: this.object(k), bytes: n });
+    return n;
+  }
+
+  /** Copies out what was received (datagrams: the first) and drops it unless it is only looked at. */
+  takeReceived(k: Kernel, t: Task, iter: IovIter, flags: number, got: Received, more: boolean): number {
+    let at = 0;
+    const first = this.received[0];
+    for (const piece of this.received) {
+      const n = Math.min(piece.bytes.length, iter.left - at);
+      iter.put(piece.bytes.subarray(0, n), at);
+      at += n;
+      // Descriptors end a read: they belong to the piece that brought them.
+      if (!this.stream || at >= iter.left || piece.files.length > 0) break;
+    }
+    if (at < iter.left && this.stream && more) recordShort(k, t, true);
+    if (!this.stream) {
+      got.from = first.from;
+      got.truncated = first.bytes.length > at;
+    }
+    if (!(flags & MSG_PEEK)) got.files.push(...this.drop(k, t, at));
+    if (k.recorder.enabled) k.recorder.set(t.seq, { obj: this.object(k), bytes: at });
+    return !this.stream && flags & MSG_TRUNC ? first.bytes.length : at;
+  }
+
+  /** Drops up to `n` bytes that were copied out already (datagrams: the whole first record). */
+  private drop(k: Kernel, t: Task, n: number): File[] {
     let left = n;
     const files: File[] = [];
     let last = -1;
@@ -125,7 +209,7 @@ export class Socket {
         break;
       }
       this.received.shift();
-      this.held -= piece.bytes.length;
+      this.held -= this.cost(piece);
       left -= piece.bytes.length;
       if (!this.stream) break;
     }
@@ -135,84 +219,17 @@ export class Socket {
     return files;
   }
 
-  /** Nothing more will come. */
-  get ended(): boolean {
-    return (
-      this.shutRead || this.closed || (this.wasConnected && (!this.peer || this.peer.shutWrite || this.peer.closed))
-    );
-  }
-
-  shutdown(k: Kernel, read: boolean, write: boolean): void {
-    if (read) this.shutRead = true;
-    if (write) this.shutWrite = true;
-    this.wakeBoth(k);
-    if (this.peer) {
-      this.peer.closedBy = k.current.seq;
-      this.peer.wakeBoth(k);
-    }
+  /** Nobody will read what is here. */
+  discard(k: Kernel): void {
+    for (const piece of this.received) for (const f of piece.files) f.put(k);
+    this.received.length = 0;
+    this.held = 0;
   }
 
   wakeBoth(k: Kernel): void {
     this.readQueue.wakeAll(k.cause("data"));
     this.writeQueue.wakeAll(k.cause("space"));
   }
-
-  close(k: Kernel): void {
-    this.closed = true;
-    for (const pending of this.backlog) pending.close(k);
-    for (const piece of this.received) for (const f of piece.files) f.put(k);
-    const peer = this.peer;
-    if (!peer) return;
-    if (this.received.length > 0) peer.reset = true;
-    peer.closedBy = k.current.seq;
-    peer.wakeBoth(k);
-  }
-}
-
-/** Joins two sockets. */
-export function connectPair(a: Socket, b: Socket): void {
-  a.peer = b;
-  b.peer = a;
-  a.wasConnected = b.wasConnected = true;
-}
-
-/** Sockets by abstract name; by path they hang on the inode. */
-export class UnixNames {
-  private readonly abstract = new Map<string, Socket>();
-  private readonly paths = new WeakMap<Inode, Socket>();
-
-  private nextAuto = 1;
-
-  /** A name for a socket that binds without one: five hexadecimal digits. */
-  auto(): string {
-    return (this.nextAuto++).toString(16).padStart(5, "0");
-  }
-
-  bindAbstract(name: string, socket: Socket): number {
-    const old = this.abstract.get(name);
-    if (old && !old.closed) return -EADDRINUSE;
-    this.abstract.set(name, socket);
-    return 0;
-  }
-  bindInode(inode: Inode, socket: Socket): void {
-    this.paths.set(inode, socket);
-  }
-  byName(name: string): Socket | null {
-    const s = this.abstract.get(name);
-    return s && !s.closed ? s : null;
-  }
-  byInode(inode: Inode): Socket | null {
-    const s = this.paths.get(inode);
-    return s && !s.closed ? s : null;
-  }
-}
-
-/** 0, or the errno that socket() gives for what does not exist here. */
-export function checkFamily(family: number, type: number, protocol: number): number {
-  if (family < 0 || family > 45) return -EAFNOSUPPORT;
-  if (family !== AF_UNIX) return -EAFNOSUPPORT;
-  if (protocol !== 0 && protocol !== AF_UNIX) return -EPROTONOSUPPORT;
-  return type === SOCK_STREAM || type === SOCK_DGRAM || type === SOCK_SEQPACKET ? 0 : -ESOCKTNOSUPPORT;
 }
 
 /** A file on a new socket. */
@@ -225,57 +242,25 @@ export function socketFile(k: Kernel, socket: Socket, flags: number): File {
   );
   file.data = socket;
   file.inode.channel = socket;
+  socket.ino = file.inode.ino;
   return file;
 }
 
-/** What receiving gave: bytes, and the descriptors that came with them. */
-export interface Received {
-  files: File[];
+/** Notes who a side belongs to, for SO_PEERCRED and /proc/net. */
+export function identify(s: Socket, t: Task): void {
+  s.pid = t.tgid;
+  s.uid = t.creds.euid;
+  s.gid = t.creds.egid;
 }
 
-/** One attempt: -EAGAIN if there is nothing yet. */
-export function receiveOnce(k: Kernel, t: Task, s: Socket, iter: IovIter, flags: number, got: Received): number {
-  if (s.listening || (!s.wasConnected && s.stream)) return -EINVAL;
-  if (s.received.length === 0) {
-    if (s.reset) {
-      s.reset = false;
-      return -ECONNRESET;
-    }
-    if (s.ended) {
-      if (s.closedBy >= 0) k.edge(t, { from: s.closedBy, kind: "data" });
-      return 0;
-    }
-    return -EAGAIN;
-  }
-  let at = 0;
-  for (const piece of s.received) {
-    const n = Math.min(piece.bytes.length, iter.left - at);
-    iter.put(piece.bytes.subarray(0, n), at);
-    at += n;
-    // Descriptors end a read: they belong to the piece that brought them.
-    if (!s.stream || at >= iter.left || piece.files.length > 0) break;
-  }
-  if (at < iter.left && s.stream && !s.ended) recordShort(k, t, true);
-  if (!(flags & MSG_PEEK)) got.files.push(...s.drop(k, t, at));
-  if (k.recorder.enabled) k.recorder.set(t.seq, { obj: s.object(k), bytes: at });
-  return at;
-}
-
-export function receive(k: Kernel, t: Task, file: File, iter: IovIter, flags: number, got: Received): SysResult {
-  const s = file.data as Socket;
-  const r = receiveOnce(k, t, s, iter, flags, got);
-  if (r !== -EAGAIN) return r;
-  if (file.nonblock || flags & MSG_DONTWAIT) {
-    recordTiming(k, t);
-    return r;
-  }
-  return blocking(s.readQueue, () => receiveOnce(k, t, s, iter, flags, got));
-}
-
-/** Tries again whenever the queue is woken; a signal ends it. */
-export function* blocking(queue: WaitQueue, once: () => number): Generator<Wait, number, WakeReason> {
+/** Tries again whenever the queue is woken; a signal or the deadline ends it. */
+export function* blocking(
+  queue: WaitQueue,
+  once: () => number,
+  deadline?: number,
+): Generator<Wait, number, WakeReason> {
   for (;;) {
-    const why = yield { queues: [queue], interruptible: true };
+    const why = yield { queues: [queue], interruptible: true, ...(deadline === undefined ? {} : { deadline }) };
     for (;;) {
       try {
         const r = once();
@@ -286,35 +271,64 @@ export function* blocking(queue: WaitQueue, once: () => number): Generator<Wait,
         yield e.wait;
       }
     }
-    if (why === "signal") return -ERESTARTSYS;
+    // With a time limit of its own a call is not restarted.
+    if (why === "signal") return deadline === undefined ? -ERESTARTSYS : -EINTR;
+    if (why === "timeout") return -EAGAIN;
   }
 }
 
-function broken(k: Kernel, t: Task, flags: number): number {
-  if (!(flags & MSG_NOSIGNAL)) k.signals.send(t, k.signals.userInfo(t, SIGPIPE));
-  return -EPIPE;
+/** When a wait with a time limit (0: none) ends. */
+export function deadlineOf(k: Kernel, timeout: number): number | undefined {
+  return timeout === 0 ? undefined : k.clock.now() + timeout;
 }
 
-/** One attempt to send what fits (datagrams: all or nothing). */
-export function sendOnce(k: Kernel, t: Task, s: Socket, iter: IovIter, flags: number, files: File[]): number {
-  const { peer } = s;
-  if (s.shutWrite) return broken(k, t, flags);
-  if (!peer) return s.wasConnected ? broken(k, t, flags) : -ENOTCONN;
-  if (peer.closed || peer.shutRead) return broken(k, t, flags);
-  const n = s.stream ? Math.min(iter.left, peer.room) : iter.left;
-  if (n > peer.room || (n === 0 && iter.left > 0)) return -EAGAIN;
-  peer.push(k, t, { bytes: iter.take(n).slice(), seq: t.seq, files: files.map((f) => f.get()) });
-  if (k.recorder.enabled) k.recorder.set(t.seq, { obj: s.object(k), bytes: n });
-  return n;
+/** Receives; waits for the first byte, with MSG_WAITALL for all. */
+export function receive(k: Kernel, t: Task, file: File, iter: IovIter, flags: number, got: Received): SysResult {
+  const s = file.data as Socket;
+  const wait = !(file.nonblock || flags & MSG_DONTWAIT);
+  const all = s.stream && wait && (flags & (MSG_WAITALL | MSG_PEEK)) === MSG_WAITALL;
+  const wanted = iter.left;
+  const r = s.receiveOnce(k, t, iter, wait ? flags : flags | MSG_DONTWAIT, got);
+  if (r === -EAGAIN ? wait : all && r > 0 && r < wanted) {
+    return receiveRest(k, t, s, iter, flags, got, Math.max(0, r), all ? wanted : 1);
+  }
+  if (r === -EAGAIN) recordTiming(k, t);
+  return r;
 }
 
-export function send(k: Kernel, t: Task, file: File, iter: IovIter, flags: number, files: File[]): SysResult {
+function* receiveRest(
+  k: Kernel,
+  t: Task,
+  s: Socket,
+  iter: IovIter,
+  flags: number,
+  got: Received,
+  first: number,
+  least: number,
+): Generator<Wait, number, WakeReason> {
+  let done = first;
+  iter.advance(first);
+  const deadline = deadlineOf(k, s.receiveTimeout);
+  do {
+    const r = yield* blocking(s.readQueue, () => s.receiveOnce(k, t, iter, flags, got), deadline);
+    if (r <= 0) return done > 0 ? done : r;
+    done += r;
+    if (done < least) iter.advance(r);
+  } while (done < least);
+  return done;
+}
+
+/** Sends; a stream waits until all of it went. */
+export function send(k: Kernel, t: Task, file: File, iter: IovIter, message: Message): SysResult {
   const s = file.data as Socket;
   const total = iter.left;
-  const r = sendOnce(k, t, s, iter, flags, files);
-  const wait = !(file.nonblock || flags & MSG_DONTWAIT);
-  if ((r !== -EAGAIN && (r < 0 || r === total || !s.stream)) || !wait) return r;
-  return sendRest(k, t, s, iter, flags, r === -EAGAIN ? files : [], Math.max(0, r), total);
+  const r = s.sendOnce(k, t, iter, message);
+  const wait = !(file.nonblock || message.flags & MSG_DONTWAIT);
+  if (wait && (r === -EAGAIN || (s.stream && r > 0 && r < total))) {
+    return sendRest(k, t, s, iter, message, Math.max(0, r), total);
+  }
+  if (r === -EAGAIN) recordTiming(k, t);
+  return broken(k, t, s, r, message.flags);
 }
 
 function* sendRest(
@@ -322,89 +336,45 @@ function* sendRest(
   t: Task,
   s: Socket,
   iter: IovIter,
-  flags: number,
-  files: File[],
+  message: Message,
   sent: number,
   total: number,
 ): Generator<Wait, number, WakeReason> {
   let done = sent;
-  let carry = files;
+  let carry = sent > 0 ? { ...message, files: [] } : message;
   iter.advance(sent);
-  while (done < total) {
-    const r = yield* blocking(s.writeQueue, () => sendOnce(k, t, s, iter, flags, carry));
-    if (r < 0) return done > 0 ? done : r;
-    carry = [];
+  const deadline = deadlineOf(k, s.sendTimeout);
+  do {
+    const r = yield* blocking(s.writeQueue, () => s.sendOnce(k, t, iter, carry), deadline);
+    if (r < 0) return done > 0 ? done : broken(k, t, s, r, message.flags);
+    carry = { ...message, files: [] };
     iter.advance(r);
     done += r;
-  }
+  } while (done < total);
   return done;
 }
 
-/** connect(): waits for room in the listener's backlog; -EAGAIN there if the socket does not wait. */
-export function connectTo(k: Kernel, t: Task, file: File, target: Socket): SysResult {
-  const s = file.data as Socket;
-  if (s.listening) return -EINVAL;
-  if (s.type !== target.type) return -EPROTOTYPE;
-  if (!s.stream && s.type === SOCK_DGRAM) {
-    s.peer = target;
-    return 0;
-  }
-  if (s.wasConnected) return -EISCONN;
-  const once = (): number => {
-    if (target.closed || !target.listening) return -ECONNREFUSED;
-    if (target.backlog.length > target.listening) return -EAGAIN;
-    const other = new Socket(s.type);
-    connectPair(s, other);
-    other.name = target.name;
-    identify(other, t);
-    target.backlog.push(other);
-    target.readQueue.wake(k.cause("data"));
-    return 0;
-  };
-  identify(s, t);
-  const r = once();
-  return r === -EAGAIN && !file.nonblock ? blocking(target.writeQueue, once) : r;
-}
-
-/** Notes who a side belongs to, for SO_PEERCRED. */
-export function identify(s: Socket, t: Task): void {
-  s.pid = t.tgid;
-  s.uid = t.creds.euid;
-  s.gid = t.creds.egid;
+/** A stream that nobody reads signals its writer. */
+function broken(k: Kernel, t: Task, s: Socket, r: number, flags: number): number {
+  if (r === -EPIPE && s.stream && !(flags & MSG_NOSIGNAL)) k.signals.send(t, k.signals.userInfo(t, SIGPIPE));
+  return r;
 }
 
 /** One attempt to take a connection from the backlog. */
-export function acceptOnce(k: Kernel, s: Socket): Socket | number {
-  if (!s.listening) return -EINVAL;
+export function acceptOnce(k: Kernel, t: Task, s: Socket): Socket | number {
+  if (!s.listening) return s.notListening();
   const other = s.backlog.shift();
   if (!other) return -EAGAIN;
-  s.writeQueue.wake(k.cause("space"));
+  if (other.connectedBy >= 0) k.edge(t, { from: other.connectedBy, kind: "data" });
+  s.accepted(k);
   return other;
 }
 
-function poll(file: File): PollResult {
-  const s = file.data as Socket;
-  let mask = 0;
-  if (s.listening) {
-    if (s.backlog.length > 0) mask |= POLLIN | POLLRDNORM;
-    return { mask, queues: [s.readQueue] };
-  }
-  if (s.received.length > 0 || s.ended) mask |= POLLIN | POLLRDNORM;
-  if (s.ended && s.wasConnected) mask |= POLLRDHUP;
-  if (s.wasConnected && (!s.peer || s.peer.closed)) mask |= POLLHUP;
-  if (!s.wasConnected && s.stream) mask |= POLLOUT | POLLHUP;
-  else if (!s.peer || s.peer.room * 4 >= SOCKET_BYTES) mask |= POLLOUT | POLLWRNORM;
-  return { mask, queues: [s.readQueue, s.writeQueue], from: s.received[0]?.seq ?? (s.ended ? s.closedBy : undefined) };
-}
-
-export const socketOps: FileOps = {
+const socketOps: FileOps = {
   stream: true,
-  read: (k, t, file, iter) => {
-    const got: Received = { files: [] };
-    const r = iter.left === 0 ? 0 : receive(k, t, file, iter, 0, got);
-    return r;
-  },
-  write: (k, t, file, iter) => send(k, t, file, iter, 0, []),
-  poll: (_k, file) => poll(file),
+  read: (k, t, file, iter) => (iter.left === 0 ? 0 : receive(k, t, file, iter, 0, { files: [] })),
+  write: (k, t, file, iter) => send(k, t, file, iter, { flags: 0, files: [] }),
+  poll: (_k, file) => (file.data as Socket).poll(),
+  ioctl: (k, t, file, cmd, arg) => socketIoctl(k, t, file.data as Socket, cmd, arg),
   release: (k, file) => (file.data as Socket).close(k),
 };
