@@ -1,13 +1,16 @@
 // kmlab whatif: a trace replayed under other ways into the kernel.
 import type { CommandModule } from "yargs";
 import { InputError } from "../errors.ts";
+import { countsAnswer, countsTables, countsText } from "../model/answers/counts.ts";
 import { TARGETS } from "../model/choices.ts";
 import { modelData, readDataFile, withProfileFiles } from "../model/data-node.ts";
 import { whatifText } from "../model/report.ts";
 import { whatifCsv } from "../model/report-csv.ts";
 import { readRoutes } from "../model/routes.ts";
+import { withoutVdso } from "../model/vdso.ts";
 import { whatif } from "../model/whatif.ts";
 import { readTrace } from "../traces/node.ts";
+import { cannotReplay, restsOnCounts, type Trace } from "../traces/trace.ts";
 import { CONDITION_OPTIONS, type ConditionArguments, conditionsOf } from "./condition-options.ts";
 import { list, MACHINE_OPTIONS, settings, wholeNumber } from "./model-options.ts";
 
@@ -26,6 +29,7 @@ interface WhatIfArguments extends ConditionArguments {
   draws?: number;
   seed: number;
   "break-even": boolean;
+  vdso?: string;
   request?: string;
   arrivals?: string;
   csv: boolean;
@@ -33,6 +37,12 @@ interface WhatIfArguments extends ConditionArguments {
 }
 
 const mechanisms = () => readRoutes(readDataFile("kernels/mechanisms.csv"));
+
+/** A 64-bit program is asked about on a 64-bit machine, unless the question names another. */
+function targetOf({ target, mech, profile, kernel }: WhatIfArguments, { meta }: Trace): string | undefined {
+  if (target !== undefined || mech !== undefined || profile !== undefined || kernel !== undefined) return target;
+  return meta.arch === "x86_64" ? "x86-64" : undefined;
+}
 
 export const command: CommandModule<object, WhatIfArguments> = {
   command: "whatif <trace>",
@@ -72,6 +82,11 @@ export const command: CommandModule<object, WhatIfArguments> = {
         default: true,
         describe: "search where the conclusions flip (--no-break-even: do not)",
       })
+      .option("vdso", {
+        choices: ["on", "off"],
+        requiresArg: true,
+        describe: "off: clock calls that the vDSO answered become system calls",
+      })
       .option("request", { type: "string", requiresArg: true, describe: "a server's requests, as accept..close" })
       .option("arrivals", {
         type: "string",
@@ -83,13 +98,29 @@ export const command: CommandModule<object, WhatIfArguments> = {
       .epilogue([...mechanisms().values()].map(({ id, meaning }) => `${id}: ${meaning}`).join("\n")) as never,
   handler: (args) => {
     const set = settings(args.set);
-    const result = whatif(readTrace(args.trace), withProfileFiles(modelData(), list(args.profile)), {
+    if (args.json && args.csv) throw new InputError("--json and --csv: choose one");
+    const read = readTrace(args.trace);
+    const trace = args.vdso === "off" ? withoutVdso(read) : read;
+    const data = withProfileFiles(modelData(), list(args.profile));
+    const draws = args.draws === undefined ? undefined : wholeNumber("draws", args.draws, 100_000);
+    const seed = wholeNumber("seed", args.seed);
+    const question = {
       mechanisms: list(args.mech),
       profiles: list(args.profile),
       kernels: list(args.kernel),
-      target: args.target,
+      target: targetOf(args, trace),
       conditions: conditionsOf(args),
       set,
+    };
+    const counts = restsOnCounts(trace.meta) ? countsAnswer(trace, data, { ...question, draws, seed }) : undefined;
+    const why = cannotReplay(trace.meta);
+    if (why !== undefined && counts !== undefined) {
+      if (args.csv) throw new InputError(`--csv: ${why}; without it whatif answers from counts`);
+      process.stdout.write(`${args.json ? JSON.stringify({ counts }, null, 2) : countsText(counts, why).join("\n")}\n`);
+      return;
+    }
+    const result = whatif(trace, data, {
+      ...question,
       machine: {
         scheduler: args.scheduler,
         cpus: args.cpus,
@@ -100,15 +131,14 @@ export const command: CommandModule<object, WhatIfArguments> = {
       breakEven: args["break-even"],
       request: args.request,
       arrivals: args.arrivals,
-      draws: args.draws === undefined ? undefined : wholeNumber("draws", args.draws, 100_000),
-      seed: wholeNumber("seed", args.seed),
+      draws,
+      seed,
     });
-    if (args.json && args.csv) throw new InputError("--json and --csv: choose one");
     const text = args.json
-      ? JSON.stringify(result, null, 2)
+      ? JSON.stringify({ ...result, ...(counts === undefined ? {} : { counts }) }, null, 2)
       : args.csv
         ? whatifCsv(result)
-        : whatifText(result).join("\n");
+        : [...whatifText(result), ...(counts === undefined ? [] : ["", ...countsTables(counts)])].join("\n");
     process.stdout.write(`${text}\n`);
   },
 };

@@ -1,6 +1,6 @@
 // What an answer rests on that the trace or the tables did not know: said with every answer.
 import { ABI, CLASSES } from "../traces/schema/enums.ts";
-import type { Trace } from "../traces/trace.ts";
+import { cannotReplay, type Trace } from "../traces/trace.ts";
 import type { Kernel, ModelData, Profile } from "./data.ts";
 import type { MachineChoice } from "./machine-choice.ts";
 import { impossible, type Overrides, Prices } from "./prices.ts";
@@ -97,11 +97,11 @@ export function honesty(
   if (trace.meta.fidelity.times.startsWith("exact") === false)
     notes.push(`times of the trace: ${trace.meta.fidelity.times}`);
   if (trace.meta.fidelity.loss !== "none") notes.push(`lost from the trace: ${trace.meta.fidelity.loss}`);
-  if (program.userUnit === "ns") {
+  if (cannotReplay(trace.meta) === undefined && program.userUnit === "ns") {
     notes.push(
       "program time is taken from the gaps between calls: it holds the tracer's own time and does not scale with the processor's CPI",
     );
-  } else if (!program.mixKnown) {
+  } else if (program.userUnit === "instr" && !program.mixKnown) {
     notes.push("the trace has no instruction mix: program instructions are priced with a default mix (assumed)");
   }
   if (assumed.sites > 0) {

@@ -1,7 +1,7 @@
 // A trace made ready for replay: per task a line of records with their shapes, and the few records where tasks meet.
 import { InputError } from "../errors.ts";
 import { ABI, CAUSES, FLAG, FLAGS_UNKNOWN, KIND, OBJECT, SITE } from "../traces/schema/enums.ts";
-import type { Trace } from "../traces/trace.ts";
+import { cannotReplay, type Trace } from "../traces/trace.ts";
 import { type Call, type ModelData, WORKS } from "./data.ts";
 import { type Amounts, linearize } from "./lines.ts";
 import { findMixes, type MixStretches } from "./mixes.ts";
@@ -299,9 +299,14 @@ function shapeNumbers(shaper: Shaper, recordOf: Int32Array, records: number): Sh
   return numbers;
 }
 
-/** Makes a trace ready for replay. */
-export function compile(trace: Trace, data: ModelData): Program {
+/** Makes a trace ready for replay; `counted`: only for what counts permit. */
+export function compile(trace: Trace, data: ModelData, counted = false): Program {
   const { events, tasks } = trace;
+  const why = counted ? undefined : cannotReplay(trace.meta);
+  if (why !== undefined)
+    throw new InputError(
+      `${why}; kmlab whatif answers from counts, and import --anchor user=S,sys=S gives the trace times`,
+    );
   if (events.length === 0) throw new InputError("the trace has no events; capture or import one that has");
   const { order, firstRecord, user, userUnit } = linearize(trace);
   const records = order.length;

@@ -104,9 +104,15 @@ export interface Trace {
 /** What a table of counts says of times; such a trace cannot be replayed. */
 export const COUNTS_ONLY = "none: counts only, in no order";
 
-/** Does a trace hold no more than how often each call was made? */
-export function isCountsOnly({ fidelity }: TraceMeta): boolean {
-  return fidelity.times === COUNTS_ONLY;
+/** Why a trace cannot be replayed; undefined: it can. */
+export function cannotReplay({ fidelity: { times } }: TraceMeta): string | undefined {
+  if (times === COUNTS_ONLY) return `a table of counts holds how often each call was made, and nothing of their order`;
+  return times.startsWith("none") ? `the trace holds no times (${times.replace(/^none:? */, "")})` : undefined;
+}
+
+/** Are the times of a trace more the tracer's than the program's? Then what rests on counts alone is to be said too. */
+export function restsOnCounts({ fidelity: { times } }: TraceMeta): boolean {
+  return times.startsWith("none") || times.startsWith("inflated") || times.startsWith("partial: times of entry");
 }
 
 /** What a capture by the emulator may say of itself. */

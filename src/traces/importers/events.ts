@@ -217,7 +217,7 @@ export class ImportedEvents {
     meta.reproducible = false;
     meta.ring = 3;
     meta.kernel = "linux";
-    meta.arch = sorted.abi.includes(ABI.x86_64) ? "x86_64" : "i386";
+    meta.arch = isMostly64(sorted.abi) ? "x86_64" : "i386";
     const trace: Trace = {
       meta,
       tasks,
@@ -296,6 +296,13 @@ export function withEdges(trace: Trace, rows: readonly { to: number; from: numbe
     edges.kind[row] = kind === EDGE.unknown ? EDGE.data : kind;
   }
   return { ...trace, edges };
+}
+
+/** Are most calls of a trace those of 64-bit programs? */
+function isMostly64(abis: Uint8Array): boolean {
+  let long = 0;
+  for (const abi of abis) long += abi === ABI.x86_64 ? 1 : abi === ABI.i386 ? -1 : 0;
+  return long > 0;
 }
 
 function isSigreturn(name: string): boolean {

@@ -102,6 +102,7 @@ function lossOf(found: Findings, into: ImportedEvents, bad: number, long: number
   const running = into.tasks.all.filter(({ ended }) => !ended).length;
   const parts = [
     ...(found.fidelity.loss === "none" ? [] : [found.fidelity.loss.replace(/^(partial|none): /, "")]),
+    ...(into.backwards > 0 ? [`the clock went back ${counted(into.backwards, "time")}`] : []),
     ...(into.cut ? ["the last line is cut"] : []),
     ...(bad > 0 ? [`${counted(bad, "line")} not understood`] : []),
     ...(long > 0 ? [`the middle of ${counted(long, "line")} too long to keep`] : []),

@@ -28,6 +28,7 @@ export class Pairs {
   readonly abi: number;
   switches = 0;
   #base = Number.NaN;
+  #last = Number.NEGATIVE_INFINITY;
   readonly #args = new Map<ImportedTask, readonly number[]>();
   readonly #text = new Map<ImportedTask, string>();
   /** Since when each thread is off its processor, and whether it waits. */
@@ -41,7 +42,10 @@ export class Pairs {
   /** A time in nanoseconds as the trace counts it: small numbers, whatever the source's clock began at. */
   time(seconds: number, nanos: number): number {
     if (Number.isNaN(this.#base)) this.#base = seconds;
-    return (seconds - this.#base) * 1e9 + nanos;
+    const t = (seconds - this.#base) * 1e9 + nanos;
+    if (t < this.#last) this.into.backwards++;
+    this.#last = t;
+    return t;
   }
 
   task(pid: number, comm: string): ImportedTask {

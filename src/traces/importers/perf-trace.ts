@@ -29,7 +29,8 @@ const MS = 1e6;
 function lineOf(text: string): Line | undefined {
   const open = text.indexOf(" (");
   const close = open < 0 ? -1 : text.indexOf("): ", open);
-  if (close < 0 || close - open > 24) return undefined;
+  // Two lines that ran into each other are none.
+  if (close < 0 || close - open > 24 || text.indexOf("): ", close + 3) >= 0) return undefined;
   const clock = text.slice(0, open).trim();
   const time = clock === "?" ? Number.NaN : Number(clock) * MS;
   if (clock === "" || (clock !== "?" && Number.isNaN(time))) return undefined;

@@ -229,7 +229,7 @@ export class StraceLine {
       this.after = text.slice(at + 1, end).trim();
       const name = firstWord(this.after);
       if (name.startsWith("ERESTART")) this.ret = -errorNumber(name) || Number.NaN;
-      return this.after === "" || this.ret < 0;
+      return (this.after === "" || this.ret < 0) && isRemark(this.after);
     }
     let last = at;
     if (text[last] === "-") last++;
@@ -246,7 +246,7 @@ export class StraceLine {
       if (name.startsWith("E")) this.ret = -errorNumber(name) || -1;
       else if (name.startsWith("errno=")) this.ret = -Number(name.slice(6)) || -1;
     }
-    return true;
+    return isRemark(this.after);
   }
 
   #signal(at: number): number {
@@ -360,6 +360,17 @@ function lastResult(text: string, from: number): number {
     if (at === 0) break;
   }
   return -1;
+}
+
+/** Is this all that may stand behind a result: a path, an error's name, a remark in brackets? Else two lines ran into each other. */
+function isRemark(after: string): boolean {
+  let rest = after;
+  if (rest.startsWith("<")) {
+    const end = pathEnd(rest, 0);
+    if (end < 0) return false;
+    rest = rest.slice(end).trimStart();
+  } else if (rest.startsWith("E") || rest.startsWith("errno=")) rest = rest.slice(firstWord(rest).length).trimStart();
+  return rest === "" || (rest.startsWith("(") && argumentsEnd(rest, 1) === rest.length - 1);
 }
 
 /** The top-level arguments of a call's text. */

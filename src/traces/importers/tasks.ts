@@ -137,8 +137,11 @@ export class ImportedTasks {
     const { process } = task;
     if (!process.borrowed) process.mm.end = event;
     process.borrowed = false;
+    const before = process.image;
     process.image = new Image();
     process.image.exe = exe;
+    // All that is known of a program that does nothing but run another one: it is taken as that one's kind.
+    if (before.from === null && before.votes[ABI.i386] === before.votes[ABI.x86_64]) before.from = process.image;
     process.mm = this.#mm(null, event);
     if (exe !== null) {
       task.exe = exe;

@@ -15,7 +15,8 @@ import { ROOT } from "../../cli/kmlab.ts";
 export const calls = callNames();
 
 export function sampleBytes(name: string): Uint8Array {
-  return readFileSync(join(ROOT, "data/samples", name));
+  // A Buffer would share its memory with what is sliced from it.
+  return new Uint8Array(readFileSync(join(ROOT, "data/samples", name)));
 }
 
 /** Bytes as a file to import, given in pieces of `size`. */

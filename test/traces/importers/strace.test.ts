@@ -145,7 +145,7 @@ describe("times", () => {
   it("a clock that goes back does not move lines; it is said", () => {
     const { trace, report } = imported([text("7 100000000.5 getpid() = 7\n7 100000000.2 getuid() = 0\n")]);
     expect(callsOf(trace, 0)).toEqual(["getpid=7", "getuid=0"]);
-    expect(report.fidelity.loss).toContain("the clock went back 1 times");
+    expect(report.fidelity.loss).toContain("the clock went back 1 time");
   });
 
   it("of day run over midnight", () => {
