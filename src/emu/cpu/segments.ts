@@ -145,14 +145,27 @@ export function loadSegment(cpu: Cpu, seg: number, selector: number): void {
   loadDataSegment(cpu, seg, sel, GP);
 }
 
+/**
+ * Was a segment loaded by this selector, from the same words of the GDT, and is it open to every level? Then it would pass
+ * again. Hot: every way into the kernel does it and finds it so.
+ */
+function isLoaded(cpu: Cpu, seg: number, sel: number): boolean {
+  const { memory, descriptors } = cpu;
+  const high = descriptors[2 * seg + 1];
+  if (cpu.sel[seg] !== sel || (high & DPL_3) !== DPL_3 || sel & 4 || (sel | 7) > cpu.gdtLimit) return false;
+  const la = (cpu.gdtBase + (sel & 0xfff8)) | 0;
+  const entry = memory.tlb[SUPER_READ][la >>> 12];
+  if (((entry & 0xfff) | (la & 7)) !== 0) return false;
+  const at = (la + entry) >> 2;
+  return memory.i32[at] === descriptors[2 * seg] && memory.i32[at + 1] === high;
+}
+
 /** A non-null selector into ES, DS, FS or GS; `vector` is #GP, or #TS inside a task switch. */
 export function loadDataSegment(cpu: Cpu, seg: number, sel: number, vector: number): void {
+  if (isLoaded(cpu, seg, sel)) return;
   const at = mustFindDescriptor(cpu, sel, vector);
   const high = readSlow32(cpu, at + 4, false);
   const low = readSlow32(cpu, at, false);
-  const words = cpu.descriptors;
-  // What was loaded from the same words before, and is open to every level, passes again.
-  if (cpu.sel[seg] === sel && words[2 * seg] === low && words[2 * seg + 1] === high && (high & DPL_3) === DPL_3) return;
   const attr = attrOf(high);
   const isCode = (attr & ATTR_CODE) !== 0;
   if (!(attr & ATTR_S) || (isCode && !(attr & ATTR_RW))) raise(cpu, vector, selectorError(cpu, sel));
