@@ -25,6 +25,7 @@ import { toPerfetto } from "../traces/exporters/perfetto.ts";
 import { recordedScene } from "../traces/exporters/recorded.ts";
 import type { Scene } from "../traces/exporters/scene.ts";
 import { toSpeedscope } from "../traces/exporters/speedscope.ts";
+import { toStrace } from "../traces/exporters/strace.ts";
 import { callNames, readTrace } from "../traces/node.ts";
 import { list, MACHINE_OPTIONS, settings } from "./model-options.ts";
 
@@ -34,12 +35,13 @@ const FORMATS = {
   folded: (scene: Scene, other?: Scene): Iterable<string> => [toFolded(scene, other)],
 } as const;
 
-/** A folder of tables, of the trace itself. */
+/** A folder of tables, and a text, of the trace itself. */
 const PARQUET = "parquet";
+const STRACE = "strace";
 
 interface ExportArguments {
   trace: string;
-  to: keyof typeof FORMATS | typeof PARQUET;
+  to: keyof typeof FORMATS | typeof PARQUET | typeof STRACE;
   output?: string;
   mech?: string;
   profile?: string;
@@ -100,6 +102,16 @@ async function write(chunks: Iterable<string>, file: string | undefined): Promis
   }
 }
 
+/** Writes a trace as strace would have printed it. */
+async function writeText({ trace, output, mech }: ExportArguments): Promise<void> {
+  if (mech !== undefined) throw new InputError("--to strace is the trace as it was recorded, without --mech");
+  const calls = callNames();
+  await write(
+    toStrace(readTrace(trace), (nr, abi) => calls.name(nr, abi)),
+    output,
+  );
+}
+
 /** Writes a trace's tables as files of a folder. */
 async function writeTables({ trace, output, mech }: ExportArguments): Promise<void> {
   if (output === undefined) throw new InputError("--to parquet writes a file for each table: name a folder with -o");
@@ -121,7 +133,7 @@ export const command: CommandModule<object, ExportArguments> = {
     yargs
       .positional("trace", { type: "string", demandOption: true, describe: "trace folder NAME.kmtrace" })
       .option("to", {
-        choices: [...Object.keys(FORMATS), PARQUET],
+        choices: [...Object.keys(FORMATS), STRACE, PARQUET],
         demandOption: true,
         describe: "the format",
       })
@@ -143,6 +155,7 @@ export const command: CommandModule<object, ExportArguments> = {
       .options(MACHINE_OPTIONS) as never,
   handler: async (args) => {
     if (args.to === PARQUET) return writeTables(args);
+    if (args.to === STRACE) return writeText(args);
     const [one, two, more] = scenes(args);
     if (more !== undefined || (two !== undefined && args.to !== "folded"))
       throw new InputError(`--mech ${args.mech}: ${args.to} takes ${args.to === "folded" ? "one or two" : "one"}`);

@@ -50,3 +50,20 @@ export function signalNumber(name: string): number {
   }
   return SIGNALS.indexOf(name.slice(3)) + 1;
 }
+
+const ERROR_NAMES: ReadonlyMap<number, string> = new Map(
+  [...ERROR_NUMBERS]
+    .filter(([name]) => !["EWOULDBLOCK", "EDEADLOCK", "ENOTSUP"].includes(name))
+    .map(([name, n]) => [n, name]),
+);
+
+/** The name of an error by its number; the number in words when it has none. */
+export function errorName(error: number): string {
+  return ERROR_NAMES.get(error) ?? `Unknown error ${error}`;
+}
+
+/** The name of a signal by its number, as strace writes it. */
+export function signalName(signal: number): string {
+  if (signal >= 1 && signal <= SIGNALS.length) return `SIG${SIGNALS[signal - 1]}`;
+  return signal === 32 ? "SIGRTMIN" : `SIGRT_${signal - 32}`;
+}

@@ -43,6 +43,7 @@ export class ImportedTask {
   pid: number;
   process: Process;
   readonly firstMm: Mm;
+  readonly firstImage: Image;
   leader: ImportedTask = this;
   parent: ImportedTask | null = null;
   /** Events: the one that began it, its last one; -1: none. */
@@ -60,6 +61,7 @@ export class ImportedTask {
     this.pid = pid;
     this.process = process;
     this.firstMm = process.mm;
+    this.firstImage = process.image;
   }
 }
 
@@ -113,6 +115,9 @@ export class ImportedTasks {
   /** `event` of `parent` began the task of `pid`, which may have been seen before that event ended. */
   spawned(parent: ImportedTask, event: number, pid: number, kind: SpawnKind): ImportedTask {
     let child = this.#live.get(pid);
+    // A child that came and went while its parent was still in the call (vfork).
+    const gone = this.#lastOf.get(pid);
+    if (child === undefined && gone !== undefined && gone.spawn < 0 && gone.last > event) child = gone;
     // A task that something else began, or an ancestor, cannot have been begun here: the pid is in use again.
     if (child !== undefined && (child === parent || child.spawn >= 0 || isAncestor(child, parent))) child = undefined;
     child ??= this.#make(pid);
@@ -122,7 +127,7 @@ export class ImportedTasks {
       child.leader = parent.leader;
       child.process = parent.process;
     } else {
-      child.process.image.from ??= parent.process.image;
+      child.firstImage.from ??= parent.process.image;
       child.process.borrowed = kind.sharesMemory && child.process.mm === child.firstMm;
       child.firstMm.from = parent.process.mm;
       child.firstMm.created = event;
