@@ -382,6 +382,10 @@ const BUSYBOX: Case[] = [
     "busybox find",
     "busybox find tree -type f -size +8 -exec busybox md5sum {} + | busybox sort; busybox find tree -perm -4000 | busybox sort; busybox find text -newer text/tabs -name '*.txt' | busybox sort",
   ),
+  sh(
+    "busybox httpd and wget",
+    "busybox httpd -f -p 127.0.0.1:8080 -h /w/text & until busybox wget -q -O got http://127.0.0.1:8080/words.txt 2>/dev/null; do busybox sleep 0.01; done; cmp got text/words.txt && echo same; rm got; busybox wget -q -O - http://127.0.0.1:8080/none; echo $?; busybox wget -q -O - http://127.0.0.1:8081/; echo $?; busybox wget -O - http://10.1.1.1/; echo $?; { kill $!; wait $!; } 2>/dev/null; echo $?",
+  ),
   run("busybox sed -n s/kernel/K/gp text/words.txt"),
   { name: "busybox awk", argv: ["busybox", "awk", "{ n += length($0) } END { print n, NR }", "text/words.txt"] },
   run("busybox sort -t , -k 3 -n text/table.csv"),

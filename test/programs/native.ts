@@ -94,17 +94,18 @@ export class NativeRoot {
     this.before = listHostTree(work);
   }
 
-  /** Runs a command in /w and says what it did. /proc is mounted for it alone. */
+  /** Runs a command in /w and says what it did. /proc is mounted and lo is up for it alone. */
   run({ argv, stdin }: Pick<Case, "argv" | "stdin">): Outcome {
     for (const name of ["out", "err"]) rmSync(join(this.streams, name), { force: true });
     writeFileSync(join(this.streams, "in"), stdin ?? "");
     const environment = Object.entries(ENVIRONMENT).map(([k, v]) => `${k}=${v}`);
     const chrooted = ["chroot", this.root, "/usr/bin/env", "-i", "-C", WORK, ...environment, ...argv];
-    const mounted = `umask 022; mount -t proc proc ${this.root}/proc && exec "$@"`;
+    // As in the emulated machine there is a network of one device, lo, and no route.
+    const mounted = `umask 022; mount -t proc proc ${this.root}/proc && ip link set lo up && exec "$@"`;
     const ran = spawnSync(
       "setsid",
       ["-w", "bash", "-c", WITH_PIPES, "bash", this.streams, "timeout", "-s", "KILL", `${TIME_LIMIT_SECONDS}`].concat(
-        ["unshare", "-m", "sh", "-c", mounted, "sh"],
+        ["unshare", "-m", "-n", "sh", "-c", mounted, "sh"],
         chrooted,
       ),
       { stdio: "ignore", maxBuffer: MAX_OUTPUT_BYTES, env: { PATH: process.env["PATH"] } },

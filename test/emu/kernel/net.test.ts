@@ -2,8 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { CHARGES } from "../../../src/emu/kernel/charges.ts";
 import * as E from "../../../src/emu/kernel/errno.ts";
-import { O_NONBLOCK } from "../../../src/emu/kernel/fs/const.ts";
-import { sys_close } from "../../../src/emu/kernel/fs/open.ts";
+import { O_NONBLOCK, O_RDONLY } from "../../../src/emu/kernel/fs/const.ts";
+import { sys_close, sys_open } from "../../../src/emu/kernel/fs/open.ts";
 import { sys_read, sys_write } from "../../../src/emu/kernel/fs/read_write.ts";
 import {
   sys_accept4,
@@ -148,4 +148,33 @@ test("datagrams that nobody reads are lost before they fill the host, empty ones
   while (b.call(sys_recvfrom, s, BUF, 9, 0, 0, 0) === 0) got++;
   expect(got).toBeGreaterThan(100);
   expect(got).toBeLessThan(400);
+});
+
+test("/proc/net shows who listens, who is connected, what waits", () => {
+  const b = new Box();
+  const s = listener(b, 9006);
+  const c = b.call(sys_socket, 2, STREAM, 0);
+  b.call(sys_connect, c, at(b, 9006), 16);
+  const rows = (name: string): string[] => {
+    const fd = b.call(sys_open, `/proc/net/${name}`, O_RDONLY, 0);
+    return b.text(BUF, b.call(sys_read, fd, BUF, 4096)).split("\n");
+  };
+  const ends = "00:00000000 00000000     0        0";
+  expect(rows("tcp").map((line) => line.trimEnd())).toEqual([
+    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode",
+    `   0: 0100007F:232E 00000000:0000 0A 00000000:00000001 ${ends} 8001 1 00000000 100 0 0 10 0`,
+    // Not accepted yet: no inode.
+    `   1: 0100007F:232E 0100007F:8000 01 00000000:00000000 ${ends} 0 1 00000000 20 0 0 10 -1`,
+    `   2: 0100007F:8000 0100007F:232E 01 00000000:00000000 ${ends} 8002 1 00000000 20 0 0 10 -1`,
+    "",
+  ]);
+  expect(rows("tcp")[1].length).toBe(149);
+  b.call(sys_close, s);
+  b.call(sys_close, c);
+  expect(rows("tcp").length).toBe(2);
+  const u = b.call(sys_socket, 10, DGRAM, 0);
+  b.put(NAME, `\n\0\x23\x2f${"\0".repeat(24)}`);
+  expect(b.call(sys_bind, u, NAME, 28)).toBe(0);
+  const any = "0".repeat(32);
+  expect(rows("udp6")[1]).toBe(`    0: ${any}:232F ${any}:0000 07 00000000:00000000 ${ends} 8003 2 00000000 0`);
 });

@@ -4,6 +4,7 @@ import { EINVAL, EPERM } from "../../errno.ts";
 import type { Kernel } from "../../kernel.ts";
 import { UTSNAME } from "../../misc.ts";
 import type { Task } from "../../task.ts";
+import { NET_FILES } from "./net.ts";
 
 /** Path below /proc, its text, and what writing it does (missing: read-only). */
 export type RootFile = readonly [
@@ -165,7 +166,7 @@ export const ROOT_FILES: readonly RootFile[] = [
   ["loadavg", loadavg],
   ["meminfo", meminfo],
   ["modules", () => ""],
-  ["net/if_inet6", () => ""],
+  ...NET_FILES,
   [
     "net/dev",
     fixed(
