@@ -269,7 +269,12 @@ export function firstString(args: string): string | undefined {
 /** How many names are looked up for a path. */
 export function components(path: string): number {
   let count = 0;
-  for (const name of path.split("/")) if (name !== "" && name !== ".") count++;
+  for (let from = 0; from < path.length; ) {
+    const slash = path.indexOf("/", from);
+    const end = slash < 0 ? path.length : slash;
+    if (end > from && !(end === from + 1 && path[from] === ".")) count++;
+    from = end + 1;
+  }
   return count;
 }
 

@@ -205,7 +205,8 @@ export class ImportedEvents {
     this.#resolve(otherwise);
     const { tasks, mms, numberOf } = this.tasks.rows((event) => seqOf[event]);
     for (let event = 0; event < events.length; event++) columns.task[event] = numberOf[columns.task[event]];
-    const sorted = takeRows(TABLES.events, columns, order.length, order);
+    const inOrder = order.length === events.length && order.every((event, seq) => event === seq);
+    const sorted = takeRows(TABLES.events, columns, order.length, inOrder ? undefined : order);
     const first = sorted.length > 0 ? sorted.tIn[0] : 0;
     for (let seq = 0; seq < sorted.length; seq++) {
       sorted.tIn[seq] = Math.max(0, Math.round(sorted.tIn[seq] - first));

@@ -17,6 +17,7 @@ export function hexWord(word: string): number {
 /** A result that a tracer printed as an unsigned 64-bit word, as the signed number that it is. */
 export function signedResult(word: string): number {
   if (!word.startsWith("0x")) return Number(word);
+  if (!/^0x[0-9a-f]{1,16}$/i.test(word)) return Number.NaN;
   if (word.length === 18 && word.startsWith("0xffffffff")) return Number(BigInt.asIntN(64, BigInt(word)));
   if (word.length === 10 && word.startsWith("0xfffff")) return Number.parseInt(word.slice(2), 16) - 2 ** 32;
   return Number.parseInt(word.slice(2), 16);

@@ -126,7 +126,7 @@ class StraceReader {
       this.times++;
       this.clock = line.clock;
     }
-    if (/strace: Process \d+ attached$/.test(text)) {
+    if (text.endsWith(" attached") && /strace: Process \d+ attached$/.test(text)) {
       this.#attach(cursor, text);
       return;
     }

@@ -111,6 +111,13 @@ describe("the kernel's tracer", () => {
     expect(callsOf(trace, 0)).toEqual(["getpid=?"]);
   });
 
+  it("a result of other letters is no result", () => {
+    const { report } = imported([
+      text(`# tracer: nop\n${raw("5.0: sys_getpid()")}${raw("5.1: sys_getpid -> 0xffffffff\u00ffffffffe")}`),
+    ]);
+    expect(report.notUnderstood.map(({ count }) => count)).toEqual([1]);
+  });
+
   it("results above the signed range are errors; a child begins where clone returned", () => {
     const { trace } = imported([
       text(
