@@ -178,3 +178,23 @@ test("/proc/net shows who listens, who is connected, what waits", () => {
   const any = "0".repeat(32);
   expect(rows("udp6")[1]).toBe(`    0: ${any}:232F ${any}:0000 07 00000000:00000000 ${ends} 8003 2 00000000 0`);
 });
+
+test("connections that nobody reads or accepts hold 64 MiB of the host together, not more", () => {
+  const b = new Box();
+  const s = listener(b, 9007, 4096);
+  let held = 0;
+  for (let i = 0; i < 400; i++) {
+    const c = b.call(sys_socket, 2, STREAM | O_NONBLOCK, 0);
+    b.call(sys_connect, c, at(b, 9007), 16);
+    const n = b.call(sys_write, c, USER, 300_000);
+    // Each gets a little through.
+    expect(n).toBeGreaterThan(0);
+    held += n;
+    b.call(sys_close, c);
+  }
+  expect(held).toBeGreaterThan(64 << 20);
+  expect(held).toBeLessThan((64 << 20) + 400 * 4096 + 300_000);
+  // What is closed is given back.
+  b.call(sys_close, s);
+  expect(b.k.vfs.inet.held).toBe(0);
+});

@@ -31,7 +31,7 @@ const SOCK_RAW = 3;
 const SOCKADDR_BYTES = 128;
 
 /** A new socket, or the errno that socket() gives for what does not exist here. */
-function create(family: number, type: number, protocol: number): Socket | number {
+function create(k: Kernel, family: number, type: number, protocol: number): Socket | number {
   if (family === AF_UNIX) {
     if (protocol !== 0 && protocol !== AF_UNIX) return -EPROTONOSUPPORT;
     const known = type === SOCK_STREAM || type === SOCK_DGRAM || type === SOCK_SEQPACKET;
@@ -39,8 +39,8 @@ function create(family: number, type: number, protocol: number): Socket | number
   }
   if (family !== AF_INET && family !== AF_INET6) return -EAFNOSUPPORT;
   if (protocol < 0 || protocol > 262) return -EINVAL;
-  if (type === SOCK_STREAM) return protocol === 0 || protocol === 6 ? new TcpSocket(family) : -EPROTONOSUPPORT;
-  if (type === SOCK_DGRAM) return protocol === 0 || protocol === 17 ? new UdpSocket(family) : -EPROTONOSUPPORT;
+  if (type === SOCK_STREAM) return protocol === 0 || protocol === 6 ? new TcpSocket(k, family) : -EPROTONOSUPPORT;
+  if (type === SOCK_DGRAM) return protocol === 0 || protocol === 17 ? new UdpSocket(k, family) : -EPROTONOSUPPORT;
   return type === SOCK_RAW ? -EPROTONOSUPPORT : -ESOCKTNOSUPPORT;
 }
 
@@ -62,7 +62,7 @@ function writeName(k: Kernel, t: Task, bytes: Uint8Array, addr: number, lengthAd
 /** socket(family, type | flags, protocol). */
 export function sys_socket(k: Kernel, t: Task, family: number, type: number, protocol: number): SysResult {
   if (type & ~(TYPE_MASK | O_CLOEXEC | O_NONBLOCK)) return -EINVAL;
-  const socket = create(family, type & TYPE_MASK, protocol);
+  const socket = create(k, family, type & TYPE_MASK, protocol);
   if (typeof socket === "number") return socket;
   identify(socket, t);
   return t.files!.install(socketFile(k, socket, type), 0, (type & O_CLOEXEC) !== 0, nofile(t));
@@ -78,8 +78,8 @@ export function sys_socketpair(
   addr: number,
 ): SysResult {
   if (type & ~(TYPE_MASK | O_CLOEXEC | O_NONBLOCK)) return -EINVAL;
-  const a = create(family, type & TYPE_MASK, protocol);
-  const b = create(family, type & TYPE_MASK, protocol);
+  const a = create(k, family, type & TYPE_MASK, protocol);
+  const b = create(k, family, type & TYPE_MASK, protocol);
   if (typeof a === "number" || typeof b === "number") return a as number;
   if (!(a instanceof UnixSocket && b instanceof UnixSocket)) return -EOPNOTSUPP;
   touch(k, t, addr, 8, true);

@@ -25,5 +25,9 @@ export const SO_REUSEPORT = 15;
 
 /** Bytes that a socket holds before its writer waits (net.core.wmem_default). */
 export const SOCKET_BYTES = 212992;
+/** Bytes that all sockets of TCP and UDP may hold before each is cut to LEAST_BYTES (net.ipv4.tcp_mem). */
+export const POOL_BYTES = 64 << 20;
+/** What a socket may hold at least. */
+export const LEAST_BYTES = 4096;
 /** Longest queue that listen() gives (net.core.somaxconn). */
 export const SOMAXCONN = 4096;

@@ -37,8 +37,9 @@ export abstract class InetSocket extends Socket {
   /** The pending error (sk_err). */
   error = 0;
 
-  constructor(family: number, type: number) {
+  constructor(k: Kernel, family: number, type: number) {
     super(type);
+    this.pool = k.vfs.inet;
     this.family = family;
     this.local = { ip: anyOf(family), port: 0 };
     this.remote = { ip: anyOf(family), port: 0 };
@@ -216,4 +217,6 @@ export function fits(s: InetSocket, ip: number): number {
 export class InetPorts {
   readonly tcp = new Ports();
   readonly udp = new Ports();
+  /** Bytes that their sockets hold. */
+  held = 0;
 }

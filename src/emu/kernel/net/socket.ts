@@ -11,11 +11,13 @@ import { SIGPIPE } from "../signal.ts";
 import type { Task } from "../task.ts";
 import { Retry, type Wait, WaitQueue, type WakeReason } from "../wait.ts";
 import {
+  LEAST_BYTES,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
   MSG_PEEK,
   MSG_TRUNC,
   MSG_WAITALL,
+  POOL_BYTES,
   SOCK_STREAM,
   SOCKET_BYTES,
   SOMAXCONN,
@@ -58,6 +60,8 @@ export abstract class Socket {
   /** What was sent to this side and not read. */
   readonly received: Piece[] = [];
   private held = 0;
+  /** What the protocol's sockets hold together. */
+  pool: { held: number } | null = null;
   readonly readQueue = new WaitQueue();
   /** Woken when the peer has taken something: there is room. */
   readonly writeQueue = new WaitQueue();
@@ -124,7 +128,8 @@ export abstract class Socket {
     return this.held;
   }
   get room(): number {
-    return SOCKET_BYTES - this.held;
+    const most = this.pool && this.pool.held >= POOL_BYTES ? LEAST_BYTES : SOCKET_BYTES;
+    return most - this.held;
   }
   get stream(): boolean {
     return this.type === SOCK_STREAM;
@@ -145,6 +150,11 @@ export abstract class Socket {
     return piece.bytes.length + (this.stream ? 0 : DATAGRAM_BYTES);
   }
 
+  private hold(n: number): void {
+    this.held += n;
+    if (this.pool) this.pool.held += n;
+  }
+
   startListening(backlog: number): number {
     this.listening = true;
     this.backlogLimit = Math.min(backlog >>> 0, SOMAXCONN);
@@ -160,7 +170,7 @@ export abstract class Socket {
 
   push(k: Kernel, t: Task, piece: Piece): void {
     this.received.push(piece);
-    this.held += this.cost(piece);
+    this.hold(this.cost(piece));
     if (this.takenBy >= 0) k.edge(t, { from: this.takenBy, kind: "space" });
     this.readQueue.wake(k.cause("data"));
   }
@@ -205,11 +215,11 @@ export abstract class Socket {
       last = piece.seq;
       if (this.stream && piece.bytes.length > left) {
         piece.bytes = piece.bytes.subarray(left);
-        this.held -= left;
+        this.hold(-left);
         break;
       }
       this.received.shift();
-      this.held -= this.cost(piece);
+      this.hold(-this.cost(piece));
       left -= piece.bytes.length;
       if (!this.stream) break;
     }
@@ -223,7 +233,7 @@ export abstract class Socket {
   discard(k: Kernel): void {
     for (const piece of this.received) for (const f of piece.files) f.put(k);
     this.received.length = 0;
-    this.held = 0;
+    this.hold(-this.held);
   }
 
   wakeBoth(k: Kernel): void {

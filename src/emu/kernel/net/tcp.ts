@@ -44,8 +44,8 @@ export class TcpSocket extends InetSocket {
   /** The other side will send no more (its FIN is here). */
   private finReceived = false;
 
-  constructor(family: number) {
-    super(family, SOCK_STREAM);
+  constructor(k: Kernel, family: number) {
+    super(k, family, SOCK_STREAM);
   }
 
   ports(k: Kernel): Ports {
@@ -99,7 +99,7 @@ export class TcpSocket extends InetSocket {
   }
 
   private establish(k: Kernel, listener: TcpSocket): void {
-    const other = new TcpSocket(listener.family);
+    const other = new TcpSocket(k, listener.family);
     this.waitingFor = null;
     other.local = { ...this.remote };
     other.remote = { ...this.local };
@@ -254,8 +254,8 @@ export class TcpSocket extends InetSocket {
     if (over) mask |= POLLIN | POLLRDNORM | POLLRDHUP;
     if (state !== TCP.synSent) {
       if (this.received.length > 0) mask |= POLLIN | POLLRDNORM;
-      const room = this.peer && !this.shutWrite ? this.peer.room : SOCKET_BYTES;
-      if (room * 3 >= SOCKET_BYTES) mask |= POLLOUT | POLLWRNORM;
+      const ahead = this.peer && !this.shutWrite ? this.peer.bytes : 0;
+      if (ahead * 3 <= 2 * SOCKET_BYTES) mask |= POLLOUT | POLLWRNORM;
     }
     if (this.error) mask |= POLLERR;
     return { mask, queues, from: this.received[0]?.seq ?? (over || this.error ? this.closedBy : undefined) };
@@ -277,6 +277,7 @@ export class TcpSocket extends InetSocket {
   private hangUp(k: Kernel, reset: boolean): void {
     for (const pending of this.backlog as TcpSocket[]) {
       pending.closed = true;
+      pending.discard(k);
       pending.hangUp(k, true);
       this.ports(k).release(pending);
     }

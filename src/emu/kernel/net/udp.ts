@@ -17,8 +17,8 @@ const MOST = { v4: 65507, v6: 65527 } as const;
 export class UdpSocket extends InetSocket {
   readonly protocol = IPPROTO_UDP;
 
-  constructor(family: number) {
-    super(family, SOCK_DGRAM);
+  constructor(k: Kernel, family: number) {
+    super(k, family, SOCK_DGRAM);
   }
 
   ports(k: Kernel): Ports {
