@@ -19,7 +19,7 @@ function isQemu(line: StraceLine, text: string): boolean {
 
 /** "14973 exit_group(0)": the only call that is printed without a result. */
 function isExit(text: string): boolean {
-  return / exit(_group)?\(-?\d+\)$/.test(text);
+  return /^\d+ exit(_group)?\(-?\d+\)$/.test(text);
 }
 
 function read(files: readonly LineReader[], into: ImportedEvents): Findings {
@@ -56,7 +56,7 @@ function read(files: readonly LineReader[], into: ImportedEvents): Findings {
         into.tasks.end(task, (Number.parseInt(text.slice(text.lastIndexOf("(") + 1), 10) & 0xff) * 256);
         continue;
       }
-      if (says === SAYS.signal || text.startsWith("---") || text.trim() === "") continue;
+      if (says === SAYS.signal || (text.startsWith("---") && text.endsWith("---")) || text.trim() === "") continue;
       // The result of a call that another process's line came into.
       if (/^ = -?(0x)?[0-9a-f]+/.test(text)) mixed++;
       else into.note("no line of qemu -strace", file);

@@ -196,7 +196,8 @@ export class StraceLine {
       const end = text.endsWith(unfinished) ? text.length - unfinished.length : moved;
       if (end >= from) {
         this.args = text.slice(from, end).trimEnd();
-        return SAYS.unfinished;
+        // A second line that begins behind this one's end: they ran into each other.
+        return /<unfinished \.\.\.>[\d[]/.test(this.args) ? SAYS.nothing : SAYS.unfinished;
       }
     }
     // A structure that does not close as it should: the last place that looks like the end is taken.
