@@ -1,5 +1,5 @@
 // From the words of `run` and `capture` to the options of a run: root image, host directories, streams.
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import process from "node:process";
 import { processIo, terminalIo } from "../emu/host-node.ts";
 import { EACCES, EIO, ELIBBAD, ENOENT, ENOEXEC, ENOMEM } from "../emu/kernel/errno.ts";
@@ -42,6 +42,8 @@ function bindOf(text: string): BindMount {
   if (!host || !guest?.startsWith("/") || more.length > 0 || (mode !== undefined && mode !== "rw" && mode !== "ro"))
     throw new InputError(`--bind ${text}: give HOST:GUEST or HOST:GUEST:rw, GUEST an absolute path`);
   if (!existsSync(host)) throw new InputError(`--bind ${text}: ${host} does not exist`);
+  if (!statSync(host).isDirectory())
+    throw new InputError(`--bind ${text}: ${host} is no directory; bind the one that it is in`);
   const writable = mode === "rw";
   return { host: openHostDir(host, writable), guest, writable };
 }

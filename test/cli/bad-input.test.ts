@@ -107,6 +107,7 @@ describe("wrong words", () => {
     [["no-such-verb"], 2],
     [["show", "--no-such-option", "x"], 2],
     [["run", "--ring", "1", "true"], 125],
+    [["run", "--bind", "/etc/passwd:/mnt", "true"], 125],
     [["machine"], 2],
     [["machine", "no-such.img"], 2],
     [["machine", "README.md"], 2],
