@@ -88,7 +88,7 @@ export function validationPage(data: ModelData, text: string): string {
     ),
     "",
     "Most calls alone save the same by the model and by the null model: what two ways in cost does not depend on the body, but for the returns after a trap, which are mispredicted the longer the more the kernel did. That term",
-    "(`rsb.user_share`) was added after the tested rows had been seen; it is fitted on dup and close, which are none of them. So was the rule that no fitted total is known better than 5 %.",
+    "(`rsb.user_share`) was added after the tested rows had been seen; it is fitted on dup and close, which are none of them. So were the rules that no fitted total is known better than 5 %, and that the path of a call measured alone has three components.",
     "Model and null model part further on programs: calls that stay traps, faults, starvation. Half of the rows outside their intervals are processors that bear the name of a fitted one, under other kernels.",
     "",
     "## Tested",
