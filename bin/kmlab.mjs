@@ -21,7 +21,10 @@ function newest(folder) {
   return latest;
 }
 
-const folder = join(build, `cli-${Math.floor(Math.max(newest(sources), newest(bin)))}`);
+/** The packages are in the bundle too. */
+const lock = join(dirname(bin), "package-lock.json");
+const packages = existsSync(lock) ? statSync(lock).mtimeMs : 0;
+const folder = join(build, `cli-${Math.floor(Math.max(newest(sources), newest(bin), packages))}`);
 if (!existsSync(folder)) {
   const stale = existsSync(build) ? readdirSync(build).filter((name) => /^cli-\d+$/.test(name)) : [];
   const { bundle } = await import("./bundle.mjs");
