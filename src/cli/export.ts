@@ -16,6 +16,7 @@ import {
   pickProfiles,
 } from "../model/choices.ts";
 import { modelData } from "../model/data-node.ts";
+import type { MachineChoice } from "../model/machine-choice.ts";
 import { onMemory } from "../model/memory/memory.ts";
 import { Pair } from "../model/pair.ts";
 import { compile } from "../model/program.ts";
@@ -27,7 +28,7 @@ import type { Scene } from "../traces/exporters/scene.ts";
 import { toSpeedscope } from "../traces/exporters/speedscope.ts";
 import { toStrace } from "../traces/exporters/strace.ts";
 import { callNames, readTrace } from "../traces/node.ts";
-import { list, MACHINE_OPTIONS, settings } from "./model-options.ts";
+import { list, MACHINE_OPTIONS, machineOf, settings } from "./model-options.ts";
 
 const FORMATS = {
   perfetto: (scene: Scene): Iterable<string> => toPerfetto(scene),
@@ -39,7 +40,7 @@ const FORMATS = {
 const PARQUET = "parquet";
 const STRACE = "strace";
 
-interface ExportArguments {
+interface ExportArguments extends MachineChoice {
   trace: string;
   to: keyof typeof FORMATS | typeof PARQUET | typeof STRACE;
   output?: string;
@@ -47,11 +48,6 @@ interface ExportArguments {
   profile?: string;
   kernel?: string;
   set: string[];
-  scheduler?: string;
-  disk?: string;
-  memory?: number;
-  reclaim?: string;
-  cpus?: number;
 }
 
 /** The scenes that are asked for: the trace as recorded, or a replay by each mechanism. */
@@ -68,13 +64,7 @@ function scenes(args: ExportArguments): Scene[] {
   const mechanisms = pickMechanisms(data, names);
   const set = settings(args.set);
   checkSet(data, [profile], [kernel], set);
-  const machine = {
-    scheduler: args.scheduler,
-    cpus: args.cpus,
-    disk: args.disk,
-    memory: args.memory,
-    reclaim: args.reclaim,
-  };
+  const machine = machineOf(args);
   const { trace } = onMemory(recorded, machine);
   const pair = new Pair(compile(trace, data), data, profile, kernel, mechanisms, set, machine);
   for (const [mechanism, why] of pair.missing)

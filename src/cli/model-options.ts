@@ -1,5 +1,6 @@
 // Options that commands asking the model share, and how their words are read.
 import { InputError } from "../errors.ts";
+import type { MachineChoice } from "../model/machine-choice.ts";
 import { RECLAIMS } from "../model/memory/replacement.ts";
 import { SCHEDULERS } from "../model/schedulers/schedulers.ts";
 
@@ -20,6 +21,11 @@ export function settings(words: readonly string[]): Map<string, number> {
     set.set(word.slice(0, at).trim(), value);
   }
   return set;
+}
+
+/** The machine that was asked for, out of all of a command's arguments. */
+export function machineOf({ scheduler, cpus, disk, memory, reclaim }: MachineChoice): MachineChoice {
+  return { scheduler, cpus, disk, memory, reclaim };
 }
 
 /** Options that say which machine a trace is replayed on. */

@@ -3,23 +3,19 @@ import process from "node:process";
 import cliProgress from "cli-progress";
 import type { CommandModule } from "yargs";
 import { modelData, withProfileFiles } from "../model/data-node.ts";
+import type { MachineChoice } from "../model/machine-choice.ts";
 import { sensitivityText } from "../model/sensitivity/report.ts";
 import { sensitivity } from "../model/sensitivity/sensitivity.ts";
 import { readTrace } from "../traces/node.ts";
 import { CONDITION_OPTIONS, type ConditionArguments, conditionsOf } from "./condition-options.ts";
-import { list, MACHINE_OPTIONS, settings, wholeNumber } from "./model-options.ts";
+import { list, MACHINE_OPTIONS, machineOf, settings, wholeNumber } from "./model-options.ts";
 
-interface SensitivityArguments extends ConditionArguments {
+interface SensitivityArguments extends ConditionArguments, MachineChoice {
   trace: string;
   mech?: string;
   profile?: string;
   kernel?: string;
   set: string[];
-  scheduler?: string;
-  disk?: string;
-  memory?: number;
-  reclaim?: string;
-  cpus?: number;
   walks: number;
   rows: number;
   factors: number;
@@ -82,13 +78,7 @@ export const command: CommandModule<object, SensitivityArguments> = {
         kernel: args.kernel,
         conditions: conditionsOf(args),
         set: settings(args.set),
-        machine: {
-          scheduler: args.scheduler,
-          cpus: args.cpus,
-          disk: args.disk,
-          memory: args.memory,
-          reclaim: args.reclaim,
-        },
+        machine: machineOf(args),
         walks: args.walks,
         rows: args.rows,
         factors: args.factors,

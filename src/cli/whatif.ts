@@ -4,6 +4,7 @@ import { InputError } from "../errors.ts";
 import { countsAnswer, countsTables, countsText } from "../model/answers/counts.ts";
 import { TARGETS } from "../model/choices.ts";
 import { modelData, readDataFile, withProfileFiles } from "../model/data-node.ts";
+import type { MachineChoice } from "../model/machine-choice.ts";
 import { whatifText } from "../model/report.ts";
 import { whatifCsv } from "../model/report-csv.ts";
 import { readRoutes } from "../model/routes.ts";
@@ -12,20 +13,15 @@ import { whatif } from "../model/whatif.ts";
 import { readTrace } from "../traces/node.ts";
 import { cannotReplay, restsOnCounts, type Trace } from "../traces/trace.ts";
 import { CONDITION_OPTIONS, type ConditionArguments, conditionsOf } from "./condition-options.ts";
-import { list, MACHINE_OPTIONS, settings, wholeNumber } from "./model-options.ts";
+import { list, MACHINE_OPTIONS, machineOf, settings, wholeNumber } from "./model-options.ts";
 
-interface WhatIfArguments extends ConditionArguments {
+interface WhatIfArguments extends ConditionArguments, MachineChoice {
   trace: string;
   mech?: string;
   profile?: string;
   kernel?: string;
   target?: string;
   set: string[];
-  scheduler?: string;
-  disk?: string;
-  memory?: number;
-  reclaim?: string;
-  cpus?: number;
   draws?: number;
   seed: number;
   "break-even": boolean;
@@ -121,13 +117,7 @@ export const command: CommandModule<object, WhatIfArguments> = {
     }
     const result = whatif(trace, data, {
       ...question,
-      machine: {
-        scheduler: args.scheduler,
-        cpus: args.cpus,
-        disk: args.disk,
-        memory: args.memory,
-        reclaim: args.reclaim,
-      },
+      machine: machineOf(args),
       breakEven: args["break-even"],
       request: args.request,
       arrivals: args.arrivals,
