@@ -1,27 +1,22 @@
 // How well the model does on the rows that it was not fitted on: intervals, coverage, medians, and the two null models.
+
 import type { ModelData } from "./data.ts";
+import { type Interval, interval } from "./interval.ts";
 import { type Predictable, predictRow } from "./published.ts";
 import { type Draws, draws } from "./random.ts";
 
 /** Draws behind an interval. */
 const DRAWS = 200;
 
-/** What the draws say of one row. */
-export interface Bounds {
-  /** 90 % of the draws of the total lie between them, and the value. */
-  readonly low: number;
-  readonly high: number;
-}
+/** 90 % of the draws of a row's total lie between them, and the value. */
+export type Bounds = Pick<Interval, "low" | "high">;
 
 /** Bounds of a row's total, with fits solved again in each draw. */
 export function boundsOf(data: ModelData, row: Predictable, seed = 1): Bounds {
   const of = (from?: Draws): number => predictRow(data, row, from);
-  const values = Array.from({ length: DRAWS }, (_, index) => of(draws(seed, index))).sort((a, b) => a - b);
-  const nominal = of();
-  return {
-    low: Math.min(nominal, values[Math.round(0.05 * (DRAWS - 1))]),
-    high: Math.max(nominal, values[Math.round(0.95 * (DRAWS - 1))]),
-  };
+  const values = Array.from({ length: DRAWS }, (_, index) => of(draws(seed, index)));
+  const { low, high } = interval(of(), values);
+  return { low, high };
 }
 
 /** The middle number; NaN of none. */

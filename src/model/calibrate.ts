@@ -1,5 +1,7 @@
 // What is fitted on what: the published totals, the costs solved from them, and how the fitted model does on the rest.
+
 import type { ModelData } from "./data.ts";
+import { interval } from "./interval.ts";
 import { Prices } from "./prices.ts";
 import { draws } from "./random.ts";
 import { type Comparison, compareAll } from "./validate.ts";
@@ -45,7 +47,6 @@ export function calibrate(data: ModelData, text: string): Calibration {
       const drawn = Array.from({ length: DRAWS }, (_, index) =>
         solved(new Prices(data, profile, kernel, draws(1, index))),
       );
-      drawn.sort((a, b) => a - b);
       fitted.push({
         profile: profile.id,
         solves: fit.solves.join(" + "),
@@ -54,9 +55,7 @@ export function calibrate(data: ModelData, text: string): Calibration {
         call: fit.call,
         target: fit.value ?? Number.NaN,
         reached: nominal.nullCall(kernel, fit.mechanism, fit.call, fit.inline),
-        value: solved(nominal),
-        low: drawn[Math.round(0.05 * (DRAWS - 1))],
-        high: drawn[Math.round(0.95 * (DRAWS - 1))],
+        ...interval(solved(nominal), drawn),
         source: fit.source,
       });
     }

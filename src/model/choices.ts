@@ -81,6 +81,47 @@ export function defaultMechanisms(kernels: readonly Kernel[]): string[] {
   return [...(old ? ["int80", "sysenter", "kml"] : []), ...(modern ? ["syscall", "kml-amd64", "ukl"] : [])];
 }
 
+/** What a question names; what it leaves out has a default. */
+export interface Question {
+  readonly profiles?: readonly string[];
+  readonly kernels?: readonly string[];
+  readonly mechanisms?: readonly string[];
+  readonly target?: string;
+  readonly set?: ReadonlyMap<string, number>;
+}
+
+/** A question with all its names looked up. */
+export interface Asked {
+  readonly profiles: readonly Profile[];
+  readonly kernels: readonly Kernel[];
+  readonly mechanisms: readonly Mechanism[];
+  /** Each processor under each of its kernels. */
+  readonly pairs: readonly { readonly profile: Profile; readonly kernel: Kernel }[];
+  readonly set: ReadonlyMap<string, number>;
+  /** What the processors and kernels are, by their short names. */
+  readonly names: Readonly<Record<string, string>>;
+}
+
+/** Looks up what a question names. Throws InputError for what does not exist or cannot be set. */
+export function ask(data: ModelData, question: Question): Asked {
+  const { target, set = new Map<string, number>() } = question;
+  const profiles = pickProfiles(data, question.profiles ?? [defaultProfile(target)]);
+  const pairs = profiles.flatMap((profile) =>
+    pickKernels(data, question.kernels ?? [defaultKernel(data, profile, target)]).map((kernel) => ({
+      profile,
+      kernel,
+    })),
+  );
+  const kernels = [...new Set(pairs.map(({ kernel }) => kernel))];
+  const mechanisms = pickMechanisms(data, question.mechanisms ?? defaultMechanisms(kernels));
+  checkSet(data, profiles, kernels, set);
+  const names = Object.fromEntries([
+    ...profiles.map(({ id, name, mhz }) => [id, `${name}, ${set.get("mhz") ?? mhz} MHz`]),
+    ...kernels.map(({ id, name }) => [id, name]),
+  ]);
+  return { profiles, kernels, mechanisms, pairs, set, names };
+}
+
 /** Checks keys and values that the user set. */
 export function checkSet(
   data: ModelData,

@@ -5,18 +5,11 @@ import type { CriticalPath } from "./answers/critical-path.ts";
 import type { RequestAnswer } from "./answers/requests.ts";
 import { type Served, serve, watch } from "./answers/watched.ts";
 import { CAUSE_COUNT, CAUSE_INDEX, CAUSES, type Cause } from "./causes.ts";
-import {
-  checkSet,
-  defaultKernel,
-  defaultMechanisms,
-  defaultProfile,
-  pickKernels,
-  pickMechanisms,
-  pickProfiles,
-} from "./choices.ts";
+import { ask } from "./choices.ts";
 import { type Conditions, underConditions } from "./conditions.ts";
-import type { ModelData, Profile } from "./data.ts";
+import type { ModelData } from "./data.ts";
 import { amdahl, type CallGain, callGains, naiveEstimate, type ResidualTerm, residual } from "./estimates.ts";
+import { type Interval, interval } from "./interval.ts";
 import type { MachineChoice } from "./machine-choice.ts";
 import { type MemoryReport, memoryNote, onMemory } from "./memory/memory.ts";
 import { honesty } from "./notes.ts";
@@ -51,13 +44,6 @@ export interface WhatIfOptions {
   readonly arrivals?: string;
   /** Stop at every record instead of every interaction: slow, for checking. */
   readonly perRecord?: boolean;
-}
-
-/** A number with the bounds that 90 % of the draws lie in. */
-export interface Interval {
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
 }
 
 /** A mechanism that could be replayed. */
@@ -131,14 +117,6 @@ function named(cycles: (index: number) => number): Record<Cause, number> {
   return Object.fromEntries(CAUSES.map((cause) => [cause, cycles(CAUSE_INDEX[cause])])) as Record<Cause, number>;
 }
 
-/** The share of sorted numbers below which a given share lies. */
-function quantile(sorted: readonly number[], share: number): number {
-  const at = share * (sorted.length - 1);
-  const low = Math.floor(at);
-  const high = Math.min(sorted.length - 1, low + 1);
-  return sorted[low] + (sorted[high] - sorted[low]) * (at - low);
-}
-
 /** All mechanisms on one processor under one kernel. */
 function onePair(
   pair: Pair,
@@ -162,7 +140,7 @@ function onePair(
     const { replayed, costs } = pair.nominal(mechanism);
     const from = pair.nominal(base);
     const value = from.replayed.makespan / replayed.makespan;
-    const ratios = spans.map((span) => span[0] / span[number]).sort((a, b) => a - b);
+    const ratios = spans.map((span) => span[0] / span[number]);
     const naive = naiveEstimate(prices, base, mechanism, program.assumed.calls, from.replayed.makespan);
     const saved = Float64Array.from({ length: CAUSE_COUNT }, (_, c) => from.replayed.causes[c] - replayed.causes[c]);
     return {
@@ -172,11 +150,7 @@ function onePair(
       scheduler: pair.scheduler,
       seconds: replayed.makespan / (pair.mhz * 1e6),
       causes: named((c) => replayed.causes[c]),
-      speedup: {
-        value,
-        low: ratios.length > 0 ? Math.min(value, quantile(ratios, 0.05)) : value,
-        high: ratios.length > 0 ? Math.max(value, quantile(ratios, 0.95)) : value,
-      },
+      speedup: interval(value, ratios),
       base,
       saved: named((c) => saved[c]),
       amdahl: amdahl(program, from, pair.nominal(mechanism)),
@@ -198,12 +172,7 @@ function onePair(
  */
 export function whatif(recorded: Trace, tables: ModelData, options: WhatIfOptions = {}): WhatIfResult {
   const data = underConditions(tables, options.conditions);
-  const profiles = pickProfiles(data, options.profiles ?? [defaultProfile(options.target)]);
-  const kernelsOf = (profile: Profile) =>
-    pickKernels(data, options.kernels ?? [defaultKernel(data, profile, options.target)]);
-  const kernels = [...new Set(profiles.flatMap(kernelsOf))];
-  const mechanisms = pickMechanisms(data, options.mechanisms ?? defaultMechanisms(kernels));
-  checkSet(data, profiles, kernels, options.set ?? new Map());
+  const { profiles, kernels, mechanisms, pairs, set, names } = ask(data, options);
   const { perRecord } = options;
   const { trace, report: memory } = onMemory(recorded, options.machine);
   const seed = options.seed ?? 1;
@@ -211,16 +180,14 @@ export function whatif(recorded: Trace, tables: ModelData, options: WhatIfOption
   const { program } = served;
   const affordable = Math.floor(3e7 / (program.records * mechanisms.length));
   const count = options.draws ?? Math.max(20, Math.min(200, affordable));
-  const results = profiles.flatMap((profile) =>
-    kernelsOf(profile).flatMap((kernel) =>
-      onePair(
-        new Pair(program, data, profile, kernel, mechanisms, options.set, { ...options.machine, perRecord }),
-        served,
-        mechanisms,
-        count,
-        seed,
-        options.breakEven === true,
-      ),
+  const results = pairs.flatMap(({ profile, kernel }) =>
+    onePair(
+      new Pair(program, data, profile, kernel, mechanisms, set, { ...options.machine, perRecord }),
+      served,
+      mechanisms,
+      count,
+      seed,
+      options.breakEven === true,
     ),
   );
   return {
@@ -234,13 +201,10 @@ export function whatif(recorded: Trace, tables: ModelData, options: WhatIfOption
     mechanisms: results,
     draws: count,
     seed,
-    names: Object.fromEntries([
-      ...profiles.map(({ id, name, mhz }) => [id, `${name}, ${options.set?.get("mhz") ?? mhz} MHz`]),
-      ...kernels.map(({ id, name }) => [id, name]),
-    ]),
+    names,
     notes: [
       ...(memory === null ? [] : [memoryNote(memory)]),
-      ...honesty(trace, program, data, profiles, kernels, mechanisms, options.set ?? new Map(), options.machine),
+      ...honesty(trace, program, data, profiles, kernels, mechanisms, set, options.machine),
     ],
   };
 }

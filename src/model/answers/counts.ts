@@ -1,17 +1,10 @@
 // What counts of calls alone permit: cycles saved, and how long the program itself may run for that to be a gain worth having.
 // For traces whose times are missing, or are the tracer's more than the program's.
 import type { Trace } from "../../traces/trace.ts";
-import {
-  checkSet,
-  defaultKernel,
-  defaultMechanisms,
-  defaultProfile,
-  pickKernels,
-  pickMechanisms,
-  pickProfiles,
-} from "../choices.ts";
+import { ask } from "../choices.ts";
 import { type Conditions, underConditions } from "../conditions.ts";
 import type { Kernel, ModelData, Profile } from "../data.ts";
+import { type Interval, interval } from "../interval.ts";
 import { honesty } from "../notes.ts";
 import { impossible, NoData, type Overrides, Prices } from "../prices.ts";
 import { compile, type Program } from "../program.ts";
@@ -44,7 +37,7 @@ export interface CountsEstimate {
   readonly missing?: string;
   /** Cycles of all calls, and what is saved of them against the first mechanism. */
   readonly cycles: number;
-  readonly saved: { readonly value: number; readonly low: number; readonly high: number };
+  readonly saved: Interval;
   readonly savedPerCall: number;
   /** Seconds of the program's own time at which the gain is that many percent; null: it is less than that without any. */
   readonly gains: readonly { readonly percent: number; readonly userSeconds: number | null }[];
@@ -98,16 +91,13 @@ function onePair(
     const why = missing.get(mechanism);
     if (why !== undefined || base === undefined) return { mechanism, ...nothing, missing: why ?? "" };
     const [before, after] = [base, mechanism].map((way) => callCycles(program, pricesOf(NOMINAL), way));
-    const saves = drawn
-      .map((prices) => callCycles(program, prices, base) - callCycles(program, prices, mechanism))
-      .sort((a, b) => a - b);
+    const saves = drawn.map((prices) => callCycles(program, prices, base) - callCycles(program, prices, mechanism));
     const value = before - after;
-    const at = (share: number): number => saves[Math.round(share * (saves.length - 1))] ?? value;
     return {
       mechanism,
       ...place,
       cycles: after,
-      saved: { value, low: Math.min(value, at(0.05)), high: Math.max(value, at(0.95)) },
+      saved: interval(value, saves),
       savedPerCall: value / calls,
       gains: GAINS.map((gain) => {
         // (user + before) / (user + after) = 1 + gain.
@@ -121,25 +111,14 @@ function onePair(
 /** The answer that counts permit, with the options of a what-if. */
 export function countsAnswer(trace: Trace, tables: ModelData, options: CountsOptions = {}): CountsAnswer {
   const data = underConditions(tables, options.conditions);
-  const profiles = pickProfiles(data, options.profiles ?? [defaultProfile(options.target)]);
-  const kernelsOf = (profile: Profile) =>
-    pickKernels(data, options.kernels ?? [defaultKernel(data, profile, options.target)]);
-  const kernels = [...new Set(profiles.flatMap(kernelsOf))];
-  const mechanisms = pickMechanisms(data, options.mechanisms ?? defaultMechanisms(kernels));
-  const set = options.set ?? new Map();
-  checkSet(data, profiles, kernels, set);
+  const { profiles, kernels, mechanisms, pairs, set, names } = ask(data, options);
   const program = compile(trace, data, true);
   return {
     trace: trace.meta.id,
     argv: trace.meta.argv,
     calls: program.assumed.calls,
-    estimates: profiles.flatMap((profile) =>
-      kernelsOf(profile).flatMap((kernel) => onePair(program, data, profile, kernel, mechanisms, options)),
-    ),
-    names: Object.fromEntries([
-      ...profiles.map(({ id, name, mhz }) => [id, `${name}, ${set.get("mhz") ?? mhz} MHz`]),
-      ...kernels.map(({ id, name }) => [id, name]),
-    ]),
+    estimates: pairs.flatMap(({ profile, kernel }) => onePair(program, data, profile, kernel, mechanisms, options)),
+    names,
     notes: honesty(trace, program, data, profiles, kernels, mechanisms, set),
   };
 }

@@ -3,23 +3,18 @@
 // Sampling and first indices after Saltelli and others, Variance based sensitivity analysis of model output, Computer Physics
 // Communications 181 (2010), table 2 (b) and (f): N x (factors + 2) runs; totals after Jansen (1999). Intervals: 90 % of bootstrap
 // samples over the N rows.
+import { type Interval, interval } from "../interval.ts";
 import { draw } from "../random.ts";
 import type { Response } from "./one-at-a-time.ts";
 
 /** Bootstrap samples behind each interval. */
 const RESAMPLES = 400;
 
-export interface Share {
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
-}
-
 export interface Indices {
   /** Number of the factor, as in `factors`. */
   readonly factor: number;
-  readonly first: Share;
-  readonly total: Share;
+  readonly first: Interval;
+  readonly total: Interval;
 }
 
 /** Indices of one output; without any variance there are none. */
@@ -116,18 +111,13 @@ function variances(a: Float64Array, b: Float64Array, ab: readonly Float64Array[]
       totals[factor].push(value);
     });
   }
-  const share = (value: number, samples: number[]): Share => {
-    samples.sort((x, y) => x - y);
-    const at = (part: number): number => samples[Math.floor(part * (samples.length - 1))] ?? value;
-    return { value, low: Math.min(value, at(0.05)), high: Math.max(value, at(0.95)) };
-  };
   return {
     mean: all.mean,
     variance: all.variance,
     indices: ab.map((_, factor) => ({
       factor,
-      first: share(all.first[factor], firsts[factor]),
-      total: share(all.total[factor], totals[factor]),
+      first: interval(all.first[factor], firsts[factor]),
+      total: interval(all.total[factor], totals[factor]),
     })),
   };
 }
