@@ -5,8 +5,12 @@ import { EDGE, FLAG, FLAGS_UNKNOWN, KIND, PATHS, type PathName, SITE } from "../
 import type { Trace } from "../traces/trace.ts";
 import type { ModelData } from "./data.ts";
 
-/** Clock units of a context switch in the emulator: its charge. */
-export const SWITCH_UNITS = 250;
+/** Clock units of a context switch: what a trace charges for its first; 0 when nobody was switched to. */
+export function switchUnits({ kind, charge }: Trace["events"]): number {
+  const first = kind.indexOf(KIND.switch);
+  return first >= 0 && charge[first] > 0 ? charge[first] : 0;
+}
+
 /** Instructions of a task that goes on where it was switched away. */
 export const RESUME_INSTRUCTIONS = 2;
 /** Instructions of a new task before its first way out begins. */
@@ -141,11 +145,12 @@ function addWakes(trace: Trace, costs: Float64Array, after: Float64Array): void 
   const { edges, events } = trace;
   const timed = (e: number): boolean =>
     edges.from[e] < 0 && (edges.kind[e] === EDGE.device || edges.kind[e] === EDGE.timer) && edges.to[e] >= 0;
+  const switched = switchUnits(events);
   for (let e = 0, from = 0; e < edges.length; e++) {
     if (!timed(e)) continue;
     const to = edges.to[e];
     if (e === 0 || edges.to[e - 1] !== to) from = e;
-    let more = e > from ? SWITCH_UNITS + RESUME_INSTRUCTIONS : 0;
+    let more = e > from ? switched + RESUME_INSTRUCTIONS : 0;
     if (e + 1 === edges.length || edges.to[e + 1] !== to) {
       // Where the CPU was free for it, its span says the last few instructions.
       let inner = 0;
@@ -158,7 +163,7 @@ function addWakes(trace: Trace, costs: Float64Array, after: Float64Array): void 
         inner -
         costs[to] -
         more -
-        SWITCH_UNITS -
+        switched -
         RESUME_INSTRUCTIONS;
       if (Math.abs(slack) <= MOST_SLACK) more += slack;
     }

@@ -1,13 +1,13 @@
 // A capture replayed with its own costs: every entry into the kernel and every return should come in the cycle in which it was
 // recorded, and so should every switch and wake-up between them.
 //
-// What a trace of the emulator does not say, and is taken from what it does: the cost of a context switch and of a timer tick
-// (fixed charges), and that the timer stands still in idle time.
+// What a trace of the emulator does not say, and is taken from what it does: the cost of a timer tick (a fixed charge), and that
+// the timer stands still in idle time.
 import { CLASSES, KIND } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
 import { CAUSE_COUNT, CAUSE_INDEX } from "./causes.ts";
 import type { ModelData } from "./data.ts";
-import { entriesOf, eventCosts, RESUME_INSTRUCTIONS, ranAlone, SWITCH_UNITS, startOf } from "./identity-costs.ts";
+import { entriesOf, eventCosts, RESUME_INSTRUCTIONS, ranAlone, startOf, switchUnits } from "./identity-costs.ts";
 import { STOP } from "./observer.ts";
 import { compile, type Program } from "./program.ts";
 import { replay } from "./replay.ts";
@@ -128,9 +128,10 @@ function switchesOf(
     recorded.push(events.tIn[seq] - first);
   }
   const got = pieces.filter((piece, index) => (index === 0 ? piece.from > 0 : pieces[index - 1].why !== STOP.tick));
+  const switched = switchUnits(events);
   return recorded.map((when, index) => {
     const from = got[index]?.from ?? Number.POSITIVE_INFINITY;
-    return [when, [from - SWITCH_UNITS, from - SWITCH_UNITS - RESUME_INSTRUCTIONS]];
+    return [when, [from - switched, from - switched - RESUME_INSTRUCTIONS]];
   });
 }
 
@@ -177,7 +178,7 @@ export function identityReplay(trace: Trace, data: ModelData): IdentityReplay {
       tickInUser: cause(ticks.cost),
       tickInKernel: cause(ticks.cost),
       tickInIdle: nothing,
-      switch: cause(SWITCH_UNITS),
+      switch: cause(switchUnits(trace.events)),
       fromIdle: nothing,
       mmSwitch: nothing,
       wake: cause(RESUME_INSTRUCTIONS),

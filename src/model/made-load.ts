@@ -1,9 +1,8 @@
 // A synthetic load of any length: tasks in turns, each computing, calling and now and then waiting for a device.
 
-import { makeColumns } from "../traces/columns.ts";
 import { ABI, EDGE, KIND, SITE } from "../traces/schema/enums.ts";
-import { TABLES } from "../traces/schema/tables.ts";
 import { type EdgeColumns, type EventColumns, emptyMeta, type Trace, UNKNOWN } from "../traces/trace.ts";
+import { bareTables } from "./made-traces.ts";
 
 export interface Load {
   readonly records: number;
@@ -81,26 +80,8 @@ export function loadTrace({ records, tasks, blocking }: Load): Trace {
   } as unknown as EdgeColumns;
   return {
     meta: { ...emptyMeta("made"), id: "load", argv: ["load"], clock: { unit: "instr", nsPerUnit: 1 } },
-    tasks: Array.from({ length: tasks }, (_, number) => ({
-      task: number,
-      tgidTask: number,
-      mm: number,
-      parentTask: null,
-      pid: number + 1,
-      spawnSeq: null,
-      exitSeq: null,
-      status: null,
-      ring: 3,
-      comm: null,
-      exe: null,
-    })),
-    mms: [],
-    execs: [],
-    objects: [],
+    ...bareTables(tasks),
     events,
     edges,
-    pages: makeColumns(TABLES.pages, 0),
-    mix: makeColumns(TABLES.mix, 0),
-    args: new Map(),
   };
 }

@@ -66,13 +66,25 @@ export function makeTrace(made: MadeTrace): Trace {
   });
   return {
     meta: { ...emptyMeta("made"), id: "made", clock: { unit: "instr", nsPerUnit: 1 } },
+    ...bareTables(tasks, made.spawnedBy),
+    events,
+    edges,
+  };
+}
+
+/** Everything of a made trace but its events and edges: so many tasks of their own processes, of which nothing is known. */
+export function bareTables(
+  tasks: number,
+  spawnedBy?: readonly (number | undefined)[],
+): Omit<Trace, "meta" | "events" | "edges"> {
+  return {
     tasks: Array.from({ length: tasks }, (_, task) => ({
       task,
       tgidTask: task,
       mm: task,
       parentTask: null,
       pid: task + 1,
-      spawnSeq: made.spawnedBy?.[task] ?? null,
+      spawnSeq: spawnedBy?.[task] ?? null,
       exitSeq: null,
       status: null,
       ring: 3,
@@ -82,8 +94,6 @@ export function makeTrace(made: MadeTrace): Trace {
     mms: [],
     execs: [],
     objects: [],
-    events,
-    edges,
     pages: makeColumns(TABLES.pages, 0),
     mix: makeColumns(TABLES.mix, 0),
     args: new Map(),
