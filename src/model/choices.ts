@@ -1,5 +1,6 @@
 // What a question may name: processors, kernels, mechanisms and settings, each wrong one answered with the right ones.
 import { InputError } from "../errors.ts";
+import { SITE_SHARE } from "./call-sites.ts";
 import type { Kernel, ModelData, Profile } from "./data.ts";
 import { settableKeys } from "./prices.ts";
 import type { Mechanism } from "./routes.ts";
@@ -136,6 +137,7 @@ export function checkSet(
       throw new InputError(`${key}=${value}: costs are numbers that are not negative; keys are ${valid.join(", ")}`);
     }
     if (value < 1 && key === "batch.size") throw new InputError(`${key}=${value}: a batch has at least one call`);
+    if (value > 1 && key === SITE_SHARE) throw new InputError(`${key}=${value}: it is a share; write at most 1`);
     if (value >= 1 && key === "pollution.depth")
       throw new InputError(`${key}=${value}: a program keeps some of its speed; write less than 1`);
     if (value === 0 && (key === "mhz" || key === "quantum_us" || key === "protection.user"))

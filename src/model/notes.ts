@@ -1,6 +1,7 @@
 // What an answer rests on that the trace or the tables did not know: said with every answer.
 import { ABI, CLASSES } from "../traces/schema/enums.ts";
 import { cannotReplay, type Trace } from "../traces/trace.ts";
+import { SITE_SHARE } from "./call-sites.ts";
 import type { Kernel, ModelData, Profile } from "./data.ts";
 import type { MachineChoice } from "./machine-choice.ts";
 import { impossible, type Overrides, Prices } from "./prices.ts";
@@ -48,6 +49,20 @@ function recompiled(trace: Trace, kernels: readonly Kernel[]): string[] {
       ({ id, target }) =>
         `${id}: the trace is of ${own} code; assumed recompiled for ${target}, with as many instructions and calls`,
     );
+}
+
+/** What calls of unknown site are taken as. */
+function siteNote(trace: Trace, { parameters }: ModelData, set: Overrides, assumed: Program["assumed"]): string[] {
+  const row = parameters.get(SITE_SHARE);
+  if (row === undefined) return [];
+  const of = (share: number): string => `${(100 * share).toFixed(0)} %`;
+  const chosen = set.get(SITE_SHARE);
+  const taken =
+    chosen === undefined
+      ? `${of(row.value ?? 0)} of them taken as made through the vsyscall page, by what their programs' starts suggest (${of(row.low)} to ${of(row.high)} in the intervals, --set ${SITE_SHARE}=)`
+      : `${of(chosen)} of them taken as made through the vsyscall page, as set`;
+  const tool = trace.meta.source === "strace" ? "strace -i" : "strace -f -ttt -T -i, or kmlab capture,";
+  return [`call site unknown for ${percent(assumed.sites, assumed.calls)} of the calls: ${taken}; ${tool} knows`];
 }
 
 /** Ways of this answer that were put together or assumed, not counted or read. */
@@ -104,11 +119,7 @@ export function honesty(
   } else if (program.userUnit === "instr" && !program.mixKnown) {
     notes.push("the trace has no instruction mix: program instructions are priced with a default mix (assumed)");
   }
-  if (assumed.sites > 0) {
-    notes.push(
-      `call site unknown for ${percent(assumed.sites, assumed.calls)} of the calls: taken as calls through the vsyscall page, an upper bound`,
-    );
-  }
+  if (assumed.sites > 0) notes.push(...siteNote(trace, data, set, assumed));
   if (assumed.recompiled > 0) {
     notes.push(
       `${percent(assumed.recompiled, assumed.calls)} of the calls used another instruction: assumed recompiled to calls through the vsyscall page`,

@@ -13,7 +13,7 @@ import { findMeetings, findWaits, type Meetings, type Waits } from "./waits.ts";
 
 /** How many things of a trace had to be assumed, for the notes of an answer. */
 export interface Assumed {
-  /** Records whose call site the trace does not know: taken as vsyscall. */
+  /** Calls whose site the trace does not know: some of each are taken as calls through the vsyscall page (call-sites.ts). */
   sites: number;
   /** Calls through another instruction of another ABI: taken as recompiled to a vsyscall call. */
   recompiled: number;
@@ -258,6 +258,7 @@ class Shaper {
       traits:
         traits |
         (site === SITE.int80 ? TRAIT.inline : 0) |
+        (site === SITE.unknown ? TRAIT.unsited : 0) |
         (kind === KIND.sigreturn ? TRAIT.sigreturn : 0) |
         (call.special ? TRAIT.special : 0),
     };

@@ -1,4 +1,6 @@
 // A price list for the shapes of a trace: integer cycles by cause, for one processor, kernel, mechanism and set of draws.
+
+import { SITE_SHARE } from "./call-sites.ts";
 import { CAUSE_COUNT, CAUSE_INDEX } from "./causes.ts";
 import type { Prices } from "./prices.ts";
 import { callRoute, type Mechanism, type Routes } from "./routes.ts";
@@ -106,6 +108,18 @@ function wayOf(prices: Prices, routes: Routes, shapes: Shapes, shape: number, no
     trap = prices.trapShare(route);
     repair = prices.repair(route);
   };
+  /** Two routes, `share` of the calls by the first. */
+  const mix = (two: readonly (readonly string[])[], share: number): void => {
+    const parts = [share, 1 - share];
+    const of = (value: (route: readonly string[]) => number): number =>
+      two.reduce((sum, route, index) => sum + parts[index] * value(route), 0);
+    const ways = two.map((route) => prices.paths(route, args));
+    for (let c = 0; c < CAUSE_COUNT; c++) causes[c] += Math.round(parts[0] * ways[0][c] + parts[1] * ways[1][c]);
+    after = Math.round(of((route) => sumOf(prices.paths(route, args, true))));
+    trap = of((route) => prices.trapShare(route));
+    const most = Math.max(...two.map((route) => prices.repair(route).most));
+    repair = { share: of((route) => prices.repair(route).share), most };
+  };
   if (ring0) {
     // Whatever is pushed on an absent stack page has its fault first; then comes what the program asked for.
     const own = isFault ? shapes.classes[shapes.class[shape]] : has(TRAIT.cowStack) ? "fault.cow" : "fault.anon";
@@ -119,17 +133,20 @@ function wayOf(prices: Prices, routes: Routes, shapes: Shapes, shape: number, no
     }
   }
   if (shapes.kind[shape] === RECORD.call) {
-    add(
+    const made = (inline: boolean): readonly string[] =>
       callRoute(routes, {
-        inline: has(TRAIT.inline),
+        inline,
         special: has(TRAIT.special),
         args,
         sigreturn: has(TRAIT.sigreturn),
         exitWork: has(TRAIT.exitWork),
         noUring,
-      }),
-      args,
-    );
+      });
+    const [direct, trapped] = [made(false), made(true)];
+    if (!has(TRAIT.unsited) || direct === trapped) add(has(TRAIT.inline) ? trapped : direct, args);
+    else {
+      mix([direct, trapped], prices.primitive(SITE_SHARE));
+    }
   } else if (isFault && !(ring0 && has(TRAIT.noFault))) {
     add(has(TRAIT.inKernel) ? routes.faultInKernel : routes.fault);
   }
@@ -160,7 +177,7 @@ export function shapeCosts(shapes: Shapes, prices: Prices, mechanism: Mechanism)
     if (kind === RECORD.none) continue;
     const traits = shapes.traits[s];
     const key =
-      ((((kind === RECORD.fault ? shapes.class[s] : 0) * 8 + kind) * 512 + traits) * 8 + shapes.args[s]) * 2 +
+      ((((kind === RECORD.fault ? shapes.class[s] : 0) * 8 + kind) * 1024 + traits) * 8 + shapes.args[s]) * 2 +
       (noUring[shapes.name[s]] ? 1 : 0);
     let number = numbers.get(key);
     if (number === undefined) {

@@ -18,6 +18,8 @@ export const TRAIT = {
   faultsInside: 64,
   noFault: 128,
   exitWork: 256,
+  /** Nobody knows whether it is inline: `site.vsyscall` of it is taken as not. */
+  unsited: 512,
 } as const;
 
 /** Work of a shape, in the order kept: bytes, pages, components, items, cold. */

@@ -4,6 +4,7 @@ import { type BreakEven, breakEven } from "./answers/break-even.ts";
 import type { CriticalPath } from "./answers/critical-path.ts";
 import type { RequestAnswer } from "./answers/requests.ts";
 import { type Served, serve, watch } from "./answers/watched.ts";
+import { withSites } from "./call-sites.ts";
 import { CAUSE_COUNT, CAUSE_INDEX, CAUSES, type Cause } from "./causes.ts";
 import { ask } from "./choices.ts";
 import { type Conditions, underConditions } from "./conditions.ts";
@@ -171,7 +172,7 @@ function onePair(
  * Throws InputError for unknown names, unknown or negative settings and traces that cannot be replayed.
  */
 export function whatif(recorded: Trace, tables: ModelData, options: WhatIfOptions = {}): WhatIfResult {
-  const data = underConditions(tables, options.conditions);
+  const data = withSites(underConditions(tables, options.conditions), recorded);
   const { profiles, kernels, mechanisms, pairs, set, names } = ask(data, options);
   const { perRecord } = options;
   const { trace, report: memory } = onMemory(recorded, options.machine);

@@ -1,6 +1,7 @@
 // What counts of calls alone permit: cycles saved, and how long the program itself may run for that to be a gain worth having.
 // For traces whose times are missing, or are the tracer's more than the program's.
 import type { Trace } from "../../traces/trace.ts";
+import { withSites } from "../call-sites.ts";
 import { ask } from "../choices.ts";
 import { type Conditions, underConditions } from "../conditions.ts";
 import type { Kernel, ModelData, Profile } from "../data.ts";
@@ -110,7 +111,7 @@ function onePair(
 
 /** The answer that counts permit, with the options of a what-if. */
 export function countsAnswer(trace: Trace, tables: ModelData, options: CountsOptions = {}): CountsAnswer {
-  const data = underConditions(tables, options.conditions);
+  const data = withSites(underConditions(tables, options.conditions), trace);
   const { profiles, kernels, mechanisms, pairs, set, names } = ask(data, options);
   const program = compile(trace, data, true);
   return {

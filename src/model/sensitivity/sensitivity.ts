@@ -2,6 +2,7 @@
 // hold wherever in their ranges the costs lie?
 import { InputError } from "../../errors.ts";
 import type { Trace } from "../../traces/trace.ts";
+import { withSites } from "../call-sites.ts";
 import { checkSet, defaultKernel, defaultMechanisms, pickKernels, pickMechanisms, pickProfiles } from "../choices.ts";
 import { type Conditions, underConditions } from "../conditions.ts";
 import type { ModelData } from "../data.ts";
@@ -128,7 +129,7 @@ function width({ low, high }: Bar): number {
  * Throws InputError for unknown names and settings, for numbers of runs that make no sense, and when fewer than two mechanisms are possible.
  */
 export function sensitivity(trace: Trace, tables: ModelData, options: SensitivityOptions = {}): SensitivityResult {
-  const data = underConditions(tables, options.conditions);
+  const data = withSites(underConditions(tables, options.conditions), trace);
   const [profile] = pickProfiles(data, [options.profile ?? "p4"]);
   const [kernel] = pickKernels(data, [options.kernel ?? defaultKernel(data, profile)]);
   const mechanisms = pickMechanisms(data, options.mechanisms ?? defaultMechanisms([kernel]));
