@@ -45,14 +45,13 @@ export function importTrace(
   const notUnderstood = [...into.notUnderstood.values()].sort((a, b) => b.count - a.count);
   const bad = notUnderstood.reduce((sum, { count }) => sum + count, 0);
   refuseRubbish(files, format, into, bad, lines);
-  const long = files.reduce((sum, file) => sum + file.long, 0);
   const { otherwise } = found.abi;
   let trace = into.finish(format.id, ABI[options.abi ?? otherwise], found.timed);
   if (trace.events.length === 0)
     throw new InputError(`${files[0].name}:${files[0].row}: there is no call in it; is this ${format.id}?`);
   const fidelity = {
     ...found.fidelity,
-    loss: lossOf(found, into, bad, long),
+    loss: lossOf(found, into, bad, files),
     abi: abiOf(found, into, options),
   };
   Object.assign(trace.meta.fidelity, fidelity);
@@ -98,12 +97,20 @@ function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
-function lossOf(found: Findings, into: ImportedEvents, bad: number, long: number): string {
+function lossOf(found: Findings, into: ImportedEvents, bad: number, files: readonly LineReader[]): string {
+  const long = files.reduce((sum, file) => sum + file.long, 0);
+  const strange = files.reduce((sum, file) => sum + file.strange, 0);
+  const unended = !found.unendedLines && files.some((file) => file.unended);
   const running = into.tasks.all.filter(({ ended }) => !ended).length;
   const parts = [
     ...(found.fidelity.loss === "none" ? [] : [found.fidelity.loss.replace(/^(partial|none): /, "")]),
     ...(into.backwards > 0 ? [`the clock went back ${counted(into.backwards, "time")}`] : []),
-    ...(into.cut ? ["the last line is cut"] : []),
+    ...(into.cut
+      ? ["the last line is cut"]
+      : unended
+        ? ["the last line has no line feed: its end may be missing"]
+        : []),
+    ...(strange > 0 ? [`${counted(strange, "line")} with bytes that are no text`] : []),
     ...(bad > 0 ? [`${counted(bad, "line")} not understood`] : []),
     ...(long > 0 ? [`the middle of ${counted(long, "line")} too long to keep`] : []),
     ...(into.orphans > 0 ? [`the beginning of ${counted(into.orphans, "call")}`] : []),

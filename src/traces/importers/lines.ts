@@ -18,6 +18,8 @@ export class LineReader {
   row = 0;
   /** Lines that were longer than a line is kept. */
   long = 0;
+  /** Lines with bytes that no tool writes as text: control characters, and what is no UTF-8. */
+  strange = 0;
   readonly #pieces: Iterator<Uint8Array>;
   readonly #decoder = new TextDecoder("latin1");
   #text = "";
@@ -25,6 +27,8 @@ export class LineReader {
   #done = false;
   #read = 0;
   #unendedRow = 0;
+  /** Does the piece hold anything beyond printable ASCII? Most never do, and their lines are not looked at one by one. */
+  #odd = false;
   readonly #peeked: string[] = [];
 
   constructor(source: TextSource) {
@@ -64,7 +68,9 @@ export class LineReader {
     if (end < 0) {
       let rest = this.#text.slice(this.#at);
       let cut = false;
+      let odd = this.#odd;
       while (end < 0 && this.#fill()) {
+        odd ||= this.#odd;
         end = this.#text.indexOf("\n");
         rest += end < 0 ? this.#text : this.#text.slice(0, end);
         if (rest.length > LONGEST_LINE) {
@@ -79,12 +85,15 @@ export class LineReader {
         this.#unendedRow = this.#read + 1;
       }
       this.#read++;
-      return trimmed(rest);
+      const line = trimmed(rest);
+      if (odd && !isText(line)) this.strange++;
+      return line;
     }
     this.#read++;
-    const line = this.#text.slice(this.#at, end);
+    const line = trimmed(this.#text.slice(this.#at, end));
     this.#at = end + 1;
-    if (line.length <= LONGEST_LINE) return trimmed(line);
+    if (this.#odd && !isText(line)) this.strange++;
+    if (line.length <= LONGEST_LINE) return line;
     this.long++;
     return line.slice(0, HEAD) + line.slice(-TAIL);
   }
@@ -99,6 +108,7 @@ export class LineReader {
       return false;
     }
     this.#text = this.#decoder.decode(value);
+    this.#odd = /[^\t\n\r -~]/.test(this.#text);
     this.#at = 0;
     return true;
   }
@@ -106,4 +116,17 @@ export class LineReader {
 
 function trimmed(line: string): string {
   return line.endsWith("\r") ? line.slice(0, -1) : line;
+}
+
+/** Is a line, whose characters stand for its bytes, text: UTF-8 without control characters? */
+function isText(line: string): boolean {
+  if (/^[\t -~]*$/.test(line)) return true;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  if (/[\0-\x08\n-\x1f\x7f]/.test(line)) return false;
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(line, (char) => char.charCodeAt(0)));
+    return true;
+  } catch {
+    return false;
+  }
 }

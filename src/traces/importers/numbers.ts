@@ -47,6 +47,7 @@ function read(files: readonly LineReader[], into: ImportedEvents): Findings {
       "strace -f -ttt -T -i -o FILE PROGRAM knows times, results and sites",
     ],
     timed: false,
+    unendedLines: !paired,
     abi: { otherwise: "i386", certain: false },
   };
 }

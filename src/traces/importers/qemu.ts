@@ -17,6 +17,12 @@ function isQemu(line: StraceLine, text: string): boolean {
   return false;
 }
 
+/** "14971 Unknown syscall 386": the number; -1: another line. */
+function unknownCall(text: string): number {
+  const match = /^\d+ Unknown syscall (\d{1,9})$/.exec(text.trimEnd());
+  return match === null ? -1 : Number(match[1]);
+}
+
 /** "14973 exit_group(0)": the only call that is printed without a result. */
 function isExit(text: string): boolean {
   return /^\d+ exit(_group)?\(-?\d+\)$/.test(text);
@@ -42,11 +48,9 @@ function read(files: readonly LineReader[], into: ImportedEvents): Findings {
         meaning.ended(task, event, line.name, line.args, ret, line.after);
         continue;
       }
-      const unknown = text.indexOf(UNKNOWN);
+      const unknown = unknownCall(text);
       if (unknown >= 0 && line.pid >= 0) {
-        const nr = Number.parseInt(text.slice(unknown + UNKNOWN.length), 10);
-        if (nr >= 0) into.enterNumbered(into.tasks.of(line.pid), nr, ABI.i386, 0);
-        else into.note("an unknown call without a number", file);
+        into.enterNumbered(into.tasks.of(line.pid), unknown, ABI.i386, 0);
         continue;
       }
       if (isExit(text) && line.pid >= 0) {
@@ -58,7 +62,7 @@ function read(files: readonly LineReader[], into: ImportedEvents): Findings {
       }
       if (says === SAYS.signal || (text.startsWith("---") && text.endsWith("---")) || text.trim() === "") continue;
       // The result of a call that another process's line came into.
-      if (/^ = -?(0x)?[0-9a-f]+/.test(text)) mixed++;
+      if (/^ = -?(0x)?[0-9a-f]+( errno=\d+ \([^()]*\))?$/.test(text)) mixed++;
       else into.note("no line of qemu -strace", file);
     }
   }

@@ -205,6 +205,7 @@ export class StraceLine {
     if (close < 0) return SAYS.nothing;
     this.args = text.slice(from, close);
     if (this.args.endsWith(unfinished)) this.args = this.args.slice(0, -unfinished.length).trimEnd();
+    if (this.args.includes(unfinished) && marksWithin(this.args, unfinished)) return SAYS.nothing;
     return this.#result(close + 1) ? says : SAYS.nothing;
   }
 
@@ -252,7 +253,8 @@ export class StraceLine {
 
   #signal(at: number): number {
     const text = this.#text;
-    if (!text.endsWith(" ---")) return SAYS.nothing;
+    // A second one behind the first: two lines ran into each other.
+    if (!text.endsWith(" ---") || text.indexOf(" ---", at) !== text.length - 4) return SAYS.nothing;
     if (text.startsWith("stopped by ", at)) return SAYS.stopped;
     const blank = text.indexOf(" ", at);
     this.name = text.slice(at, blank);
@@ -319,6 +321,15 @@ function pathEnd(text: string, from: number): number {
 function behindDescriptor(text: string, at: number): boolean {
   if (text.endsWith("AT_FDCWD", at)) return true;
   return isDigit(text.charCodeAt(at - 1)) && text.charCodeAt(at + 1) !== 60;
+}
+
+/** Does `mark` stand among arguments outside of strings? Then a second line begins behind it: they ran into each other. */
+function marksWithin(args: string, mark: string): boolean {
+  for (let at = 0; at >= 0 && at < args.length; ) {
+    if (args.startsWith(mark, at)) return true;
+    at = args.charCodeAt(at) === QUOTE ? stringEnd(args, at) : at + 1;
+  }
+  return false;
 }
 
 /** Where the bracket closes that is open at `from`; -1: nowhere. */

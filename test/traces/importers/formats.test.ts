@@ -13,6 +13,7 @@ describe("samples", () => {
     ["perf-trace-f", "perf-trace", { "a call whose result is cut off": 20 }],
     ["ftrace-raw_syscalls-sched", "ftrace", {}],
     ["ftrace-syscalls", "ftrace", {}],
+    ["trace-cmd-report", "trace-cmd", {}],
     // The traced ls printed into it.
     ["bpftrace-raw", "bpftrace", { "no line of the bpftrace program": 7 }],
     ["qemu-i386-strace", "qemu", {}],
@@ -30,6 +31,7 @@ describe("samples", () => {
     "perf-script-raw_syscalls",
     "perf-trace-f",
     "ftrace-raw_syscalls-sched",
+    "trace-cmd-report",
     "qemu-i386-strace-sh",
   ])("%s as it was", async (name) => {
     await expect(snapshot(importSample(`${name}.txt`))).toMatchFileSnapshot(
