@@ -5,7 +5,7 @@ import { CheckFailed, InputError } from "../errors.ts";
 import { compareTraces, differenceLines } from "../traces/compare.ts";
 import { type Comparison, comparePrediction, type Difference } from "../traces/compare-prediction.ts";
 import { readTrace } from "../traces/node.ts";
-import { aligned } from "../traces/report.ts";
+import { aligned } from "../traces/show/table.ts";
 
 interface DiffOptions {
   one: string;

@@ -4,8 +4,8 @@ import process from "node:process";
 import { styleText } from "node:util";
 import type { CommandModule } from "yargs";
 import { callNames, readTrace } from "../traces/node.ts";
-import { report } from "../traces/report.ts";
-import { summarize } from "../traces/summary.ts";
+import { report } from "../traces/show/report.ts";
+import { summarize } from "../traces/show/summary.ts";
 
 interface ShowOptions {
   trace: string;

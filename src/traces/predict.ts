@@ -108,6 +108,13 @@ export function visitRing0(trace: Trace, visit: (seq: number, entry: EntryClass)
   for (let seq = 0; seq < trace.events.length; seq++) predictor.event(seq);
 }
 
+/** How many entries of each class the ring-0 run would show. */
+export function ring0Counts(trace: Trace): Readonly<Record<EntryClass, number>> {
+  const predictor = new Predictor(trace, () => undefined);
+  for (let seq = 0; seq < trace.events.length; seq++) predictor.event(seq);
+  return predictor.result().counts;
+}
+
 class Predictor {
   readonly #visit: ((seq: number, entry: EntryClass) => void) | undefined;
   readonly #trace: Trace;

@@ -8,8 +8,8 @@ import { gunzipSync } from "node:zlib";
 import { afterAll, expect, it } from "vitest";
 import { fieldTables, fillBlocks, metaTable } from "../../src/traces/docs.ts";
 import { callNames, readTrace, writeTrace } from "../../src/traces/node.ts";
-import { report } from "../../src/traces/report.ts";
-import { summarize } from "../../src/traces/summary.ts";
+import { report } from "../../src/traces/show/report.ts";
+import { summarize } from "../../src/traces/show/summary.ts";
 import { exampleTrace } from "./example.ts";
 
 const root = mkdtempSync(join(tmpdir(), "kmlab-docs-"));

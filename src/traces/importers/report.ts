@@ -1,5 +1,5 @@
 // The end of kmlab import in words: what was read, what was not understood, what the source cannot know and which tool would.
-import { grouped } from "../report.ts";
+import { grouped } from "../show/table.ts";
 import type { ImportReport } from "./import.ts";
 
 const SHOWN = 8;

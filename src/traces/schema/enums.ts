@@ -24,6 +24,15 @@ export const KINDS = [
 export const KIND = numbered(KINDS);
 export type KindName = (typeof KINDS)[number];
 
+/** Kinds whose `nr` is a call number. */
+export const CALL_KINDS: ReadonlySet<number> = new Set([
+  KIND.syscall,
+  KIND.spawn,
+  KIND.exec,
+  KIND.exit,
+  KIND.sigreturn,
+]);
+
 /** Which call table `nr` counts in. */
 export const ABIS = ["unknown", "i386", "x86_64", "x32"] as const;
 export const ABI = numbered(ABIS);

@@ -1,12 +1,13 @@
 // The summary counts what is there: every event once, nothing that is unknown as 0; and the report and the comparison say it.
 import { describe, expect, it } from "vitest";
-import { compareTraces, differenceLines } from "../../src/traces/compare.ts";
-import { callNames } from "../../src/traces/node.ts";
-import { aligned, grouped, report } from "../../src/traces/report.ts";
-import { KIND } from "../../src/traces/schema/enums.ts";
-import { summarize } from "../../src/traces/summary.ts";
-import { exampleTrace } from "./example.ts";
-import { syntheticTrace } from "./synthetic.ts";
+import { compareTraces, differenceLines } from "../../../src/traces/compare.ts";
+import { callNames } from "../../../src/traces/node.ts";
+import { KIND } from "../../../src/traces/schema/enums.ts";
+import { report } from "../../../src/traces/show/report.ts";
+import { summarize } from "../../../src/traces/show/summary.ts";
+import { aligned, grouped } from "../../../src/traces/show/table.ts";
+import { exampleTrace } from "../example.ts";
+import { syntheticTrace } from "../synthetic.ts";
 
 const names = callNames();
 const plain = (text: string) => text;
@@ -26,7 +27,7 @@ describe("summarize", () => {
     expect(sum(Object.values(summary.sites))).toBe(calls);
     expect(sum(summary.faults.map(({ count }) => count))).toBe(faults);
     expect(sum(summary.tasks.map((task) => task.faults))).toBe(faults);
-    expect(sum(summary.tasks.map(({ user }) => user))).toBe(sum([...trace.events.user]));
+    expect(sum(summary.tasks.map(({ user }) => user!))).toBe(sum([...trace.events.user]));
     expect(summary.user).toBe(sum([...trace.events.user]));
     for (const call of summary.calls) {
       expect(sum(Object.values(call.sites))).toBe(call.count);
@@ -57,8 +58,9 @@ describe("the report", () => {
     trace.meta.fidelity.times = "none: the source has no clock";
     trace.meta.fidelity.loss = "partial: 7 events lost";
     const text = report(trace, summarize(trace, names), plain);
-    expect(text).toContain("times    none: the source has no clock");
-    expect(text).toContain("loss     partial: 7 events lost");
+    expect(text).toMatch(/^times +none: the source has no clock$/m);
+    expect(text).toMatch(/^loss +partial: 7 events lost$/m);
+    expect(text).toMatch(/^no times$/m);
     expect(text).not.toContain("abi ");
   });
 
