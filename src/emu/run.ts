@@ -50,6 +50,8 @@ export interface RunOptions {
   inputs?: Record<string, string>;
   /** Machine instructions an epoch of the trace's page touches and mix (default 1,000,000). */
   epochInstr?: number;
+  /** Instructions after which the machine counts as dead; default: never. */
+  instructionLimit?: number;
 }
 
 /** A run's end. */
@@ -121,6 +123,7 @@ function prepare(options: RunOptions, recorder: NullRecorder | TraceRecorder): K
     machine,
     recorder,
   );
+  if (options.instructionLimit !== undefined) machine.instructionLimit = options.instructionLimit;
   kernel.boot(options.image, options.binds ?? []);
   return kernel;
 }

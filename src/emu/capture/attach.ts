@@ -48,7 +48,7 @@ export function attachCapture(kernel: Kernel, recorder: TraceRecorder, options: 
     const left = (pages.epoch + 1) * epochInstr - cpu.icount;
     wait = cpu.icount === seen ? Math.min(2 * wait, epochInstr) : Math.max(left, least);
     seen = cpu.icount;
-    clock.at(clock.now() + wait, tick);
+    clock.watch(clock.now() + wait, tick);
   };
   tick();
   return {

@@ -18,21 +18,44 @@ export interface Timer {
   cancel(): void;
 }
 
+/** Events to come that somebody in the machine may wait for. */
+interface Awaited {
+  count: number;
+  /** How many have fired. */
+  fired: number;
+}
+
 class ClockEvent implements Timer {
   readonly time: number;
   readonly rank: number;
   readonly order: number;
   readonly fire: () => void;
+  /** Undefined for those of onlookers. */
+  private readonly awaited: Awaited | undefined;
   pending = true;
 
-  constructor(time: number, rank: number, order: number, fire: () => void) {
+  constructor(time: number, rank: number, order: number, fire: () => void, awaited: Awaited | undefined) {
     this.time = time;
     this.rank = rank;
     this.order = order;
     this.fire = fire;
+    this.awaited = awaited;
+    if (awaited) awaited.count++;
   }
 
   cancel(): void {
+    this.over();
+  }
+
+  /** It is due. */
+  happen(): void {
+    if (this.awaited) this.awaited.fired++;
+    this.over();
+    this.fire();
+  }
+
+  private over(): void {
+    if (this.pending && this.awaited) this.awaited.count--;
     this.pending = false;
   }
 }
@@ -51,6 +74,7 @@ export interface InstructionCounter {
 export class Clock {
   private readonly counter: InstructionCounter;
   private readonly heap: ClockEvent[] = [];
+  private readonly awaited: Awaited = { count: 0, fired: 0 };
   private charged = 0;
   private created = 0;
   /** Called when the time of the next event may have come nearer than the CPU was told to run. */
@@ -84,7 +108,26 @@ export class Clock {
 
   /** Call fire at a time (at once, if that has passed: when the machine next looks). */
   at(time: number, fire: () => void, rank: Rank = RANK.timer): Timer {
-    const event = new ClockEvent(Math.max(Math.round(time), this.now()), rank, this.created++, fire);
+    return this.add(time, fire, rank, this.awaited);
+  }
+
+  /** As at(), for somebody who only looks on: a machine in which nothing else is to come is not waiting for anything. */
+  watch(time: number, fire: () => void): Timer {
+    return this.add(time, fire, RANK.timer, undefined);
+  }
+
+  /** Whether an event is to come that is no onlooker's. */
+  get expecting(): boolean {
+    return this.awaited.count > 0;
+  }
+
+  /** How many events have fired that were no onlooker's. */
+  get fired(): number {
+    return this.awaited.fired;
+  }
+
+  private add(time: number, fire: () => void, rank: Rank, awaited: Awaited | undefined): Timer {
+    const event = new ClockEvent(Math.max(Math.round(time), this.now()), rank, this.created++, fire, awaited);
     this.push(event);
     if (this.heap[0] === event) this.onNearer?.();
     return event;
@@ -101,8 +144,7 @@ export class Clock {
     let fired = 0;
     while (this.next() <= this.now()) {
       const event = this.pop();
-      event.pending = false;
-      event.fire();
+      event.happen();
       fired++;
     }
     return fired;

@@ -10,6 +10,8 @@ import { PIT_PORTS, Pit } from "./pit.ts";
 export const TIMER_IRQ = 0;
 /** Instructions with interrupts off after which a machine counts as dead. */
 export const DEAD_AFTER_INSTRUCTIONS = 1_000_000_000;
+/** Events in a row, without an instruction between them, after which an idle machine counts as dead. */
+export const DEAD_AFTER_EVENTS = 10_000_000;
 /** Longest stretch between two looks at the machine's health, in instructions. */
 const SLICE = 50_000_000;
 const EFLAGS_IF = 0x200;
@@ -50,10 +52,14 @@ export class Machine {
   hooks: MachineHooks | null = null;
   /** Count of instructions at which the machine dies. */
   instructionLimit: number = Number.POSITIVE_INFINITY;
+  /** Events that may fire without an instruction between them. */
+  idleLimit: number = DEAD_AFTER_EVENTS;
   private readonly devices = new Map<number, PortDevice>();
   private stopping = false;
   private running = false;
   private lastIfOn = 0;
+  private idleSince = -1;
+  private idleFrom = 0;
 
   constructor(options: MachineOptions) {
     this.memory = new Memory(options.ramBytes);
@@ -106,14 +112,22 @@ export class Machine {
   }
 
   /**
-   * Nothing can run: jump to the next event and fire what is due then.
-   * @returns false if there is no event to wait for
+   * Nothing can run: jump to the next event and fire what is due then. Where there is nothing to wait for, or waiting leads
+   * nowhere, the machine dies.
+   * @param nothing what it dies of if no event is to come
+   * @returns false if it died
    */
-  idleJump(): boolean {
-    const next = this.clock.next();
-    if (!Number.isFinite(next)) return false;
-    this.clock.jumpTo(next);
-    this.clock.fireDue();
+  idleJump(nothing: string): boolean {
+    const { clock, cpu } = this;
+    if (cpu.icount !== this.idleSince) this.idleFrom = clock.fired;
+    this.idleSince = cpu.icount;
+    if (!clock.expecting) this.die(nothing);
+    else if (clock.fired - this.idleFrom >= this.idleLimit) {
+      this.die(`${this.idleLimit} timer events in a row found nothing to run`);
+    }
+    if (this.dead !== null) return false;
+    clock.jumpTo(clock.next());
+    clock.fireDue();
     return true;
   }
 
@@ -135,8 +149,7 @@ export class Machine {
 
   private sleepOrDie(): void {
     if (!(this.cpu.getEflags() & EFLAGS_IF)) this.dead = "processor halted with interrupts off";
-    else if (!this.idleJump()) this.dead = "processor halted and nothing will wake it";
-    else this.hooks?.afterEvents?.();
+    else if (this.idleJump("processor halted and nothing will wake it")) this.hooks?.afterEvents?.();
   }
 
   private look(): void {

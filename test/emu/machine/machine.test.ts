@@ -44,6 +44,23 @@ describe("clock", () => {
     expect(order).toEqual(["earlier", "device", "timer 1", "timer 2", "wakeup", "dispatch"]);
   });
 
+  it("does not wait for what onlookers wait for", () => {
+    const { clock } = setUp();
+    let looked = 0;
+    clock.watch(5, () => looked++);
+    expect(clock.expecting).toBe(false);
+    const timer = clock.at(7, () => {});
+    clock.at(6, () => {});
+    expect(clock.expecting).toBe(true);
+    expect(clock.next()).toBe(5);
+    clock.jumpTo(6);
+    clock.fireDue();
+    expect([looked, clock.fired, clock.expecting]).toEqual([1, 1, true]);
+    timer.cancel();
+    timer.cancel();
+    expect(clock.expecting).toBe(false);
+  });
+
   it("keeps a large heap in order and forgets cancelled events", () => {
     const { clock } = setUp();
     const seen: number[] = [];

@@ -175,10 +175,7 @@ export class Kcalls {
     machine.pit.stop();
     while (k.sched.runnable === 0) {
       if (k.exitInfo !== undefined || machine.dead !== null) return;
-      if (!machine.idleJump()) {
-        machine.die("every task waits for something that will never happen");
-        return;
-      }
+      if (!machine.idleJump("every task waits for something that will never happen")) return;
     }
     if (ticking) machine.pit.start();
     k.sched.schedule();

@@ -21,6 +21,20 @@ describe("a machine dies", () => {
     expect(dead).toMatch(/triple fault|shutdown/i);
   });
 
+  it("halted with the timer's line masked, or with a timer that wakes nobody: when nothing has come of many events", () => {
+    const masked = "mov al, 0xff\nout 0x21, al\nhlt";
+    // setitimer, whose signal is ignored, and pause
+    const ignored = `mov eax, 48\nmov ebx, 14\nmov ecx, 1\nint 0x80
+      mov dword [data+4], 1\nmov dword [data+12], 1\nmov eax, 104\nxor ebx, ebx\nmov ecx, data\nxor edx, edx\nint 0x80
+      mov eax, 29\nint 0x80`;
+    for (const source of [masked, ignored]) {
+      const w = world(source, { ring: 0 });
+      w.machine.idleLimit = 1000;
+      w.machine.run();
+      expect(w.machine.dead).toBe("1000 timer events in a row found nothing to run");
+    }
+  });
+
   it("but not of HLT with interrupts on, nor of CLI and HLT in ring 3", () => {
     const halted = runAWhile("again:\nhlt\ninc dword [data]\njmp again");
     expect(halted.machine.dead).toBeNull();

@@ -1,7 +1,9 @@
 // Programs that ask for too much, or in ring 0 wreck the machine: they end, the run says how, and kmlab goes on.
 import { describe, expect, it } from "vitest";
+import { MemoryIo } from "../../../../src/emu/host.ts";
 import type { ExitInfo } from "../../../../src/emu/kernel/kernel.ts";
-import { fixture, run } from "./image.ts";
+import { captureProgram } from "../../../../src/emu/run.ts";
+import { fixture, imageOf, run } from "./image.ts";
 
 const SIGILL = 4;
 const SIGKILL = 9;
@@ -33,6 +35,12 @@ describe.each([3, 0] as const)("in ring %i", (ring) => {
     const reason = "every task waits for something that will never happen";
     expect(end("sleep", ring).exit).toEqual({ kind: "dead", reason });
   });
+});
+
+it("waiting for nothing ends a capture too, although it looks at the clock", () => {
+  const image = imageOf({ "/bin/hostile": fixture("hostile") });
+  const { trace } = captureProgram({ image, argv: ["/bin/hostile", "sleep"], host: new MemoryIo(), cwd: "/" });
+  expect(trace.meta.ended).toBe("dead: every task waits for something that will never happen");
 });
 
 it("forks without end are refused", () => {
