@@ -2,6 +2,7 @@
 import type { Options } from "yargs";
 import { CPU_NAMES, DEFAULT_MODEL } from "../emu/cpu/models.ts";
 import { DEFAULT_TIER, TIERS } from "../emu/cpu/state.ts";
+import { KERNEL_NAMES } from "../emu/kernel/entry/variant.ts";
 
 /** A yargs option with the one-letter alias as text. */
 export type GuestOption = Options & { alias?: string };
@@ -17,7 +18,7 @@ export const GUEST_OPTIONS = {
   },
   kernel: {
     type: "string",
-    choices: ["linux", "kml-4.0", "kml-4.0-published"],
+    choices: KERNEL_NAMES,
     describe: "entry mechanism (default: kml-4.0 in ring 0, linux in ring 3)",
   },
   entry: {

@@ -8,12 +8,10 @@ import type { Form } from "./cpu/isa/forms.ts";
 import { instructionSet } from "./cpu/isa/table.ts";
 import { PHYS } from "./kernel/entry/layout.ts";
 import { kernelText } from "./kernel/entry/text/text.ts";
-import { entryVariant, type KernelName } from "./kernel/entry/variant.ts";
+import { entryVariant, KERNEL_NAMES } from "./kernel/entry/variant.ts";
 import { SYSCALLS } from "./kernel/syscalls.ts";
 import { buildVdso } from "./kernel/vdso.ts";
 import { NS_PER_UNIT } from "./machine/clock.ts";
-
-const KERNELS: readonly KernelName[] = ["linux", "kml-4.0", "kml-4.0-published"];
 
 /** Module texts by path below src/emu. */
 export function prepared(): Record<string, string> {
@@ -22,11 +20,13 @@ export function prepared(): Record<string, string> {
 
 /** Assembles what a machine starts with, as Entry does; assembleOnce keeps it. */
 export function assembleKernels(): void {
-  for (const name of KERNELS) {
-    const text = kernelText({ variant: entryVariant(name), ignoreRf: false, calls: (nr) => SYSCALLS[nr] });
+  for (const name of KERNEL_NAMES) {
+    const variant = entryVariant(name);
+    const { clockFallback } = variant;
+    const text = kernelText({ variant, ignoreRf: false, calls: (nr) => SYSCALLS[nr] });
     for (const entry of ["int80", "sysenter"] as const) {
       const kmlCallTable = text.symbols["kml_call_table"];
-      buildVdso({ entry, clock: true, kmlCallTable, nsPerUnit: NS_PER_UNIT }, PHYS.VDSO >>> 12);
+      buildVdso({ entry, clock: true, kmlCallTable, clockFallback, nsPerUnit: NS_PER_UNIT }, PHYS.VDSO >>> 12);
     }
   }
 }

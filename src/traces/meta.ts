@@ -11,6 +11,8 @@ interface Entry {
   readonly type: EntryType;
   /** May be null: unknown. */
   readonly open?: true;
+  /** Left out of the file when there is none. */
+  readonly optional?: true;
   readonly values?: readonly string[];
   readonly is: string;
 }
@@ -39,6 +41,12 @@ export const META_ENTRIES: readonly Entry[] = [
   { path: ["inputs"], type: "map", is: "digests of what came from the host: stdin, bind mounts by guest path" },
   { path: ["reproducible"], type: "boolean", is: "false: a terminal or the host's clock took part" },
   { path: ["ended"], type: "text", open: true, is: "how the run ended: exit N, signal N, dead: reason" },
+  {
+    path: ["warnings"],
+    type: "texts",
+    optional: true,
+    is: "what a reader should know of the run that its events do not show; absent when there is nothing",
+  },
   { path: ["fidelity", "times"], type: "text", is: "what the source could know of times" },
   { path: ["fidelity", "arguments"], type: "text", is: "what it could know of arguments, bytes and objects" },
   { path: ["fidelity", "sites"], type: "text", is: "what it could know of call sites and ways in" },
@@ -52,8 +60,8 @@ export type JsonObject = { readonly [key: string]: Json };
 /** The metadata as it stands in datapackage.json, without id. */
 export function metaToJson(meta: TraceMeta): JsonObject {
   const result: Record<string, unknown> = {};
-  for (const { path } of META_ENTRIES) {
-    if (path[0] === "id") continue;
+  for (const { path, optional } of META_ENTRIES) {
+    if (path[0] === "id" || (optional && meta[path[0] as keyof TraceMeta] === undefined)) continue;
     let from: unknown = meta;
     let to = result;
     for (const key of path.slice(0, -1)) {
@@ -108,6 +116,7 @@ export function metaFromJson(json: JsonObject, label: string): TraceMeta {
     }
     const last = entry.path[entry.path.length - 1];
     const value = isObject(from) ? (from[csvName(last)] ?? null) : null;
+    if (value === null && entry.optional) continue;
     if (!fits(value, entry)) {
       const wanted = entry.values?.join(" or ") ?? WANTED[entry.type];
       const name = ["kmlab", ...entry.path.map(csvName)].join(".");

@@ -76,6 +76,8 @@ export interface TraceMeta {
   reproducible: boolean;
   /** How the run ended: "exit 0", "signal 11", "dead: reason". */
   ended: string | null;
+  /** What a reader should know of the run that its events do not show; left out when there is nothing. */
+  warnings?: string[];
   fidelity: Fidelity;
 }
 

@@ -4,6 +4,7 @@ import { assemble, keptPrograms } from "../../src/emu/cpu/asm/assemble.ts";
 import { BINDINGS } from "../../src/emu/cpu/interp/emit.ts";
 import type { PreparedHandlers } from "../../src/emu/cpu/interp/prepared.ts";
 import { instructionSet } from "../../src/emu/cpu/isa/table.ts";
+import { KERNEL_NAMES } from "../../src/emu/kernel/entry/variant.ts";
 import { prepared } from "../../src/emu/prepare.ts";
 import { world } from "./kernel/entry/harness.ts";
 
@@ -17,7 +18,7 @@ function exported<T>(text: string): T {
 describe("what the bundle holds ready", () => {
   it("has the programs that a machine starts with, so that none is assembled", () => {
     const kept = keptPrograms().size;
-    for (const kernel of ["linux", "kml-4.0", "kml-4.0-published"] as const) {
+    for (const kernel of KERNEL_NAMES) {
       for (const entry of ["sysenter", "int80"] as const) world("nop", { kernel, entry, ring: 3 });
     }
     expect(keptPrograms().size).toBe(kept);

@@ -54,7 +54,7 @@ export function attachCapture(kernel: Kernel, recorder: TraceRecorder, options: 
   return {
     finish: (exit) => {
       mix.flush();
-      return recorder.finish(captureMeta(kernel, epochInstr, options, exit));
+      return recorder.finish(captureMeta(kernel, recorder.warnings, epochInstr, options, exit));
     },
   };
 }
@@ -75,7 +75,13 @@ export function endedText(exit: ExitInfo | undefined): string | null {
   }
 }
 
-function captureMeta(kernel: Kernel, epochInstr: number, options: CaptureOptions, exit?: ExitInfo): TraceMeta {
+function captureMeta(
+  kernel: Kernel,
+  warnings: ReadonlySet<string>,
+  epochInstr: number,
+  options: CaptureOptions,
+  exit?: ExitInfo,
+): TraceMeta {
   const o = kernel.options;
   return {
     ...emptyMeta("kmlab"),
@@ -94,5 +100,6 @@ function captureMeta(kernel: Kernel, epochInstr: number, options: CaptureOptions
     inputs: { ...options.inputs },
     reproducible: !o.tty,
     ended: endedText(exit),
+    ...(warnings.size > 0 ? { warnings: [...warnings] } : {}),
   };
 }

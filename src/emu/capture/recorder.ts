@@ -124,6 +124,8 @@ export interface Recorder {
   page(touch: PageTouch): void;
   /** Counts per class in the order of CLASSES; the array is copied. Several calls for one (task, epoch, ring) add up. */
   mix(task: number, epoch: number, ring: number, counts: ArrayLike<number>): void;
+  /** Something about the run that its events do not show; the same text counts once. */
+  warning(text: string): void;
   /** Argument text for people. */
   args(seq: Seq, text: string): void;
   /** The trace up to here; events still open have no t_out. May be called at any moment, once. */
@@ -150,6 +152,7 @@ export class NullRecorder implements Recorder {
   object(): void {}
   page(): void {}
   mix(): void {}
+  warning(): void {}
   args(): void {}
   finish(): Trace {
     throw new Error("a NullRecorder records nothing");

@@ -50,8 +50,12 @@ function number(nr: number): number {
   return nr >= 0 && nr < NR_TOO_LARGE ? nr : NR_TOO_LARGE;
 }
 
+/** A guest can make more of them than anybody reads. */
+const MOST_WARNINGS = 20;
+
 export class TraceRecorder implements Recorder {
   readonly enabled = true;
+  readonly warnings = new Set<string>();
   /** Program instructions per task so far: the running total of `user`, by task number. */
   userTotal = new Float64Array(64);
   /** The machine's instruction counter, where there is one: makes progress() exact between events. */
@@ -174,6 +178,10 @@ export class TraceRecorder implements Recorder {
     this.#rings[task] = ring;
     if (this.#full("execs", this.#execs.length, this.#limits.rows)) return;
     this.#execs.push({ task, seq: known(seq), mm, exe: path, ring });
+  }
+
+  warning(text: string): void {
+    if (this.warnings.size < MOST_WARNINGS) this.warnings.add(text);
   }
 
   comm(task: number, comm: string): void {

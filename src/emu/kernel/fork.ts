@@ -1,4 +1,6 @@
 // New tasks: fork, vfork, clone, clone3 (kernel/fork.c).
+
+import { TIF_LOOK_AT_CALLS } from "./entry/layout.ts";
 import { E2BIG, EAGAIN, EFAULT, EINVAL, ENOMEM, ENOSYS, SysError } from "./errno.ts";
 import type { Kernel, Sys, SysResult } from "./kernel.ts";
 import { SIG_DFL, SIG_IGN, Sighand, type SignalStruct, Task, THREAD_SIZE, TIF_KU } from "./task.ts";
@@ -85,6 +87,7 @@ function inherit(parent: Task, child: Task): void {
   child.dumpable = parent.dumpable;
   child.keepCaps = parent.keepCaps;
   child.noNewPrivs = parent.noNewPrivs;
+  child.seccompStrict = parent.seccompStrict;
   child.timerSlack = parent.timerSlack;
   child.personality = parent.personality;
   child.execHeap = parent.execHeap;
@@ -178,6 +181,7 @@ function copyProcess(k: Kernel, parent: Task, args: CloneArgs): Task {
   if (tls !== undefined) writeTls(child, tls.entry, tls.low, tls.high);
   k.entry.copyThread(parent, child, args.stack);
   if (child.ku) k.setThreadFlag(child, TIF_KU);
+  if (child.seccompStrict) k.setThreadFlag(child, TIF_LOOK_AT_CALLS);
   if (flags & CLONE_CHILD_SETTID) child.activity = new SetChildTid(k, child, args.childTid);
   k.tasks.set(pid, child);
   k.forks++;

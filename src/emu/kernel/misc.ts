@@ -1,6 +1,7 @@
 // Calls that ask for or set small things: uname, prctl, personality, getrandom, scheduling parameters, rseq.
-import { EFAULT, EINVAL, ENODEV, ENOSYS, EPERM, ESRCH } from "./errno.ts";
+import { EINVAL, ENODEV, ENOSYS, EPERM, ESRCH } from "./errno.ts";
 import type { Kernel, Sys } from "./kernel.ts";
+import { SECCOMP_MODE_STRICT, strictSeccomp } from "./seccomp.ts";
 import type { Task } from "./task.ts";
 import { writeTimespec32, writeTimespec64 } from "./time.ts";
 import { bytesOf, copyIn, copyOut, readString, readU32, visitUser, writeU32 } from "./user.ts";
@@ -62,6 +63,7 @@ const PR = {
   SET_NAME: 15,
   GET_NAME: 16,
   GET_SECCOMP: 21,
+  SET_SECCOMP: 22,
   CAPBSET_READ: 23,
   CAPBSET_DROP: 24,
   GET_SECUREBITS: 27,
@@ -147,8 +149,11 @@ export const sys_prctl: Sys = (k, t, option, a) => {
     case PR.GET_TID_ADDRESS:
       writeU32(k, t, a, t.clearChildTid);
       return 0;
-    case PR.GET_TIMING:
+    case PR.SET_SECCOMP:
+      return a === SECCOMP_MODE_STRICT ? strictSeccomp(k, t) : -EINVAL;
     case PR.GET_SECCOMP:
+      return t.seccompStrict ? SECCOMP_MODE_STRICT : 0;
+    case PR.GET_TIMING:
     case PR.GET_SECUREBITS:
     case PR.SET_THP_DISABLE:
     case PR.GET_THP_DISABLE:
@@ -311,5 +316,4 @@ export const sys_uselib: Sys = (k, t, path) => {
   return -ENODEV;
 };
 export const sys_ptrace: Sys = () => -EPERM;
-export const sys_seccomp: Sys = (_k, _t, _operation, _flags, args) => (args === 0 ? -EFAULT : -EINVAL);
 export const sys_arch_prctl: Sys = () => -EINVAL;

@@ -204,7 +204,6 @@ import {
   sys_sched_setparam,
   sys_sched_setscheduler,
   sys_sched_yield,
-  sys_seccomp,
   sys_setdomainname,
   sys_sethostname,
   sys_swapoff,
@@ -251,6 +250,7 @@ import {
 } from "./net/calls.ts";
 import { sys_recvmmsg, sys_recvmmsg_time64, sys_recvmsg, sys_sendmmsg, sys_sendmsg } from "./net/message.ts";
 import { sys_getsockopt, sys_setsockopt } from "./net/options.ts";
+import { sys_seccomp } from "./seccomp.ts";
 import {
   sys_kill,
   sys_rt_sigaction,

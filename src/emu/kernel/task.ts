@@ -313,6 +313,8 @@ export class Task {
   kstackPfn = -1;
   esp0 = 0;
   readonly context: KernelContext = newKernelContext();
+  /** Calls other than read, write, exit and sigreturn kill it. */
+  seccompStrict = false;
   /** TIF_KU: runs in ring 0. */
   ku = false;
   /** Our copy of thread_info.flags; the one in guest memory is only what guest code tests. */

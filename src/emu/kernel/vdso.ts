@@ -8,8 +8,8 @@ const NS_PER_SECOND = 1_000_000_000;
 /** Resolution of the coarse clocks: a tick of 100 Hz. */
 const COARSE_NS = 10_000_000;
 
-/** Offsets in the clock data page: 64-bit nanoseconds to add to the time since boot. */
-const VVAR = { REALTIME: 0, MONOTONIC: 8 } as const;
+/** Offsets in the clock data page: 64-bit nanoseconds to add to the time since boot; whether the counter may not be read yet. */
+export const VVAR = { REALTIME: 0, MONOTONIC: 8, UNTRUSTED: 16 } as const;
 
 /** Which clocks the functions know: realtime, monotonic, raw, both coarse, boottime. Others become calls. */
 const REALTIME_CLOCKS = 0x21;
@@ -25,6 +25,8 @@ export interface VdsoOptions {
   readonly kmlCallTable?: number;
   /** Nanoseconds in a unit of the time-stamp counter, a power of two. */
   readonly nsPerUnit: number;
+  /** How the clock functions ask the kernel; SYSENTER takes a ring-0 program to ring 3. Default int80. */
+  readonly clockFallback?: "int80" | "sysenter";
 }
 
 /** A clock function: the call it stands for, where it begins, and its RETs. */
@@ -86,13 +88,21 @@ ${"  add eax, eax\n  adc edx, edx\n".repeat(Math.log2(nsPerUnit))}
   mov ebx, ${NS_PER_SECOND}
   div ebx`;
 
-/** clock_gettime(clock, timespec); wide: 64-bit seconds. A clock that is not known is asked for by int 0x80, in any ring. */
-const clockGettime = (name: string, nr: number, wide: boolean, nsPerUnit: number): string => `
+/** The call itself: by int 0x80 in any ring, or through the page's own stub. */
+const ask = (o: VdsoOptions): string => (o.clockFallback === "sysenter" ? "  call vdso_vsyscall" : "  int 0x80");
+
+/** Jump if the counter is not to be read yet. */
+const testCounter = (o: VdsoOptions, target: string): string =>
+  o.clockFallback === "sysenter" ? `  cmp dword [${VVAR_BASE + VVAR.UNTRUSTED}], 0\n  jne near ${target}` : "";
+
+/** clock_gettime(clock, timespec); wide: 64-bit seconds. A clock that is not known is asked for. */
+const clockGettime = (name: string, nr: number, wide: boolean, o: VdsoOptions): string => `
 ${name}:
   push ebx
   mov eax, [esp+8]
   cmp eax, 7
   ja ${name}_call
+${testCounter(o, `${name}_call`)}
   mov ecx, ${VVAR_BASE + VVAR.REALTIME}
   mov edx, ${REALTIME_CLOCKS}
   bt edx, eax
@@ -102,7 +112,7 @@ ${name}:
   bt edx, eax
   jnc ${name}_call
 ${name}_read:
-${readClock(nsPerUnit)}
+${readClock(o.nsPerUnit)}
   mov ecx, [esp+12]
   mov [ecx], eax
 ${
@@ -120,7 +130,7 @@ ${name}_call:
   mov eax, ${nr}
   mov ebx, [esp+8]
   mov ecx, [esp+12]
-  int 0x80
+${ask(o)}
   pop ebx
 ${name}_leave_2:
   ret`;
@@ -166,7 +176,7 @@ vdso_time_out:
 vdso_time_leave_1:
   ret`;
 
-const clockGetres = (): string => `
+const clockGetres = (o: VdsoOptions): string => `
 vdso_clock_getres:
   push ebx
   mov eax, [esp+8]
@@ -195,7 +205,7 @@ vdso_clock_getres_call:
   mov eax, 266
   mov ebx, [esp+8]
   mov ecx, [esp+12]
-  int 0x80
+${ask(o)}
   pop ebx
 vdso_clock_getres_leave_2:
   ret`;
@@ -214,11 +224,11 @@ vdso_rt_sigreturn:
   int 0x80
 ${
   o.clock
-    ? clockGettime("vdso_clock_gettime", 265, false, o.nsPerUnit) +
-      clockGettime("vdso_clock_gettime64", 403, true, o.nsPerUnit) +
+    ? clockGettime("vdso_clock_gettime", 265, false, o) +
+      clockGettime("vdso_clock_gettime64", 403, true, o) +
       gettimeofday(o.nsPerUnit) +
       time(o.nsPerUnit) +
-      clockGetres()
+      clockGetres(o)
     : ""
 }
 vdso_end:

@@ -33,6 +33,7 @@ function machine(meta: TraceMeta): string[] {
     ["source", `${meta.source}, schema ${meta.schema}${meta.reproducible ? "" : ", not reproducible"}`],
     ["trace", meta.id],
   ];
+  for (const warning of meta.warnings ?? []) lines.push(["warning", warning]);
   const flaws = Object.entries(meta.fidelity).filter(
     ([, text]) => !/^(exact|none)\b/.test(text) || text.startsWith("none:"),
   );

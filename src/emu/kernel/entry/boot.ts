@@ -53,6 +53,7 @@ function writeGdt(memory: Memory): void {
   writeDescriptor(memory, SELECTOR.KERNEL_DS, 0, 0xf_ffff, FLAT.kernelData);
   writeDescriptor(memory, SELECTOR.USER_CS, 0, 0xf_ffff, FLAT.userCode);
   writeDescriptor(memory, SELECTOR.USER_DS, 0, 0xf_ffff, FLAT.userData);
+  writeDescriptor(memory, SELECTOR.ESPFIX_SS, 0, 0xf_ffff, FLAT.kernelData);
   writeDescriptor(memory, SELECTOR.TSS, AREA.TSS, TSS.BYTES - 1, TSS_BUSY);
   writeDescriptor(memory, SELECTOR.NMI_TSS, AREA.NMI_TSS, TSS.BYTES - 1, TSS_AVAILABLE);
   writeDescriptor(memory, SELECTOR.DF_TSS, AREA.DF_TSS, TSS.BYTES - 1, TSS_AVAILABLE);

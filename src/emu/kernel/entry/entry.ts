@@ -7,7 +7,7 @@ import { saveFpu } from "../fpu.ts";
 import { BOOT_TIME_MS, type Kernel } from "../kernel.ts";
 import { SYSCALLS } from "../syscalls.ts";
 import { type Task, TIF_NEED_RESCHED } from "../task.ts";
-import { buildVdso, type VdsoCode, vvarPage } from "../vdso.ts";
+import { buildVdso, type VdsoCode, VVAR, vvarPage } from "../vdso.ts";
 import { kernelSegments, layOut, setEsp0, setTssCr3 } from "./boot.ts";
 import { Kcalls } from "./kcalls.ts";
 import {
@@ -36,6 +36,8 @@ const PADDING = 8;
 export interface EntryOptions {
   /** Leave RF out of the choice between POPF+RET and IRET (QEMU's behaviour; the oracle's counts were taken so). */
   readonly ignoreRf?: boolean;
+  /** What differs from the kernel's own entry code: one bug, or one mend, at a time. */
+  readonly variant?: Partial<EntryVariant>;
 }
 
 export class Entry {
@@ -60,7 +62,7 @@ export class Entry {
   constructor(k: Kernel, options: EntryOptions = {}) {
     this.k = k;
     const { machine, memory } = k;
-    this.variant = entryVariant(k.options.kernel);
+    this.variant = { ...entryVariant(k.options.kernel), ...options.variant };
     this.text = kernelText({
       variant: this.variant,
       ignoreRf: options.ignoreRf ?? false,
@@ -73,6 +75,7 @@ export class Entry {
         entry: k.options.entry,
         clock: k.options.vdsoClock,
         kmlCallTable: this.text.symbols["kml_call_table"],
+        clockFallback: this.variant.clockFallback,
         nsPerUnit: k.nsPerUnit,
       },
       PHYS.VDSO >>> 12,
@@ -80,12 +83,14 @@ export class Entry {
     memory.u8.set(this.vdso.image, memory.ramBase + PHYS.VDSO);
     memory.kernelText[PHYS.VDSO >>> 12] = 2;
     this.setRealtime(BigInt(BOOT_TIME_MS) * 1_000_000n);
+    if (this.variant.clockFallback === "sysenter") this.beginWithoutCounter();
     this.kcalls = new Kcalls(k, this);
     this.frames = this.frameContext();
     this.paths = new Paths(k.recorder, k.cpu, k.clock, k.idle);
     if (k.recorder.enabled) {
       const { text, vdso, paths } = this;
-      watchEntries({ cpu: k.cpu, memory, text, vdso, paths, idle: () => k.current === k.idle });
+      const idle = () => k.current === k.idle;
+      watchEntries({ cpu: k.cpu, memory, text, vdso, paths, idle, sysenter: () => this.bySysenter(k.current) });
     }
     machine.hooks = {
       kcall: (n) => this.kcalls.kcall(n),
@@ -101,6 +106,16 @@ export class Entry {
     this.k.memory.u8.set(vvarPage(ns), this.k.memory.ramBase + PHYS.VVAR);
   }
 
+  /** A second passes before the time-stamp counter is trusted; until then the vDSO's clock functions are calls. */
+  private beginWithoutCounter(): void {
+    const { clock, memory, nsPerUnit } = this.k;
+    const untrusted = memory.ramBase + PHYS.VVAR + VVAR.UNTRUSTED;
+    memory.u8[untrusted] = 1;
+    clock.at(1_000_000_000 / nsPerUnit, () => {
+      memory.u8[untrusted] = 0;
+    });
+  }
+
   /** Puts the idle task's first registers on the CPU and starts the timer: the machine may run from here. */
   startIdle(idle: Task): void {
     const { cpu } = this.k;
@@ -114,6 +129,14 @@ export class Entry {
   /** AT_SYSINFO of a program: what libc calls as `call *%gs:0x10`. */
   sysinfo(ku: boolean): number {
     return VDSO_BASE + (ku && this.vdso.kmlVsyscall >= 0 ? this.vdso.kmlVsyscall : this.vdso.vsyscall.entry);
+  }
+
+  /** SYSEXIT knows one way back only: a ring-0 task that comes by SYSENTER goes on in ring 3, its rights as they were. */
+  private bySysenter(t: Task): void {
+    if (t.ku)
+      this.k.recorder.warning(
+        `task ${t.id} (${t.comm}) entered by SYSENTER in ring 0 and went on in ring 3 without a word`,
+      );
   }
 
   /** Whether programs can run in ring 0 under this kernel. */

@@ -19,6 +19,8 @@ export const KCALL = {
   NMI: 0x26,
   /** A double fault that nothing mends: the machine is dead. */
   DIE: 0x27,
+  /** A call that is to be looked at before it is made: number in EAX. */
+  LOOK_AT_CALL: 0x28,
 } as const;
 
 /** Instructions that stand for a C body: the reserved one and the RET behind it. They are no part of a path. */

@@ -11,6 +11,7 @@ import {
   SysError,
 } from "../errno.ts";
 import type { Kernel, Sys, SysResult } from "../kernel.ts";
+import { lookAtCall } from "../seccomp.ts";
 import { type Delivery, SA_RESTART, SIGSEGV } from "../signal.ts";
 import { SYSCALLS } from "../syscalls.ts";
 import type { Task } from "../task.ts";
@@ -60,6 +61,7 @@ export class Kcalls {
     else if (n === KCALL.DO_IRQ) this.irq(r[EAX]);
     else if (n === KCALL.SCHEDULE) this.schedule();
     else if (n === KCALL.NOTIFY_RESUME) this.notifyResume();
+    else if (n === KCALL.LOOK_AT_CALL) lookAtCall(k, k.current, r[EAX]);
     else if (n === KCALL.DIE) k.machine.die("double fault that nothing mends");
   }
 

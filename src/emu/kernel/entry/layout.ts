@@ -127,6 +127,8 @@ export const NR_SYSCALLS = 461;
 export const DIRECT_SLOTS = 1024;
 export const DIRECT_SLOTS_BELOW = 64;
 
+/** thread_info.flags: look at a call before it is made (strict seccomp; a tracer would be another reason). */
+export const TIF_LOOK_AT_CALLS = 1 << 0;
 /** thread_info.flags: look at the task before it returns to its program (and do not return by SYSEXIT). */
 export const TIF_NOTIFY_RESUME = 1 << 1;
 

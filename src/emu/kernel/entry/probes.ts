@@ -28,6 +28,8 @@ export interface Probed {
   readonly paths: Paths;
   /** Nothing is recorded of the idle task. */
   idle(): boolean;
+  /** The current task entered by SYSENTER. */
+  sysenter(): void;
 }
 
 /** From now on the paths are told of every entry and exit. */
@@ -186,6 +188,7 @@ class Probes {
     const { paths, cpu } = this.p;
     this.watchLabel("system_call", () => this.enterSystemCall());
     this.watchLabel("ia32_sysenter_target", () => {
+      this.p.sysenter();
       if (paths.inStub) {
         this.intoKernel();
         return;

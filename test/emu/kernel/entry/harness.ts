@@ -4,7 +4,7 @@ import type { EventEnter, EventFields, EventLeave, Recorder } from "../../../../
 import { assemble } from "../../../../src/emu/cpu/asm/assemble.ts";
 import { MemoryIo } from "../../../../src/emu/host.ts";
 import { Entry, type EntryOptions } from "../../../../src/emu/kernel/entry/entry.ts";
-import { VDSO_BASE, VVAR_BASE } from "../../../../src/emu/kernel/entry/layout.ts";
+import { KERNEL_BASE, VDSO_BASE, VVAR_BASE } from "../../../../src/emu/kernel/entry/layout.ts";
 import { giveStack } from "../../../../src/emu/kernel/fork.ts";
 import { defaultRlimits, Kernel, type KernelOptions } from "../../../../src/emu/kernel/kernel.ts";
 import { Mm } from "../../../../src/emu/kernel/mm/mm.ts";
@@ -75,6 +75,10 @@ export class EventList implements Recorder {
   object(): void {}
   page(): void {}
   mix(): void {}
+  readonly warnings: string[] = [];
+  warning(text: string): void {
+    this.warnings.push(text);
+  }
   args(): void {}
   finish(): never {
     throw new Error("events are not a trace");
@@ -191,6 +195,23 @@ export function world(source: string, o: WorldOptions): World {
       return k.memory.readPhys32((pte & ~0xfff) + (addr & 0xfff)) | 0;
     },
   };
+}
+
+/** Calls `listener` before each execution of a label of the kernel's text, beside whoever listens there already. */
+export function watchLabel(w: World, label: string, listener: () => void): void {
+  const at = w.k.entry.text.symbols[label];
+  if (at === undefined) throw new Error(`no label ${label} in this kernel's text`);
+  watch(w, (at >>> 0) - KERNEL_BASE, listener);
+}
+
+/** The same for a physical address. */
+export function watch(w: World, physical: number, listener: () => void): void {
+  const { probes } = w.k.cpu;
+  const before = probes.get(physical);
+  probes.set(physical, () => {
+    before?.();
+    listener();
+  });
 }
 
 /** The events of one kind. */

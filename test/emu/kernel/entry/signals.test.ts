@@ -88,11 +88,27 @@ describe("what ends a program", () => {
     ["badesp", SIGSEGV],
     ["overflow", SIGSEGV],
     ["int3", SIGTRAP],
-    ["tf", SIGTRAP],
   ])("odd %s: signal %i in both rings", (mode, signal) => {
     for (const ring of [0, 3] as const) {
       expect(runProgram(["odd", mode], { ring }).exit).toMatchObject({ kind: "signal", signal });
     }
+  });
+
+  it("odd tf: a single step is seen in ring 3 only", () => {
+    expect(runProgram(["odd", "tf"], { ring: 3 }).exit).toMatchObject({ kind: "signal", signal: SIGTRAP });
+    expect(runProgram(["odd", "tf"], { ring: 0 }).exit).toEqual({ kind: "exit", code: 0 });
+  });
+
+  it("odd seccomp: strict mode does not see direct calls", () => {
+    const killed = { kind: "signal", signal: 9 };
+    const ring0 = runProgram(["odd", "seccomp"], { ring: 0 });
+    expect(ring0.text).toMatch(
+      /direct getpid after strict seccomp=0x[0-9a-f]{8}\ndirect getuid32=0x00000000\nnow int80 getpid\n$/,
+    );
+    expect(ring0.exit).toMatchObject(killed);
+    const ring3 = runProgram(["odd", "seccomp"], { ring: 3 });
+    expect(ring3.text).toBe("prctl=0x00000000\n");
+    expect(ring3.exit).toMatchObject(killed);
   });
 
   it("sysenter in ring 0 drops to ring 3 without a word; the next direct call is a fault", () => {

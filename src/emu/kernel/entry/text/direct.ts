@@ -25,6 +25,29 @@ const pushArguments = (n: number): string =>
         .map((what) => `  push ${what}`)
         .join("\n");
 
+/** The same in 2003, as far as is known: the body runs on the program's stack. 14 + n instructions, 13 for none. */
+const directStubSameStack = (n: number): string => `
+kml_${n}:
+  push eax
+  push edx
+  push ecx
+${ARGUMENTS.slice(0, n)
+  .reverse()
+  .map((what) => `  push ${what === "dword [ebp]" ? "ebp" : what}`)
+  .join("\n")}
+  call [sys_call_table+eax*4]
+${n === 0 ? "" : `  add esp, ${4 * n}`}
+  mov ecx, [${hex(AREA.ESP0)}]
+  and ecx, ${THREAD_MASK}
+  mov ecx, [ecx+${TI.FLAGS}]
+  test ecx, ${WORK}
+  pop ecx
+  pop edx
+  jne near kml_exit_work
+  add esp, 4
+kml_${n}_ret:
+  ret`;
+
 /** The stub for n arguments: 18 + n instructions, 19 for none; the jump here and the program's call come on top. */
 const directStub = (n: number): string => `
 kml_${n}:
@@ -130,7 +153,9 @@ export function directTable(v: EntryVariant, calls: (nr: number) => CallShape | 
 
 export function directText(v: EntryVariant): string {
   if (!v.kml) return "";
-  const stubs = Array.from({ length: MAX_ARGUMENTS + 1 }, (_, n) => directStub(n));
+  const stubs = Array.from({ length: MAX_ARGUMENTS + 1 }, (_, n) =>
+    v.directSwitch ? directStub(n) : directStubSameStack(n),
+  );
   return `
 ${stubs.join("\n")}
 ${special()}

@@ -1,7 +1,7 @@
 // Pieces of entry code that several paths share, as functions that give assembler source. Each says how many
 // instructions it is, because the paths' lengths are part of what this kernel reproduces (see docs/emulator.md).
 import { KCALL } from "../kcall-numbers.ts";
-import { AREA, KERNEL_BASE, KU_CS, PT, SELECTOR, TI } from "../layout.ts";
+import { AREA, KERNEL_BASE, KU_CS, PT, SELECTOR, TI, TIF_LOOK_AT_CALLS } from "../layout.ts";
 import type { EntryVariant } from "../variant.ts";
 
 export const hex = (n: number): string => `0x${(n >>> 0).toString(16)}`;
@@ -9,8 +9,6 @@ export const hex = (n: number): string => `0x${(n >>> 0).toString(16)}`;
 /** Bits of thread_info.flags that send a way out to its slow side: notify (no SYSEXIT), signal pending, reschedule. */
 export const WORK = 0x0e;
 export const NEED_RESCHED = 0x08;
-/** Bit that would send a way in to the tracer; nothing sets it yet. */
-const TRACED = 0x01;
 
 /** -THREAD_SIZE: and-ing it with ESP gives thread_info. */
 export const THREAD_MASK = hex(-8192);
@@ -57,9 +55,9 @@ export const threadInfo = (): string => `
   mov ebp, ${THREAD_MASK}
   and ebp, esp`;
 
-/** Jump if a tracer wants to see the call. 2 instructions. */
+/** Jump if the call is to be looked at first. 2 instructions, which the direct call does without. */
 export const testTraced = (target: string): string => `
-  test dword [ebp+${TI.FLAGS}], ${TRACED}
+  test dword [ebp+${TI.FLAGS}], ${TIF_LOOK_AT_CALLS}
   jnz near ${target}`;
 
 /** Where SS of the interrupted code would lie: ring-0 entries have none. */

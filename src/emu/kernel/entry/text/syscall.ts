@@ -40,7 +40,8 @@ syscall_exit:
   test ecx, ${WORK}
   jne near syscall_exit_work
 restore_all:
-${testEspfix(v, "restore_nocheck")}
+${testEspfix(v, "espfix_stack")}
+espfix_checked:
 ${v.kml ? `  cmp word [esp+${PT.CS + 2}], 0\n  jne near ret_to_ku` : ""}
 restore_nocheck:
 ${restoreAll("ring3")}
@@ -48,6 +49,7 @@ irq_return:
   iret
 
 syscall_trace_entry:
+  call look_at_call
   cmp eax, ${NR_SYSCALLS}
   jb syscall_call
 syscall_badsys:
@@ -101,6 +103,7 @@ sysenter_leave:
   sysexit
 
 sysenter_trace:
+  call look_at_call
   cmp eax, ${NR_SYSCALLS}
   jb sysenter_do_call
 sysenter_badsys:
@@ -172,6 +175,7 @@ cpu_idle:
   kcall ${KCALL.IDLE}
   jmp cpu_idle
 ${body("sys_call", KCALL.SYSCALL)}
+${body("look_at_call", KCALL.LOOK_AT_CALL)}
 `;
 
 /**

@@ -263,7 +263,7 @@ function status(_k: Kernel, task: Task): string {
     `CapBnd:\t${set(creds.capBounding)}`,
     `CapAmb:\t${set(creds.capAmbient)}`,
     `NoNewPrivs:\t${task.noNewPrivs ? 1 : 0}`,
-    "Seccomp:\t0",
+    `Seccomp:\t${task.seccompStrict ? 1 : 0}`,
     "Cpus_allowed:\t1",
     "Cpus_allowed_list:\t0",
     "Mems_allowed:\t1",
