@@ -22,6 +22,10 @@ const VERBS: Record<string, { describe: string; load: () => Promise<{ command: o
     describe: "write a trace, or a replay of it, in another tool's format",
     load: () => import("./export.ts"),
   },
+  anonymize: {
+    describe: "replace paths, arguments and names of a trace",
+    load: () => import("./anonymize.ts"),
+  },
   whatif: { describe: "replay a trace under other ways into the kernel", load: () => import("./whatif.ts") },
   sensitivity: { describe: "say which costs an answer hangs on", load: () => import("./sensitivity.ts") },
   validate: { describe: "check the model against published and measured numbers", load: () => import("./validate.ts") },
