@@ -8,7 +8,16 @@ import { KERNEL_BASE, VDSO_BASE, VVAR_BASE } from "../../../../src/emu/kernel/en
 import { giveStack } from "../../../../src/emu/kernel/fork.ts";
 import { defaultRlimits, Kernel, type KernelOptions } from "../../../../src/emu/kernel/kernel.ts";
 import { Mm } from "../../../../src/emu/kernel/mm/mm.ts";
-import { VM_EXEC, VM_GROWSDOWN, VM_READ, VM_WRITE, Vma } from "../../../../src/emu/kernel/mm/vma.ts";
+import {
+  VM_EXEC,
+  VM_GROWSDOWN,
+  VM_MAYEXEC,
+  VM_MAYREAD,
+  VM_MAYWRITE,
+  VM_READ,
+  VM_WRITE,
+  Vma,
+} from "../../../../src/emu/kernel/mm/vma.ts";
 import { Task } from "../../../../src/emu/kernel/task.ts";
 import { copyOut } from "../../../../src/emu/kernel/user.ts";
 import { Machine } from "../../../../src/emu/machine/machine.ts";
@@ -18,6 +27,8 @@ export const TEXT = 0x0804_8000;
 export const DATA = 0x0805_0000;
 export const STACK_TOP = 0xbfff_f000;
 const STACK_BYTES = 0x2_0000;
+/** What a private mapping may become. */
+const MAY = VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
 
 /** An event as it was told, names instead of numbers. */
 export interface Event {
@@ -147,10 +158,15 @@ export function world(source: string, o: WorldOptions): World {
   const mm = new Mm(k, k.ids.mm());
   task.mm = mm;
   const { vdso, vvar } = k.entry.vdsoPages;
-  mm.addVma(new Vma(TEXT, TEXT + 0x4000, VM_READ | VM_EXEC | VM_WRITE, TEXT >>> 12));
-  mm.addVma(new Vma(DATA, DATA + 0x4_0000, VM_READ | VM_WRITE, DATA >>> 12));
+  mm.addVma(new Vma(TEXT, TEXT + 0x4000, VM_READ | VM_EXEC | VM_WRITE | MAY, TEXT >>> 12));
+  mm.addVma(new Vma(DATA, DATA + 0x4_0000, VM_READ | VM_WRITE | MAY, DATA >>> 12));
   mm.addVma(
-    new Vma(STACK_TOP - STACK_BYTES, STACK_TOP, VM_READ | VM_WRITE | VM_GROWSDOWN, (STACK_TOP - STACK_BYTES) >>> 12),
+    new Vma(
+      STACK_TOP - STACK_BYTES,
+      STACK_TOP,
+      VM_READ | VM_WRITE | VM_GROWSDOWN | MAY,
+      (STACK_TOP - STACK_BYTES) >>> 12,
+    ),
   );
   mm.addVma(new Vma(VVAR_BASE, VVAR_BASE + 4096, VM_READ, 0, undefined, undefined, { name: "[vvar]", pfns: vvar }));
   mm.addVma(

@@ -11,7 +11,10 @@ const PROGRAMS = ["stk", "frk", "odd", "cnt", "two", "hif", "regs", "sig"] as co
 const MARK_PAGE = 0x0810_0000;
 const MARKS = 32;
 
-/** A root with nothing but the test programs in /bin. */
+/** Scripts in /bin, by the interpreter that they name. */
+const SCRIPTS = { "script-trusted": "#!/trusted/bin/regs\n", "script-plain": "#!/bin/regs\n" } as const;
+
+/** A root with nothing but the test programs and two scripts in /bin. */
 export function programImage(): RootImage {
   const entry = (path: string, mode: number, size: number, offset: number): ImageEntry => ({
     path,
@@ -22,7 +25,11 @@ export function programImage(): RootImage {
     size,
     offset,
   });
-  const files = PROGRAMS.map((name) => ({ name, bytes: readFileSync(new URL(name, FIXTURES)) }));
+  const files: { name: string; bytes: Uint8Array }[] = PROGRAMS.map((name) => ({
+    name,
+    bytes: readFileSync(new URL(name, FIXTURES)),
+  }));
+  for (const [name, text] of Object.entries(SCRIPTS)) files.push({ name, bytes: new TextEncoder().encode(text) });
   const entries = ["/", "/bin", "/dev", "/proc", "/root", "/tmp", "/trusted"].map((path) =>
     entry(path, S_IFDIR | 0o755, 0, 0),
   );
@@ -62,8 +69,12 @@ class MarkedEvents extends EventList {
   }
 }
 
-/** Runs /bin/argv[0]. */
-export function runProgram(argv: string[], o: Partial<KernelOptions> & { ring: 0 | 3 }): ProgramRun {
+/** Runs /bin/argv[0]. @param booted called before the first instruction */
+export function runProgram(
+  argv: string[],
+  o: Partial<KernelOptions> & { ring: 0 | 3 },
+  booted: (kernel: Kernel) => void = () => {},
+): ProgramRun {
   const host = new MemoryIo();
   const machine = new Machine({ ramBytes: 64 << 20, hz: o.hz ?? 100 });
   const recorder = new MarkedEvents();
@@ -100,6 +111,7 @@ export function runProgram(argv: string[], o: Partial<KernelOptions> & { ring: 0
       });
     }
   };
+  booted(kernel);
   const exit = kernel.run();
   return { kernel, text: host.text("out") + host.text("err"), events: recorder.events, marks, exit };
 }
