@@ -1,12 +1,13 @@
 // kmlab import: another tool's trace becomes one of kmlab's.
-import { basename } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import process from "node:process";
 import type { CommandModule } from "yargs";
 import { InputError } from "../errors.ts";
 import { readAnchor } from "../traces/importers/anchor.ts";
 import { FORMATS } from "../traces/importers/formats.ts";
-import { importTrace } from "../traces/importers/import.ts";
+import { importStream } from "../traces/importers/import.ts";
 import { reportLines } from "../traces/importers/report.ts";
+import { spillTo } from "../traces/importers/scratch-node.ts";
 import { textFile } from "../traces/importers/text-node.ts";
 import { callNames, checkTarget, SUFFIX, writeTrace } from "../traces/node.ts";
 
@@ -80,12 +81,13 @@ export const command: CommandModule<object, ImportArguments> = {
     if (files.length === 0) throw new InputError("name at least one file to import; - is standard input");
     const trace = target(files, args.output);
     checkTarget(trace);
-    const imported = importTrace(files.map(textFile), callNames(), {
+    const options = {
       format: args.format,
       abi: args.abi,
       anchor: args.anchor === undefined ? undefined : readAnchor(args.anchor),
       columns: columnMap(args.columns),
-    });
+    };
+    const imported = importStream(files.map(textFile), callNames(), options, spillTo(dirname(resolve(trace))));
     const id = writeTrace(trace, imported.trace);
     const { report } = imported;
     const text = args.json ? JSON.stringify({ trace, id, ...report }, null, 2) : reportLines(report).join("\n");

@@ -1,6 +1,6 @@
-// The columnar cache of a trace: the same columns in the narrowest typed arrays that hold them, unpacked when first looked at.
-// Keyed by the trace's id and CACHE_VERSION, and by a stamp of each table's file; whatever does not fit is made anew.
-import type { AnyColumns, Column } from "./columns.ts";
+// The columnar cache of a trace: the same columns in the narrowest typed arrays that hold them, in segments of rows, unpacked when
+// first looked at. Keyed by the trace's id and CACHE_VERSION, and by a stamp of each table's file; whatever does not fit is made anew.
+import { type AnyColumns, type Column, emptyColumn, rowsFrom } from "./columns.ts";
 import { type Packed, pack, unpack } from "./pack.ts";
 import type { Written } from "./package.ts";
 import { readTable } from "./read-table.ts";
@@ -10,31 +10,35 @@ import type { CacheFile, TraceSource } from "./store.ts";
 import type { Trace, TraceMeta } from "./trace.ts";
 
 /** Raised whenever the layout or a check of the reader changes, so that no old cache passes. */
-export const CACHE_VERSION = 1;
-const MAGIC = "KMCACHE1";
+export const CACHE_VERSION = 2;
+const MAGIC = "KMCACHE2";
 const COLUMNAR = ["events", "edges", "pages", "mix"] as const;
-/** MAGIC, header length, header checksum. */
-const PREFIX = 16;
+export type Columnar = (typeof COLUMNAR)[number];
+/** Rows of a segment, of a trace that is in memory; others come in pieces, and a piece is a segment. */
+const SEGMENT_ROWS = 1 << 20;
+/** At the end of the file: where the header begins, its length, its checksum, MAGIC. */
+const TRAILER = 24;
 const MAX_HEADER = 1 << 30;
 
 interface CachedColumn extends Packed {
   readonly offset: number;
 }
 
+/** Rows of a table that were packed together. */
+interface Segment {
+  readonly length: number;
+  readonly columns: Readonly<Record<string, CachedColumn>>;
+}
+
+/** What is small enough for JSON. */
+type Rest = Pick<Trace, "tasks" | "mms" | "execs" | "objects" | "args" | "extra">;
+
 interface Header {
   readonly version: number;
   readonly id: string;
   readonly stamps: Readonly<Record<string, string>>;
-  readonly tables: Readonly<Record<string, { length: number; columns: Record<string, CachedColumn> }>>;
-  /** What is small enough for JSON: tasks, mms, execs, objects, args, extra. */
-  readonly rest: {
-    readonly tasks: Trace["tasks"];
-    readonly mms: Trace["mms"];
-    readonly execs: Trace["execs"];
-    readonly objects: Trace["objects"];
-    readonly args: [number, string][];
-    readonly extra?: Trace["extra"];
-  };
+  readonly tables: Readonly<Record<string, readonly Segment[]>>;
+  readonly rest: Omit<Rest, "args"> & { readonly args: [number, string][] };
 }
 
 interface Keyed {
@@ -50,14 +54,12 @@ function stamps(source: TraceSource, keyed: Keyed): Record<string, string> {
 export function loadCache(source: TraceSource, keyed: Keyed): Trace | undefined {
   const cache = source.cache;
   if (cache === undefined) return undefined;
-  const read = readHeader(cache);
-  if (read === undefined) return undefined;
-  const { header, dataStart } = read;
-  if (header.version !== CACHE_VERSION || header.id !== keyed.meta.id) return undefined;
+  const header = readHeader(cache);
+  if (header === undefined || header.version !== CACHE_VERSION || header.id !== keyed.meta.id) return undefined;
   const now = stamps(source, keyed);
   for (const [path, stamp] of Object.entries(now)) if (stamp === "" || header.stamps[path] !== stamp) return undefined;
   const { args, ...rest } = header.rest;
-  const columns = COLUMNAR.map((name) => lazyColumns(source, cache, keyed, name, header.tables[name], dataStart));
+  const columns = COLUMNAR.map((name) => lazyColumns(source, cache, keyed, name, header.tables[name]));
   if (columns.includes(undefined)) return undefined;
   const [events, edges, pages, mix] = columns as unknown as [
     Trace["events"],
@@ -68,16 +70,18 @@ export function loadCache(source: TraceSource, keyed: Keyed): Trace | undefined 
   return { meta: keyed.meta, ...rest, args: new Map(args), events, edges, pages, mix };
 }
 
-function readHeader(cache: CacheFile): { header: Header; dataStart: number } | undefined {
-  const prefix = cache.read(0, PREFIX);
-  if (prefix === undefined || new TextDecoder().decode(prefix.subarray(0, 8)) !== MAGIC) return undefined;
-  const view = new DataView(prefix.buffer, prefix.byteOffset);
+function readHeader(cache: CacheFile): Header | undefined {
+  const end = cache.size() - TRAILER;
+  const trailer = end < 0 ? undefined : cache.read(end, TRAILER);
+  if (trailer === undefined || new TextDecoder().decode(trailer.subarray(16)) !== MAGIC) return undefined;
+  const view = new DataView(trailer.buffer, trailer.byteOffset);
+  const at = view.getFloat64(0, true);
   const length = view.getUint32(8, true);
-  if (length > MAX_HEADER) return undefined;
-  const bytes = cache.read(PREFIX, length);
+  if (length > MAX_HEADER || !(at >= 0) || at + length > end) return undefined;
+  const bytes = cache.read(at, length);
   if (bytes === undefined || checksum(bytes) !== view.getUint32(12, true)) return undefined;
   try {
-    return { header: JSON.parse(new TextDecoder().decode(bytes)) as Header, dataStart: align(PREFIX + length) };
+    return JSON.parse(new TextDecoder().decode(bytes)) as Header;
   } catch {
     return undefined;
   }
@@ -91,23 +95,19 @@ function lazyColumns(
   source: TraceSource,
   cache: CacheFile,
   keyed: Keyed,
-  name: (typeof COLUMNAR)[number],
-  cached: Header["tables"][string] | undefined,
-  dataStart: number,
+  name: Columnar,
+  segments: readonly Segment[] | undefined,
 ): AnyColumns | undefined {
-  if (cached === undefined) return undefined;
-  const columns: AnyColumns = { length: cached.length };
+  if (segments === undefined) return undefined;
+  const columns: AnyColumns = { length: segments.reduce((sum, { length }) => sum + length, 0) };
   let reread: AnyColumns | undefined;
   for (const [key, field] of Object.entries((TABLES[name] as Table).fields)) {
     if (field.hold === "row") continue;
-    const packed = cached.columns[key];
-    if (packed === undefined) return undefined;
-    if (packed.bytes > 0 && cache.read(dataStart + packed.offset + packed.bytes - 1, 1) === undefined) return undefined;
+    if (segments.some((segment) => segment.columns[key] === undefined)) return undefined;
     const get = (): Column => {
-      let value =
-        reread === undefined ? unpackColumn(cache, field, packed, dataStart, cached.length, columns) : undefined;
+      let value = reread === undefined ? wholeColumn(cache, field, key, segments, columns) : undefined;
       if (value === undefined) {
-        cache.write([]);
+        cache.replace(() => {});
         const listed = keyed.tables.get(name);
         reread ??= listed && readTable(source, TABLES[name], listed.path, listed).columns;
         value = reread?.[key] as Column;
@@ -120,31 +120,61 @@ function lazyColumns(
   return columns;
 }
 
-function unpackColumn(
+/** A column of all segments; undefined: a segment is damaged. */
+function wholeColumn(
   cache: CacheFile,
   field: Field,
-  packed: CachedColumn,
-  dataStart: number,
-  length: number,
+  key: string,
+  segments: readonly Segment[],
   columns: AnyColumns,
 ): Column | undefined {
-  const bytes = packed.bytes === 0 ? new Uint8Array(0) : cache.read(dataStart + packed.offset, packed.bytes);
+  const { relativeTo } = segments[0]?.columns[key] ?? {};
+  const base = relativeTo === undefined ? undefined : (columns[relativeTo] as Float64Array);
+  if (segments.length === 1) return segmentColumn(cache, field, key, segments[0], base);
+  const whole = emptyColumn(field.hold, columns.length);
+  if (Array.isArray(whole)) return whole;
+  let from = 0;
+  for (const segment of segments) {
+    const part = segmentColumn(cache, field, key, segment, base?.subarray(from, from + segment.length));
+    if (part === undefined) return undefined;
+    whole.set(part as Int32Array, from);
+    from += segment.length;
+  }
+  return whole;
+}
+
+function segmentColumn(
+  cache: CacheFile,
+  field: Field,
+  key: string,
+  { length, columns }: Segment,
+  base: Float64Array | undefined,
+): Column | undefined {
+  const packed = columns[key];
+  const bytes = packed.bytes === 0 ? new Uint8Array(0) : cache.read(packed.offset, packed.bytes);
   if (bytes === undefined || checksum(bytes) !== packed.check) return undefined;
-  const base = packed.relativeTo === undefined ? undefined : (columns[packed.relativeTo] as Float64Array);
   return unpack(field.hold, packed, bytes, length, base);
 }
 
-/** Writes the cache of a trace just read and checked. Where it may not be written nothing happens. */
-export function saveCache(source: TraceSource, keyed: Keyed, trace: Trace): void {
-  const cache = source.cache;
-  if (cache === undefined) return;
-  const stamped = stamps(source, keyed);
-  if (Object.values(stamped).includes("")) return;
-  const parts: Uint8Array[] = [];
-  let offset = 0;
-  const tables: Record<string, { length: number; columns: Record<string, CachedColumn> }> = {};
-  for (const name of COLUMNAR) {
-    const columns = trace[name] as unknown as AnyColumns;
+/** Writes a cache as the columns come. */
+export class CacheWriter {
+  readonly #put: (bytes: Uint8Array) => void;
+  readonly #tables = Object.fromEntries(COLUMNAR.map((name) => [name, [] as Segment[]]));
+  #offset = 0;
+
+  constructor(put: (bytes: Uint8Array) => void) {
+    this.#put = put;
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#put(bytes);
+    const padded = align(bytes.length);
+    if (padded > bytes.length) this.#put(new Uint8Array(padded - bytes.length));
+    this.#offset += padded;
+  }
+
+  /** The next rows of a table. */
+  segment(name: Columnar, columns: AnyColumns): void {
     const cached: Record<string, CachedColumn> = {};
     for (const [key, field] of Object.entries((TABLES[name] as Table).fields)) {
       if (field.hold === "row") continue;
@@ -152,28 +182,53 @@ export function saveCache(source: TraceSource, keyed: Keyed, trace: Trace): void
       const relativeTo = key === "tOut" ? "tIn" : undefined;
       const base = relativeTo === undefined ? undefined : (columns[relativeTo] as Float64Array);
       const { packed, bytes } = pack(field.hold, columns[key] as Column, base);
-      cached[key] = { ...packed, ...(relativeTo ? { relativeTo } : {}), check: checksum(bytes), offset };
-      const padded = align(bytes.length);
-      parts.push(bytes, new Uint8Array(padded - bytes.length));
-      offset += padded;
+      cached[key] = { ...packed, ...(relativeTo ? { relativeTo } : {}), check: checksum(bytes), offset: this.#offset };
+      this.#write(bytes);
     }
-    tables[name] = { length: columns.length, columns: cached };
+    this.#tables[name].push({ length: columns.length, columns: cached });
   }
-  const { tasks, mms, execs, objects, extra } = trace;
-  const header: Header = {
-    version: CACHE_VERSION,
-    id: keyed.meta.id,
-    stamps: stamped,
-    tables,
-    rest: { tasks, mms, execs, objects, args: [...trace.args], ...(extra ? { extra } : {}) },
-  };
-  const json = new TextEncoder().encode(JSON.stringify(header));
-  const prefix = new Uint8Array(PREFIX);
-  prefix.set(new TextEncoder().encode(MAGIC));
-  const view = new DataView(prefix.buffer);
-  view.setUint32(8, json.length, true);
-  view.setUint32(12, checksum(json), true);
-  cache.write([prefix, json, new Uint8Array(align(PREFIX + json.length) - PREFIX - json.length), ...parts]);
+
+  /** All tables of a trace that is in memory. */
+  whole(trace: Trace): void {
+    for (const name of COLUMNAR) {
+      const { length } = trace[name];
+      for (let from = 0; from < length; from += SEGMENT_ROWS) {
+        const rows = rowsFrom(TABLES[name], trace[name] as never, from, Math.min(length, from + SEGMENT_ROWS));
+        this.segment(name, rows as AnyColumns);
+      }
+    }
+  }
+
+  /** The end: what the cache belongs to, and all that is small. */
+  end(id: string, stamped: Readonly<Record<string, string>>, { tasks, mms, execs, objects, args, extra }: Rest): void {
+    const header: Header = {
+      version: CACHE_VERSION,
+      id,
+      stamps: stamped,
+      tables: this.#tables,
+      rest: { tasks, mms, execs, objects, args: [...args], ...(extra ? { extra } : {}) },
+    };
+    const json = new TextEncoder().encode(JSON.stringify(header));
+    const trailer = new Uint8Array(TRAILER);
+    const view = new DataView(trailer.buffer);
+    view.setFloat64(0, this.#offset, true);
+    view.setUint32(8, json.length, true);
+    view.setUint32(12, checksum(json), true);
+    trailer.set(new TextEncoder().encode(MAGIC), 16);
+    this.#write(json);
+    this.#put(trailer);
+  }
+}
+
+/** Writes the cache of a trace just read and checked. Where it may not be written nothing happens. */
+export function saveCache(source: TraceSource, keyed: Keyed, trace: Trace): void {
+  const stamped = stamps(source, keyed);
+  if (Object.values(stamped).includes("")) return;
+  source.cache?.replace((put) => {
+    const writer = new CacheWriter(put);
+    writer.whole(trace);
+    writer.end(keyed.meta.id, stamped, trace);
+  });
 }
 
 function align(bytes: number): number {

@@ -85,6 +85,39 @@ export class GrowingColumns<T extends Table> {
   }
 }
 
+/** All rows of pieces that come one after another, in columns of their own. */
+export function gathered<T extends Table>(table: T, pieces: Iterable<ColumnsOf<T>>): ColumnsOf<T> {
+  const list = Array.from(pieces, (piece) => takeRows(table, piece, piece.length) as unknown as AnyColumns);
+  if (list.length === 1) return list[0] as unknown as ColumnsOf<T>;
+  const length = list.reduce((sum, piece) => sum + piece.length, 0);
+  const whole: AnyColumns = { length };
+  for (const [key, field] of Object.entries(table.fields)) {
+    if (field.hold === "row") continue;
+    const column = emptyColumn(field.hold, length);
+    let at = 0;
+    for (const piece of list) {
+      const part = piece[key] as Column;
+      if (Array.isArray(column)) for (let i = 0; i < part.length; i++) column[at + i] = part[i] as string;
+      else column.set(part as Int32Array, at);
+      at += piece.length;
+      delete piece[key];
+    }
+    whole[key] = column;
+  }
+  return whole as unknown as ColumnsOf<T>;
+}
+
+/** Some rows, in place. */
+export function rowsFrom<T extends Table>(table: T, columns: ColumnsOf<T>, from: number, to: number): ColumnsOf<T> {
+  const result: AnyColumns = { length: to - from };
+  for (const [key, field] of Object.entries(table.fields)) {
+    if (field.hold === "row") continue;
+    const column = (columns as unknown as AnyColumns)[key] as Column;
+    result[key] = Array.isArray(column) ? column.slice(from, to) : column.subarray(from, to);
+  }
+  return result as unknown as ColumnsOf<T>;
+}
+
 /** The first `length` rows, copied. With `order`, row i of the result is row order[i]. */
 export function takeRows<T extends Table>(
   table: T,

@@ -22,7 +22,7 @@ import { gzipFile, plainFile, tablePieces } from "./gzip-node.ts";
 import { DESCRIPTOR } from "./package.ts";
 import { readTraceFrom } from "./read.ts";
 import type { CacheFile, TraceSink, TraceSource } from "./store.ts";
-import type { Trace } from "./trace.ts";
+import type { Trace, TraceStream } from "./trace.ts";
 import { writeTraceTo } from "./write.ts";
 
 export const SUFFIX = ".kmtrace";
@@ -71,20 +71,23 @@ export function folderSource(dir: string, cached = true): TraceSource {
     },
     pieces: (path, maxBytes) => tablePieces(join(dir, path), maxBytes),
     hasher: sha256,
-    stamp: (path) => {
-      try {
-        const { size, mtimeNs } = statSync(join(dir, path), { bigint: true });
-        return `${size}:${mtimeNs}`;
-      } catch {
-        return "";
-      }
-    },
+    stamp: (path) => stampOf(join(dir, path)),
     ...(cached ? { cache: cacheFile(join(dir, CACHE_FILE)) } : {}),
   };
 }
 
+function stampOf(path: string): string {
+  try {
+    const { size, mtimeNs } = statSync(path, { bigint: true });
+    return `${size}:${mtimeNs}`;
+  } catch {
+    return "";
+  }
+}
+
 function cacheFile(path: string): CacheFile {
   return {
+    size: () => statSync(path, { throwIfNoEntry: false })?.size ?? 0,
     read: (offset, length) => {
       let fd: number | undefined;
       try {
@@ -103,12 +106,14 @@ function cacheFile(path: string): CacheFile {
       }
     },
     // A folder that may not be written to, or a full disk, costs time at the next reading and nothing else.
-    write: (parts) => {
+    replace: (fill) => {
       const fresh = `${path}.${randomBytes(6).toString("hex")}`;
       try {
         const fd = openSync(fresh, "wx");
         try {
-          for (const part of parts) for (let at = 0; at < part.length; ) at += writeSync(fd, part, at);
+          fill((part) => {
+            for (let at = 0; at < part.length; ) at += writeSync(fd, part, at);
+          });
         } finally {
           closeSync(fd);
         }
@@ -120,8 +125,8 @@ function cacheFile(path: string): CacheFile {
   };
 }
 
-/** A folder beside `dir` that gets its name at commit. */
-function folderSink(dir: string): TraceSink {
+/** A folder beside `dir` that gets its name at commit; `cached`: with its cache. */
+function folderSink(dir: string, cached: boolean): TraceSink {
   const target = resolve(dir);
   const name = `.${basename(target)}.${randomBytes(6).toString("hex")}`;
   const fresh = join(dirname(target), `${name}.new`);
@@ -130,6 +135,8 @@ function folderSink(dir: string): TraceSink {
   return {
     file: (path) => (path.endsWith(".gz") ? gzipFile(join(fresh, path)) : plainFile(join(fresh, path))),
     hasher: sha256,
+    stamp: (path) => stampOf(join(fresh, path)),
+    ...(cached ? { cache: () => plainFile(join(fresh, CACHE_FILE)) } : {}),
     commit: () => {
       if (!existsSync(target)) return renameSync(fresh, target);
       const old = join(dirname(target), `${name}.old`);
@@ -162,21 +169,26 @@ export function checkTarget(dir: string): void {
  * Writes `trace` as folder `dir` and gives its id. A trace that was there is replaced, at the end and at once.
  * If that place fails (full disk, no permission) the trace goes to the folder for temporary files and the InputError says where.
  */
-export function writeTrace(dir: string, trace: Trace, progress?: (rows: number) => void): string {
+export function writeTrace(dir: string, trace: Trace | TraceStream, progress?: (rows: number) => void): string {
   if (existsSync(dir) && !existsSync(join(dir, DESCRIPTOR)))
     return rescue(dir, trace, "there is something here that is no trace");
   try {
-    return writeTraceTo(folderSink(dir), trace, progress);
+    return writeTraceTo(folderSink(dir, isStream(trace)), trace, progress);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
     return rescue(dir, trace, `it cannot be written (${code(error)})`);
   }
 }
 
-function rescue(dir: string, trace: Trace, why: string): never {
+/** A trace that is in memory gets its cache when it is read first; one that is not, as it is written. */
+function isStream(trace: Trace | TraceStream): boolean {
+  return "pieces" in trace.events;
+}
+
+function rescue(dir: string, trace: Trace | TraceStream, why: string): never {
   const place = join(tmpdir(), `kmlab-${randomBytes(6).toString("hex")}${SUFFIX}`);
   try {
-    writeTraceTo(folderSink(place), trace);
+    writeTraceTo(folderSink(place, isStream(trace)), trace);
   } catch (error) {
     throw new InputError(`${dir}: ${why}, and neither can ${place} (${code(error)}); make room and capture again`);
   }

@@ -11,6 +11,10 @@ export interface FileSink {
 export interface TraceSink {
   file(path: string): FileSink;
   hasher(): Hasher;
+  /** As TraceSource's. */
+  stamp(path: string): string;
+  /** A file for the columnar cache, if one is to be made while the trace is written. */
+  cache?(): FileSink;
   /** All files are closed: give the trace its name. */
   commit(): void;
   /** Something failed: leave nothing behind. */
@@ -36,10 +40,12 @@ export interface TraceSource {
 
 /** One file of bytes that may be read in parts. */
 export interface CacheFile {
+  /** Bytes of it; 0 when there is none. */
+  size(): number;
   /** Bytes [offset, offset+length), or undefined when they are not there. */
   read(offset: number, length: number): Uint8Array | undefined;
-  /** Replaces the file; silently does nothing where that is not allowed. */
-  write(parts: readonly Uint8Array[]): void;
+  /** Replaces the file by what `fill` puts; silently does nothing where that is not allowed. */
+  replace(fill: (put: (bytes: Uint8Array) => void) => void): void;
 }
 
 /** A file named by the package is not there. */

@@ -103,6 +103,17 @@ export interface Trace {
   readonly extra?: readonly ExtraColumn[];
 }
 
+/** A large table in pieces, in order; each may be looked at only until the next one is asked for. */
+export interface Pieces<C> {
+  pieces(): Iterable<C>;
+}
+
+/** A trace too long for the memory: events and edges come in pieces, the events before the edges. */
+export interface TraceStream extends Omit<Trace, "events" | "edges"> {
+  readonly events: Pieces<EventColumns>;
+  readonly edges: Pieces<EdgeColumns>;
+}
+
 /** What a table of counts says of times; such a trace cannot be replayed. */
 export const COUNTS_ONLY = "none: counts only, in no order";
 

@@ -2,6 +2,7 @@
 import { EDGE, FLAG } from "../schema/enums.ts";
 import { Descriptors, Flow } from "./descriptors.ts";
 import type { ImportedEvents } from "./events.ts";
+import { ROW } from "./rows.ts";
 import { splitArguments } from "./strace-line.ts";
 import type { ImportedTask, Process } from "./tasks.ts";
 
@@ -49,7 +50,6 @@ export class CallMeaning {
   /** A call ended with `ret` (NaN: nothing known); `after` is what the line says of the result. */
   ended(task: ImportedTask, event: number, name: string, args: string, ret: number, after: string): void {
     const into = this.#into;
-    const { columns } = into.events;
     if (ret === EAGAIN || ret === ETIMEDOUT) into.flag(event, FLAG.timing_sensitive);
     switch (name) {
       case "fork":
@@ -78,7 +78,7 @@ export class CallMeaning {
     const kind = into.calls.class(name);
     if (PATH_CLASSES.has(kind)) {
       const path = firstString(args);
-      if (path !== undefined) columns.components[event] = components(path);
+      if (path !== undefined) into.at(event).components[event & ROW] = components(path);
     }
     this.#files(task, event, name, kind, args, ret, after);
   }
@@ -160,15 +160,14 @@ export class CallMeaning {
     after: string,
   ): void {
     const into = this.#into;
-    const { columns } = into.events;
     const open = this.#of(task.process);
     if (kind === "read" || kind === "write") {
       const words = splitArguments(args);
       if (words.length === 0) return;
       const obj = this.#objectOf(task, words[0]);
-      if (obj >= 0) columns.obj[event] = obj;
+      if (obj >= 0) into.about(event, obj);
       if (!(ret >= 0)) return;
-      columns.bytes[event] = ret;
+      into.moved(event, ret);
       const asked = words.length >= 3 ? Number(words[2]) : Number.NaN;
       const isPipe = obj >= 0 && into.objects[obj].type === "pipe";
       if (ret < asked) into.flag(event, isPipe ? FLAG.short | FLAG.timing_sensitive : FLAG.short);
@@ -183,7 +182,7 @@ export class CallMeaning {
       const label = after.startsWith("<") ? after.slice(1, after.lastIndexOf(">")) : firstString(args);
       const obj = label === undefined ? -1 : this.#labelled(label.startsWith("/") ? label : `/${label}`);
       if (obj >= 0) {
-        columns.obj[event] = obj;
+        into.about(event, obj);
         open.set(ret, obj, args.includes("CLOEXEC"));
       }
       return;

@@ -4,6 +4,7 @@ import { COUNTS_ONLY } from "../trace.ts";
 import type { ImportedEvents } from "./events.ts";
 import type { Findings, ImportFormat } from "./format.ts";
 import type { LineReader } from "./lines.ts";
+import { ROW } from "./rows.ts";
 
 /** More calls than this are not listed one by one. */
 const MOST_CALLS = 20_000_000;
@@ -89,7 +90,7 @@ function read(files: readonly LineReader[], into: ImportedEvents): Findings {
         const event = into.enterNamed(task, row.name, 0);
         task.open = -1;
         // Which error is not said: -1, of the errors that there were.
-        if (call < row.errors) into.events.columns.ret[event] = -1;
+        if (call < row.errors) into.at(event).ret[event & ROW] = -1;
       }
     }
   }

@@ -5,6 +5,7 @@ import { ABI } from "../schema/enums.ts";
 import type { ImportedEvents } from "./events.ts";
 import type { Findings, ImportFormat, ReadOptions } from "./format.ts";
 import type { LineReader } from "./lines.ts";
+import { ROW } from "./rows.ts";
 
 /** What a column may hold; times in seconds unless the name says another unit. */
 const HOLDS: Readonly<Record<string, readonly string[]>> = {
@@ -106,12 +107,11 @@ class CsvReader {
     const t = Number.isNaN(time!) ? 0 : time!;
     const abi = into.abi === ABI.unknown ? ABI.x86_64 : into.abi;
     const event = name === "" ? into.enterNumbered(task, nr!, abi, t) : into.enterNamed(task, name, t);
-    const { columns } = into.events;
     if (!Number.isNaN(time!)) this.timed = true;
     if (duration! >= 0) this.durations = true;
     into.leave(task, event, this.timed ? t + Math.round(duration!) : Number.NaN, ret!);
-    if (bytes! >= 0) columns.bytes[event] = Math.round(bytes!);
-    if (blocked! >= 0) columns.blocked[event] = Math.round(blocked!);
+    if (bytes! >= 0) into.moved(event, Math.round(bytes!));
+    if (blocked! >= 0) into.at(event).blocked[event & ROW] = Math.round(blocked!);
     task.open = -1;
     return "";
   }

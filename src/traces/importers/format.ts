@@ -18,6 +18,8 @@ export interface Findings {
   readonly advice: readonly string[];
   /** Are its times times? */
   readonly timed: boolean;
+  /** The sites of the places that events' `pointer` numbers; of the others nobody knows them. */
+  readonly sites?: Uint8Array;
   /** Do whole files of the format end without a line feed? Else one that does is said to be cut, perhaps. */
   readonly unendedLines?: boolean;
   /** The ABI of programs that do not tell theirs, and whether the format fixes it. */

@@ -1,13 +1,15 @@
 // Imports other tools' traces: picks the format, reads, builds the trace, and says what the source could not know.
 import { InputError } from "../../errors.ts";
 import type { CallTable } from "../calls.ts";
-import { ABI, type ABIS, KIND } from "../schema/enums.ts";
-import type { Trace } from "../trace.ts";
+import { ABI, type ABIS } from "../schema/enums.ts";
+import type { Trace, TraceStream } from "../trace.ts";
 import { type Anchor, anchored } from "./anchor.ts";
 import { ImportedEvents } from "./events.ts";
+import { assembled, finishImport } from "./finish.ts";
 import type { Findings, ImportFormat, ReadOptions } from "./format.ts";
 import { formatNamed, recognise } from "./formats.ts";
 import { LineReader, type TextSource } from "./lines.ts";
+import type { Spill } from "./rows.ts";
 
 export interface ImportOptions extends ReadOptions {
   readonly format?: string;
@@ -36,18 +38,34 @@ export function importTrace(
   calls: CallTable,
   options: ImportOptions = {},
 ): { trace: Trace; report: ImportReport } {
+  const { trace, report } = importStream(sources, calls, options);
+  return { trace: assembled(trace), report };
+}
+
+/** The same with a trace in pieces, for sources that are too long for the memory; what does not fit it goes to `spill`. */
+export function importStream(
+  sources: readonly TextSource[],
+  calls: CallTable,
+  options: ImportOptions = {},
+  spill?: Spill,
+): { trace: TraceStream; report: ImportReport } {
   const files = sources.map((source) => new LineReader(source));
   if (files.length === 0) throw new InputError("name at least one file to import");
   const format = options.format === undefined ? recognise(files[0]) : formatNamed(options.format);
-  const into = new ImportedEvents(calls, ABI[options.abi ?? "unknown"]);
+  const into = new ImportedEvents(calls, ABI[options.abi ?? "unknown"], spill);
   const found = format.read(files, into, options);
   const lines = files.reduce((sum, { row }) => sum + row, 0);
   const notUnderstood = [...into.notUnderstood.values()].sort((a, b) => b.count - a.count);
   const bad = notUnderstood.reduce((sum, { count }) => sum + count, 0);
   refuseRubbish(files, format, into, bad, lines);
-  const { otherwise } = found.abi;
-  let trace = into.finish(format.id, ABI[options.abi ?? otherwise], found.timed);
-  if (trace.events.length === 0)
+  const { events, trace } = finishImport(into, {
+    source: format.id,
+    otherwise: ABI[options.abi ?? found.abi.otherwise],
+    timed: found.timed,
+    sites: found.sites,
+    spill,
+  });
+  if (events === 0)
     throw new InputError(`${files[0].name}:${files[0].row}: there is no call in it; is this ${format.id}?`);
   const fidelity = {
     ...found.fidelity,
@@ -55,23 +73,28 @@ export function importTrace(
     abi: abiOf(found, into, options),
   };
   Object.assign(trace.meta.fidelity, fidelity);
-  trace.meta.cpus = Math.max(1, trace.events.cpu.reduce((most, cpu) => Math.max(most, cpu), 0) + 1);
-  describe(trace);
-  if (options.anchor !== undefined) trace = anchored(trace, options.anchor, found.timed);
+  const advice =
+    options.anchor === undefined ? found.advice : found.advice.filter((line) => !line.startsWith("--anchor"));
   return {
-    trace,
+    // Stretching times needs them all.
+    trace: options.anchor === undefined ? trace : inPieces(anchored(assembled(trace), options.anchor, found.timed)),
     report: {
       format: format.id,
       files: files.length,
       lines,
-      events: trace.events.length,
+      events,
       tasks: trace.tasks.length,
       notUnderstood,
       unknownCalls: [...into.unknownNames].map(([name, count]) => ({ name, count })).sort((a, b) => b.count - a.count),
       fidelity: trace.meta.fidelity,
-      advice: options.anchor === undefined ? found.advice : found.advice.filter((line) => !line.startsWith("--anchor")),
+      advice,
     },
   };
+}
+
+/** A trace in memory as one in pieces, of which there is one. */
+function inPieces(trace: Trace): TraceStream {
+  return { ...trace, events: { pieces: () => [trace.events] }, edges: { pieces: () => [trace.edges] } };
 }
 
 /** A file of which most lines say nothing is another format's, or damaged. */
@@ -87,7 +110,7 @@ function refuseRubbish(
     throw new InputError(
       `${first.first}: ${first.reason}, and so for ${bad} of ${lines} lines; is this ${format.id}? --format names another`,
     );
-  if (into.events.length === 0)
+  if (into.rows.length === 0)
     throw new InputError(
       `${first?.first ?? `${files[0].name}:${Math.max(1, files[0].row)}`}: there is no call in it; is this ${format.id}?`,
     );
@@ -129,22 +152,4 @@ function abiOf(found: Findings, into: ImportedEvents, { abi }: ImportOptions): s
   if (untold === 0) return `partial: inferred from calls and addresses that one ABI alone has${unknown}`;
   const which = untold === into.tasks.all.length ? "nothing tells it" : `${untold} tasks do not tell it`;
   return `partial: ${which}; taken as ${found.abi.otherwise} (--abi says another)${unknown}`;
-}
-
-/** The command and how it ended, as far as the calls tell. */
-function describe(trace: Trace): void {
-  const { meta, tasks } = trace;
-  const first = tasks.find(({ parentTask }) => parentTask === null);
-  if (first === undefined) return;
-  if (first.exe !== null) meta.argv = [first.exe];
-  else if (first.comm !== null) meta.argv = [first.comm];
-  const { status } = first;
-  if (status !== null) meta.ended = status & 0x7f ? `signal ${status & 0x7f}` : `exit ${status >> 8}`;
-}
-
-/** Calls of a trace, for the report. */
-export function callCount({ events }: Trace): number {
-  let count = 0;
-  for (const kind of events.kind) if (kind === KIND.syscall || kind === KIND.sigreturn) count++;
-  return count;
 }

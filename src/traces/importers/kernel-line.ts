@@ -184,6 +184,8 @@ export class KernelLine {
     const arrow = text.indexOf(" ==> ");
     if (arrow < 0) return EVENT.none;
     const [left, right] = [text.slice(0, arrow), text.slice(arrow + 5)];
+    // What else ends such a line is of a second one that ran into it.
+    if (right.includes(" ==> ") || !/( \[\d+\]|next_prio=-?\d+)$/.test(right)) return EVENT.none;
     const state = left.lastIndexOf(left.includes("prev_state=") ? "=" : " ");
     this.state = left.slice(state + 1).trim();
     this.from = left.includes("prev_pid=") ? behind(left, "prev_pid=") : shortPid(left);

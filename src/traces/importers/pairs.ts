@@ -1,6 +1,7 @@
 // Tools that record entries and returns apart: each return finds its entry by thread; scheduler events say who waited.
 import { ABI, EDGE, FLAG, KIND } from "../schema/enums.ts";
 import type { ImportedEvents } from "./events.ts";
+import { ROW } from "./rows.ts";
 import type { ImportedTask } from "./tasks.ts";
 
 const CLONE_VM = 0x100;
@@ -67,7 +68,7 @@ export class Pairs {
     if (task.open >= 0) into.open++;
     const event =
       typeof call === "string" ? into.enterNamed(task, call, t) : into.enterNumbered(task, call, this.abi, t);
-    if (cpu >= 0) into.events.columns.cpu[event] = cpu;
+    if (cpu >= 0) into.at(event).cpu[event & ROW] = cpu;
     this.#args.set(task, args);
     this.#text.set(task, text);
     const name = this.#name(call, this.abi);
@@ -100,7 +101,7 @@ export class Pairs {
   #means(task: ImportedTask, event: number, name: string, ret: number): void {
     const { into } = this;
     const kind = into.calls.class(name);
-    if ((kind === "read" || kind === "write") && ret >= 0) into.events.columns.bytes[event] = ret;
+    if ((kind === "read" || kind === "write") && ret >= 0) into.moved(event, ret);
     if (kind === "fork" || kind === "vfork") {
       if (!(ret > 0)) return;
       const text = this.#text.get(task) ?? "";
@@ -136,12 +137,12 @@ export class Pairs {
     if (!(t > off.since)) return;
     const { into } = this;
     if (task.open >= 0) {
-      const { blocked } = into.events.columns;
-      if (off.waits) blocked[task.open] = (blocked[task.open] || 0) + (t - off.since);
+      const { blocked } = into.at(task.open);
+      if (off.waits) blocked[task.open & ROW] = (blocked[task.open & ROW] || 0) + (t - off.since);
       return;
     }
     const event = into.happened(task, KIND.irq, -1, off.since, t);
-    into.events.columns.blocked[event] = t - off.since;
+    into.at(event).blocked[event & ROW] = t - off.since;
     into.flag(event, FLAG.inferred);
   }
 }

@@ -4,6 +4,7 @@ import type { ImportedEvents } from "./events.ts";
 import type { Findings, ImportFormat } from "./format.ts";
 import type { LineReader } from "./lines.ts";
 import { errorNumber } from "./names.ts";
+import { ROW } from "./rows.ts";
 import { firstWord } from "./strace-line.ts";
 import type { ImportedTask } from "./tasks.ts";
 
@@ -90,9 +91,10 @@ function resultOf(text: string): number {
 }
 
 function finish(into: ImportedEvents, task: ImportedTask, event: number, line: Line): void {
-  const { columns } = into.events;
+  const at = event & ROW;
   const { name, args } = line;
-  if (line.duration >= 0) columns.tOut[event] = columns.tIn[event] + Math.round(line.duration);
+  const { tIn, tOut } = into.at(event);
+  if (line.duration >= 0) tOut[at] = tIn[at] + Math.round(line.duration);
   const ret = resultOf(line.result ?? "?");
   if (Number.isNaN(ret)) {
     if (task.open === event) task.open = -1;
@@ -102,10 +104,10 @@ function finish(into: ImportedEvents, task: ImportedTask, event: number, line: L
     }
     return;
   }
-  into.leave(task, event, columns.tOut[event], ret);
+  into.leave(task, event, tOut[at], ret);
   if (ret === -11 || ret === -110) into.flag(event, FLAG.timing_sensitive);
   const kind = into.calls.class(name);
-  if ((kind === "read" || kind === "write") && ret >= 0) columns.bytes[event] = ret;
+  if ((kind === "read" || kind === "write") && ret >= 0) into.moved(event, ret);
   if ((kind === "fork" || kind === "vfork") && ret > 0) {
     const thread = args.includes("THREAD") || name === "clone3";
     into.tasks.spawned(task, event, ret, {

@@ -15,12 +15,10 @@ interface Address {
 export class CallSites {
   readonly #addresses: Address[] = [];
   readonly #number = new Map<string, number>();
-  /** Address of each event that has one, as a number into the list; 0: none. */
-  #of = new Int32Array(0);
   known = 0;
 
-  /** An event of a program image was made from `pointer` (hexadecimal). */
-  note(event: number, image: number, pointer: string, name: string): void {
+  /** A call of a program image was made from `pointer` (hexadecimal). Gives the number of that place, from 1. */
+  note(image: number, pointer: string, name: string): number {
     const key = `${image} ${pointer}`;
     let number = this.#number.get(key);
     if (number === undefined) {
@@ -30,22 +28,15 @@ export class CallSites {
     }
     const { names } = this.#addresses[number];
     if (names.size < DIFFERENT) names.add(name);
-    if (event >= this.#of.length) {
-      const more = new Int32Array(Math.max(4096, Math.ceil(event * 1.5)));
-      more.set(this.#of);
-      this.#of = more;
-    }
-    this.#of[event] = number + 1;
     this.known++;
+    return number + 1;
   }
 
-  /** Writes the site of every event that has a pointer. */
-  resolve(column: Uint8Array, value: (site: (typeof SITES)[number]) => number): void {
-    const kind = this.#addresses.map(({ value: at, names }) =>
+  /** The site of every place, by its number; nobody knows that of place 0. */
+  resolve(value: (site: (typeof SITES)[number]) => number): Uint8Array {
+    const kinds = this.#addresses.map(({ value: at, names }) =>
       value(names.size >= DIFFERENT && at >= LOWEST ? "vsyscall" : "int80"),
     );
-    for (let event = 0; event < this.#of.length; event++) {
-      if (this.#of[event] > 0) column[event] = kind[this.#of[event] - 1];
-    }
+    return Uint8Array.from([value("unknown"), ...kinds]);
   }
 }

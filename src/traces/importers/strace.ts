@@ -5,6 +5,7 @@ import type { ImportedEvents } from "./events.ts";
 import type { Findings, ImportFormat } from "./format.ts";
 import type { LineReader } from "./lines.ts";
 import { isRestart, signalNumber } from "./names.ts";
+import { ROW } from "./rows.ts";
 import { CallSites } from "./sites.ts";
 import { CLOCK, SAYS, StraceLine } from "./strace-line.ts";
 import type { ImportedTask } from "./tasks.ts";
@@ -12,6 +13,9 @@ import type { ImportedTask } from "./tasks.ts";
 const DAY = 86_400;
 /** The pid of the task whose lines carry none. */
 const NO_PID = -1;
+
+/** Signals without a handler are never seen to end: no more than this many are remembered for a task. */
+const MOST_SIGNALS = 64;
 
 /** A call that was not seen to end yet. */
 interface Pending {
@@ -163,6 +167,7 @@ class StraceReader {
     const list = this.#signals.get(task) ?? [];
     this.#signals.set(task, list);
     list.push(event);
+    if (list.length > MOST_SIGNALS) list.shift();
   }
 
   /** A line that is none of strace's, or half of one. */
@@ -195,8 +200,8 @@ class StraceReader {
     if (line.name.startsWith("exit")) this.exits++;
     if (line.nr >= 0) this.#numbered(task, event, line);
     else if (line.name.startsWith("syscall_0x"))
-      into.events.columns.nr[event] = Number(line.name.slice(8)) & 0x7fffffff;
-    if (line.ip !== "") this.sites.note(event, into.imageOf(event), line.ip, line.name);
+      into.at(event).nr[event & ROW] = Number(line.name.slice(8)) & 0x7fffffff;
+    if (line.ip !== "") into.at(event).pointer[event & ROW] = this.sites.note(into.imageOf(event), line.ip, line.name);
     this.#vote(task, line);
     const again = this.#interrupted.get(task);
     if (again !== undefined && line.name !== "rt_sigreturn" && line.name !== "sigreturn") {
@@ -214,10 +219,10 @@ class StraceReader {
 
   /** With -n the number is said: where the two ABIs have this number for different calls, that tells the ABI. */
   #numbered(task: ImportedTask, event: number, line: StraceLine): void {
-    const { calls, events } = this.into;
+    const { calls } = this.into;
     const fits = [ABI.i386, ABI.x86_64].filter((abi) => calls.number(line.name, abi) === line.nr);
     if (fits.length === 1) task.process.image.votes[fits[0]] += 4;
-    else if (fits.length === 0) events.columns.nr[event] = line.nr;
+    else if (fits.length === 0) this.into.at(event).nr[event & ROW] = line.nr;
   }
 
   /** Addresses above 4 GiB are of 64-bit programs. */
@@ -236,7 +241,7 @@ class StraceReader {
       return;
     }
     this.#pending.delete(task);
-    const start = this.into.events.columns.tIn[pending.event];
+    const start = this.into.at(pending.event).tIn[pending.event & ROW];
     const until = line.duration >= 0 ? start + line.duration : line.clock === CLOCK.none ? Number.NaN : cursor.time;
     this.#finish(task, pending.event, line.name, pending.args + line.args, until, line);
   }
@@ -249,7 +254,7 @@ class StraceReader {
     // "?": the task died in the call, or left by it.
     if (!returned) {
       if (task.open === event) task.open = -1;
-      if (line.duration >= 0 && name !== "exit" && name !== "exit_group") into.events.columns.tOut[event] = until;
+      if (line.duration >= 0 && name !== "exit" && name !== "exit_group") into.at(event).tOut[event & ROW] = until;
       return;
     }
     into.leave(task, event, until, line.ret);
@@ -353,6 +358,7 @@ function findings(reader: StraceReader): Findings {
     },
     advice,
     timed: reader.times > 0,
+    sites: sites.resolve((site) => SITE[site]),
     abi: { otherwise: "x86_64", certain: false },
   };
 }
@@ -381,7 +387,6 @@ export const STRACE: ImportFormat = {
       return new Cursor(file, !named && (several || own > 0) ? own : -1, base);
     });
     merge(cursors, reader);
-    reader.sites.resolve(into.events.columns.site, (site) => (site === "vsyscall" ? SITE.vsyscall : SITE.int80));
     return findings(reader);
   },
 };
