@@ -18,6 +18,10 @@ const VERBS: Record<string, { describe: string; load: () => Promise<{ command: o
   import: { describe: "make a trace of another tool's", load: () => import("./import.ts") },
   show: { describe: "say what is in a trace", load: () => import("./show.ts") },
   diff: { describe: "compare two traces", load: () => import("./diff.ts") },
+  compare: {
+    describe: "compare the calls of two runs of one program, task by task",
+    load: () => import("./compare.ts"),
+  },
   export: {
     describe: "write a trace, or a replay of it, in another tool's format",
     load: () => import("./export.ts"),

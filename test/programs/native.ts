@@ -2,13 +2,16 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -51,12 +54,12 @@ export class NativeRoot {
   private before: string[] = [];
 
   /**
-   * Unpacks a root image into a temporary folder.
+   * Unpacks a root image into a temporary folder under `place`.
    * @throws InputError when not root, or i386 programs do not run here
    */
-  constructor(imageDirectory: string) {
+  constructor(imageDirectory: string, place: string = tmpdir()) {
     if (process.getuid?.() !== 0) throw new InputError("native runs need root (chroot, owners); run this as root");
-    this.folder = mkdtempSync(join(tmpdir(), "kmlab-native-"));
+    this.folder = mkdtempSync(join(place, "kmlab-native-"));
     this.root = join(this.folder, "root");
     this.streams = join(this.folder, "streams");
     mkdirSync(this.streams);
@@ -80,6 +83,25 @@ export class NativeRoot {
       throw new InputError(`${tool} ${args.join(" ")}: ${ran.stderr?.toString().trim() ?? ran.error?.message}`);
   }
 
+  /**
+   * Makes every directory list its entries by name, as the emulated kernel does. Only a tmpfs lists them by when they came, the newest
+   * first; `place` must be one.
+   */
+  sortDirectories(): void {
+    const aside = join(this.folder, "aside");
+    const walk = (directory: string): void => {
+      for (const entry of readdirSync(directory, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? 1 : -1))) {
+        const path = join(directory, entry.name);
+        if (entry.isDirectory()) walk(path);
+        const { atime, mtime } = lstatSync(directory);
+        renameSync(path, aside);
+        renameSync(aside, path);
+        utimesSync(directory, atime, mtime);
+      }
+    };
+    walk(this.root);
+  }
+
   /** Fills /w with a tar's files, after removing what was there. Not by the host's tar: it leaves some directories' times to chance. */
   reset(tar: Uint8Array): void {
     const work = join(this.root, WORK);
@@ -94,12 +116,15 @@ export class NativeRoot {
     this.before = listHostTree(work);
   }
 
-  /** Runs a command in /w and says what it did. /proc is mounted and lo is up for it alone. */
-  run({ argv, stdin }: Pick<Case, "argv" | "stdin">): Outcome {
+  /**
+   * Runs a command in /w or another directory and says what it did. /proc is mounted and lo is up for it alone. `tracer`: words of a
+   * command of the host that runs it.
+   */
+  run({ argv, stdin }: Pick<Case, "argv" | "stdin">, cwd: string = WORK, tracer: readonly string[] = []): Outcome {
     for (const name of ["out", "err"]) rmSync(join(this.streams, name), { force: true });
     writeFileSync(join(this.streams, "in"), stdin ?? "");
     const environment = Object.entries(ENVIRONMENT).map(([k, v]) => `${k}=${v}`);
-    const chrooted = ["chroot", this.root, "/usr/bin/env", "-i", "-C", WORK, ...environment, ...argv];
+    const chrooted = [...tracer, "chroot", this.root, "/usr/bin/env", "-i", "-C", cwd, ...environment, ...argv];
     // As in the emulated machine there is a network of one device, lo, and no route.
     const mounted = `umask 022; mount -t proc proc ${this.root}/proc && ip link set lo up && exec "$@"`;
     const ran = spawnSync(
@@ -114,7 +139,7 @@ export class NativeRoot {
       status: ran.status ?? 255,
       stdout: outputOf(readFileSync(join(this.streams, "out"))),
       stderr: outputOf(readFileSync(join(this.streams, "err"))),
-      tree: listingChanges(this.before, listHostTree(join(this.root, WORK))),
+      tree: existsSync(join(this.root, WORK)) ? listingChanges(this.before, listHostTree(join(this.root, WORK))) : [],
     };
   }
 
