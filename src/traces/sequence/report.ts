@@ -1,5 +1,5 @@
 // A comparison of sequences as lines for people: tasks, then what differs, those with one reason together.
-import { aligned } from "../report.ts";
+import { aligned } from "../show/table.ts";
 import type { Difference, SequenceComparison } from "./compare.ts";
 
 /** Lists longer than this are cut, with a line that says so. */
