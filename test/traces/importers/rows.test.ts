@@ -72,7 +72,7 @@ function* longStrace(rounds: number): Generator<string> {
     us += 300 + Math.floor(draw(5, "us", round) * 200);
     yield `11 ${at()} read(3,  <unfinished ...>\n`;
     us += 80;
-    if (round % 97 === 0) us -= 60;
+    if (round % 97 === 0) us -= 100;
     yield `12 ${at()} write(4, "x", 1) = 1 <0.000012>\n12 ${at()} --- SIGUSR1 {si_signo=SIGUSR1} ---\n`;
     if (round % 2 === 0) yield `12 ${at()} rt_sigreturn({mask=[]}) = 0 <0.000001>\n`;
     us += 20;
