@@ -20,6 +20,7 @@ import type { MachineChoice } from "../model/machine-choice.ts";
 import { onMemory } from "../model/memory/memory.ts";
 import { Pair } from "../model/pair.ts";
 import { compile } from "../model/program.ts";
+import { recompiledFor } from "../model/recompiled.ts";
 import { replayedScene } from "../model/scene.ts";
 import { toFolded } from "../traces/exporters/folded.ts";
 import { toPerfetto } from "../traces/exporters/perfetto.ts";
@@ -65,7 +66,7 @@ function scenes(args: ExportArguments): Scene[] {
   const set = settings(args.set);
   checkSet(data, [profile], [kernel], set);
   const machine = machineOf(args);
-  const { trace } = onMemory(recorded, machine);
+  const { trace } = onMemory(recompiledFor(recorded, data, [kernel]).trace, machine);
   const pair = new Pair(compile(trace, data), data, profile, kernel, mechanisms, set, machine);
   for (const [mechanism, why] of pair.missing)
     throw new InputError(`${mechanism} on ${profile.id} under ${kernel.id}: ${why}`);

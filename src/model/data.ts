@@ -5,6 +5,7 @@ import { type Hypervisor, type Protection, readHypervisors, readProtections } fr
 import { type Basis, readKernels } from "./kernels.ts";
 import { readCosts, readProfiles } from "./profiles.ts";
 import { type Ranged, readRanged } from "./ranges.ts";
+import { type OtherNames, readRecompiled } from "./recompiled.ts";
 import { type Routes, readRoutes } from "./routes.ts";
 import { readTable } from "./table.ts";
 
@@ -120,6 +121,8 @@ export interface ModelData {
   /** Call by number, per ABI. */
   readonly i386: ReadonlyMap<number, Call>;
   readonly x86_64: ReadonlyMap<number, Call>;
+  /** What calls of one ABI are by name in the other, where that differs. */
+  readonly recompiled: OtherNames;
   /** Share of each instruction class, in the order of CLASSES, when a trace has no mix. */
   readonly mix: Float64Array;
 }
@@ -191,6 +194,7 @@ export function loadModelData(read: ReadData): ModelData {
     calls,
     i386,
     x86_64,
+    recompiled: readRecompiled(read("recompiled.csv")),
     mix,
   };
 }

@@ -120,7 +120,7 @@ export function honesty(
     notes.push("the trace has no instruction mix: program instructions are priced with a default mix (assumed)");
   }
   if (assumed.sites > 0) notes.push(...siteNote(trace, data, set, assumed));
-  if (assumed.recompiled > 0) {
+  if (assumed.recompiled > 0 && kernels.some(({ target }) => target === "i386")) {
     notes.push(
       `${percent(assumed.recompiled, assumed.calls)} of the calls used another instruction: assumed recompiled to calls through the vsyscall page`,
     );

@@ -1,6 +1,7 @@
 // A what-if answer as a table for people: causes down, mechanisms across, every column with its sum.
 import { breakEvenLines, pathTable, requestTable } from "./answers/report.ts";
 import { CAUSES } from "./causes.ts";
+import { recompiledLines } from "./recompiled.ts";
 import { align, duration, grouped } from "./text.ts";
 import { isResult, type MechanismResult, type WhatIfResult } from "./whatif.ts";
 
@@ -59,6 +60,7 @@ export function whatifText(result: WhatIfResult): string[] {
   const tasks = `${result.tasks} task${result.tasks === 1 ? "" : "s"}`;
   const lines = [
     `${what}: ${grouped(result.records)} records of ${tasks}, replayed on ${result.cpus === 1 ? "one CPU" : `${result.cpus} CPUs`}`,
+    ...recompiledLines(result.recompiled),
   ];
   const pairs = new Map<string, (typeof result.mechanisms)[number][]>();
   for (const entry of result.mechanisms) {

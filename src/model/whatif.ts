@@ -17,6 +17,7 @@ import { honesty } from "./notes.ts";
 import { Pair } from "./pair.ts";
 import { compile } from "./program.ts";
 import { draw, draws } from "./random.ts";
+import { type Recompiled, recompiledFor } from "./recompiled.ts";
 import type { Mechanism } from "./routes.ts";
 
 export interface WhatIfOptions {
@@ -99,6 +100,8 @@ export interface WhatIfResult {
   readonly cpus: number;
   /** What a chosen amount of memory did; null: it was not chosen. */
   readonly memory: MemoryReport | null;
+  /** What became of the calls of a program of another instruction set; null: it is of that of the kernels. */
+  readonly recompiled: Recompiled | null;
   readonly mechanisms: readonly (MechanismResult | MechanismMissing)[];
   readonly draws: number;
   readonly seed: number;
@@ -172,10 +175,12 @@ function onePair(
  * Throws InputError for unknown names, unknown or negative settings and traces that cannot be replayed.
  */
 export function whatif(recorded: Trace, tables: ModelData, options: WhatIfOptions = {}): WhatIfResult {
-  const data = withSites(underConditions(tables, options.conditions), recorded);
-  const { profiles, kernels, mechanisms, pairs, set, names } = ask(data, options);
+  const conditional = underConditions(tables, options.conditions);
+  const { profiles, kernels, mechanisms, pairs, set, names } = ask(conditional, options);
   const { perRecord } = options;
-  const { trace, report: memory } = onMemory(recorded, options.machine);
+  const { trace: own, recompiled } = recompiledFor(recorded, conditional, kernels);
+  const data = withSites(conditional, own);
+  const { trace, report: memory } = onMemory(own, options.machine);
   const seed = options.seed ?? 1;
   const served = serve(compile(trace, data), trace, data, options, seed);
   const { program } = served;
@@ -198,6 +203,7 @@ export function whatif(recorded: Trace, tables: ModelData, options: WhatIfOption
     tasks: program.process.filter((_, task) => program.firstRecord[task] < program.firstRecord[task + 1]).length,
     cpus: options.machine?.cpus ?? 1,
     memory,
+    recompiled,
     taskNames: trace.tasks.map(({ comm }) => comm ?? ""),
     mechanisms: results,
     draws: count,

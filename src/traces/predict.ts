@@ -1,7 +1,7 @@
 // From a ring-3 trace alone: what the same run would show in ring 0 of a KML kernel. Ways into the kernel follow from the
 // call sites; starvation (the processor or the direct call's stub pushing on a stack page that is absent or read-only, a
 // double fault) follows from the stack pointer and the state of its page, which every event carries in every ring.
-import { ABI, FLAG, KIND, NR, SITE } from "./schema/enums.ts";
+import { ABI, FLAG, KIND, NR, NR_OF_X86_64, SITE } from "./schema/enums.ts";
 import type { Trace } from "./trace.ts";
 
 /** Calls that need the caller's saved registers: a direct call of them builds a frame first (path D). i386 numbers. */
@@ -177,9 +177,9 @@ class Predictor {
     if (entry === "int80") this.#starve(seq, PUSHED.gate);
     this.#add(seq, entry, nr);
     if (entry !== "int80") this.#starve(seq, PUSHED.direct);
-    if (!numbersI386(e.abi[seq])) return;
-    if (e.ret[seq] >= 0 && (nr === NR.execve || nr === NR.execveat)) stack.reset();
-    else if (entry !== "direct" && entry !== "sysenter") this.#wayOut(seq, nr);
+    const own = i386Number(nr, e.abi[seq]);
+    if (e.ret[seq] >= 0 && (own === NR.execve || own === NR.execveat)) stack.reset();
+    else if (entry !== "direct" && entry !== "sysenter") this.#wayOut(seq, own);
   }
 
   /** A way out through the common code, which writes below ESP; after a fork the page is copy-on-write there. */
@@ -244,10 +244,11 @@ function ring0Class(kind: number, site: number, nr: number, abi: number): EntryC
   if (kind === KIND.sigreturn) return "sigreturn";
   if (site === SITE.int80) return "int80";
   if (site === SITE.sysenter) return "sysenter";
-  return SPECIAL_CALLS.has(nr) && numbersI386(abi) ? "special" : "direct";
+  return SPECIAL_CALLS.has(i386Number(nr, abi)) ? "special" : "direct";
 }
 
-/** Whether call numbers are those of NR. */
-function numbersI386(abi: number): boolean {
-  return abi === ABI.i386 || abi === ABI.unknown;
+/** The call as one of NR; -1: none of them. */
+function i386Number(nr: number, abi: number): number {
+  if (abi === ABI.i386 || abi === ABI.unknown) return nr;
+  return abi === ABI.x86_64 ? (NR_OF_X86_64.get(nr) ?? -1) : -1;
 }

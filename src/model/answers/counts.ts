@@ -10,6 +10,7 @@ import { honesty } from "../notes.ts";
 import { impossible, NoData, type Overrides, Prices } from "../prices.ts";
 import { compile, type Program } from "../program.ts";
 import { type Draws, draws, NOMINAL } from "../random.ts";
+import { type Recompiled, recompiledFor, recompiledLines } from "../recompiled.ts";
 import type { Mechanism } from "../routes.ts";
 import { causesOf, shapeCosts } from "../shape-costs.ts";
 import { RECORD } from "../shapes.ts";
@@ -48,6 +49,8 @@ export interface CountsAnswer {
   readonly trace: string;
   readonly argv: readonly string[];
   readonly calls: number;
+  /** What became of the calls of a program of another instruction set. */
+  readonly recompiled: Recompiled | null;
   readonly estimates: readonly CountsEstimate[];
   readonly names: Readonly<Record<string, string>>;
   readonly notes: readonly string[];
@@ -110,14 +113,17 @@ function onePair(
 }
 
 /** The answer that counts permit, with the options of a what-if. */
-export function countsAnswer(trace: Trace, tables: ModelData, options: CountsOptions = {}): CountsAnswer {
-  const data = withSites(underConditions(tables, options.conditions), trace);
-  const { profiles, kernels, mechanisms, pairs, set, names } = ask(data, options);
+export function countsAnswer(recorded: Trace, tables: ModelData, options: CountsOptions = {}): CountsAnswer {
+  const conditional = underConditions(tables, options.conditions);
+  const { profiles, kernels, mechanisms, pairs, set, names } = ask(conditional, options);
+  const { trace, recompiled } = recompiledFor(recorded, conditional, kernels);
+  const data = withSites(conditional, trace);
   const program = compile(trace, data, true);
   return {
     trace: trace.meta.id,
     argv: trace.meta.argv,
     calls: program.assumed.calls,
+    recompiled,
     estimates: pairs.flatMap(({ profile, kernel }) => onePair(program, data, profile, kernel, mechanisms, options)),
     names,
     notes: honesty(trace, program, data, profiles, kernels, mechanisms, set),
@@ -167,6 +173,7 @@ export function countsText(answer: CountsAnswer, why: string): string[] {
   const what = answer.argv.length > 0 ? answer.argv.join(" ") : `trace ${answer.trace.slice(0, 12)}`;
   return [
     `${what}: not replayed, because ${why}`,
+    ...recompiledLines(answer.recompiled),
     "",
     ...countsTables(answer),
     "",

@@ -1,4 +1,5 @@
 // A sensitivity answer as tables for people; the last line says whether the ordering of the mechanisms is sure.
+import { recompiledLines } from "../recompiled.ts";
 import { align, grouped } from "../text.ts";
 import type { Parameter } from "./parameters.ts";
 import type { Bar, MechanismSensitivity, SensitivityResult } from "./sensitivity.ts";
@@ -87,6 +88,7 @@ export function sensitivityText(result: SensitivityResult): string[] {
   const what = result.argv.length > 0 ? result.argv.join(" ") : `trace ${result.trace.slice(0, 12)}`;
   const lines = [
     `${what}: on ${result.profile}, kernel ${result.kernel}; ${result.parameters.length} parameters matter, seed ${result.seed}`,
+    ...recompiledLines(result.recompiled),
     "",
   ];
   for (const of of result.mechanisms) lines.push(...tornado(result, of), "", ...screening(of), "", ...shares(of), "");

@@ -10,6 +10,7 @@ import type { MachineChoice } from "../machine-choice.ts";
 import { onMemory } from "../memory/memory.ts";
 import { Pair } from "../pair.ts";
 import { compile } from "../program.ts";
+import { type Recompiled, recompiledFor } from "../recompiled.ts";
 import type { Mechanism } from "../routes.ts";
 import { type Effect, morris } from "./morris.ts";
 import { oneAtATime, type Response, type Swing } from "./one-at-a-time.ts";
@@ -68,6 +69,8 @@ export interface Ordering {
 
 export interface SensitivityResult {
   readonly trace: string;
+  /** What became of the calls of a program of another instruction set. */
+  readonly recompiled: Recompiled | null;
   readonly argv: readonly string[];
   readonly profile: string;
   readonly kernel: string;
@@ -128,10 +131,12 @@ function width({ low, high }: Bar): number {
  * Examines the speed-ups of one trace on one processor under one kernel. Pure: the same arguments give the same answer.
  * Throws InputError for unknown names and settings, for numbers of runs that make no sense, and when fewer than two mechanisms are possible.
  */
-export function sensitivity(trace: Trace, tables: ModelData, options: SensitivityOptions = {}): SensitivityResult {
-  const data = withSites(underConditions(tables, options.conditions), trace);
-  const [profile] = pickProfiles(data, [options.profile ?? "p4"]);
-  const [kernel] = pickKernels(data, [options.kernel ?? defaultKernel(data, profile)]);
+export function sensitivity(recorded: Trace, tables: ModelData, options: SensitivityOptions = {}): SensitivityResult {
+  const conditional = underConditions(tables, options.conditions);
+  const [profile] = pickProfiles(conditional, [options.profile ?? "p4"]);
+  const [kernel] = pickKernels(conditional, [options.kernel ?? defaultKernel(conditional, profile)]);
+  const { trace, recompiled } = recompiledFor(recorded, conditional, [kernel]);
+  const data = withSites(conditional, trace);
   const mechanisms = pickMechanisms(data, options.mechanisms ?? defaultMechanisms([kernel]));
   const set = options.set ?? new Map<string, number>();
   checkSet(data, [profile], [kernel], set);
@@ -183,6 +188,7 @@ export function sensitivity(trace: Trace, tables: ModelData, options: Sensitivit
   return {
     trace: trace.meta.id,
     argv: trace.meta.argv,
+    recompiled,
     profile: profile.id,
     kernel: kernel.id,
     base: possible[0],

@@ -151,3 +151,17 @@ export const NR = {
   execveat: 358,
   clone3: 435,
 } as const;
+
+/** The same calls by their x86-64 numbers. */
+export const NR_OF_X86_64: ReadonlyMap<number, number> = new Map([
+  [15, NR.rt_sigreturn],
+  [56, NR.clone],
+  [57, NR.fork],
+  [58, NR.vfork],
+  [59, NR.execve],
+  [130, NR.rt_sigsuspend],
+  [131, NR.sigaltstack],
+  [172, NR.iopl],
+  [322, NR.execveat],
+  [435, NR.clone3],
+]);
