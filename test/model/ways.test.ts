@@ -182,13 +182,13 @@ describe("the target", () => {
 
   test("a 32-bit trace on a 64-bit kernel: said to be assumed recompiled", () => {
     const trace = readTrace("data/traces/find-ring3.kmtrace");
-    const { mechanisms, notes } = whatif(trace, data, { target: "x86-64", draws: 0 });
+    const { mechanisms, notes, recompiled } = whatif(trace, data, { target: "x86-64", draws: 0 });
     expect(mechanisms.map((entry) => [entry.mechanism, isResult(entry)])).toEqual([
       ["syscall", true],
       ["kml-amd64", true],
       ["ukl", true],
     ]);
-    expect(notes.join("\n")).toMatch(/the trace is of i386 code; assumed recompiled for x86-64/);
+    expect(recompiled).toMatchObject({ from: "i386", to: "x86-64", kept: [] });
     expect(notes.join("\n")).toMatch(/kml-amd64 under kml-6\.18-amd64: put together/);
   });
 });
