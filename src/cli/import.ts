@@ -9,7 +9,8 @@ import { importStream } from "../traces/importers/import.ts";
 import { reportLines } from "../traces/importers/report.ts";
 import { spillTo } from "../traces/importers/scratch-node.ts";
 import { textFile } from "../traces/importers/text-node.ts";
-import { callNames, checkTarget, SUFFIX, writeTrace } from "../traces/node.ts";
+import { callNames, checkTarget, discardUnfinished, SUFFIX, writeTrace } from "../traces/node.ts";
+import { interruptible } from "./interrupt.ts";
 
 interface ImportArguments {
   file: string[];
@@ -87,9 +88,14 @@ export const command: CommandModule<object, ImportArguments> = {
       anchor: args.anchor === undefined ? undefined : readAnchor(args.anchor),
       columns: columnMap(args.columns),
     };
-    const imported = importStream(files.map(textFile), callNames(), options, spillTo(dirname(resolve(trace))));
-    const id = writeTrace(trace, imported.trace);
-    const { report } = imported;
+    discardUnfinished(trace);
+    const { id, report } = interruptible(
+      () => {
+        const imported = importStream(files.map(textFile), callNames(), options, spillTo(dirname(resolve(trace))));
+        return { id: writeTrace(trace, imported.trace), report: imported.report };
+      },
+      () => discardUnfinished(trace),
+    );
     const text = args.json ? JSON.stringify({ trace, id, ...report }, null, 2) : reportLines(report).join("\n");
     process.stdout.write(`${text}\n`);
     process.stderr.write(`kmlab: ${trace} (${id.slice(0, 16)})\n`);

@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   renameSync,
@@ -14,6 +15,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../errors.ts";
 import type { Hasher } from "../sha256.ts";
@@ -128,7 +130,7 @@ function cacheFile(path: string): CacheFile {
 /** A folder beside `dir` that gets its name at commit; `cached`: with its cache. */
 function folderSink(dir: string, cached: boolean): TraceSink {
   const target = resolve(dir);
-  const name = `.${basename(target)}.${randomBytes(6).toString("hex")}`;
+  const name = `.${basename(target)}.${process.pid}-${randomBytes(6).toString("hex")}`;
   const fresh = join(dirname(target), `${name}.new`);
   mkdirSync(dirname(target), { recursive: true });
   mkdirSync(fresh);
@@ -146,6 +148,31 @@ function folderSink(dir: string, cached: boolean): TraceSink {
     },
     abort: () => rmSync(fresh, { recursive: true, force: true }),
   };
+}
+
+/**
+ * Removes what this process has begun to write as trace `dir` and not finished, and what processes left that are no more.
+ * A trace that one of them was replacing gets its name back.
+ */
+export function discardUnfinished(dir: string): void {
+  const target = resolve(dir);
+  const folder = dirname(target);
+  const begin = `.${basename(target)}.`;
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    const match = name.startsWith(begin) ? /^(\d+)-[0-9a-f]{12}\.(new|old)$/.exec(name.slice(begin.length)) : null;
+    if (match === null || (Number(match[1]) !== process.pid && isRunning(Number(match[1])))) continue;
+    if (match[2] === "old" && !existsSync(target)) renameSync(join(folder, name), target);
+    else rmSync(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return code(error) === "EPERM";
+  }
 }
 
 /**
