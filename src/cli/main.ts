@@ -13,6 +13,10 @@ const HELP: ReadonlySet<string> = new Set(["-h", "--help", "help"]);
 const VERBS: Record<string, { describe: string; load: () => Promise<{ command: object }> }> = {
   run: { describe: "run a program in the emulated kernel", load: () => import("./run.ts") },
   capture: { describe: "run a program and keep its trace", load: () => import("./capture.ts") },
+  scenario: {
+    describe: "run a workload that comes with kmlab, servers with their clients",
+    load: () => import("./scenario.ts"),
+  },
   machine: { describe: "boot a multiboot image on the bare machine", load: () => import("./machine.ts") },
   rootfs: { describe: "fetch and list the guest's packages", load: () => import("./rootfs.ts") },
   import: { describe: "make a trace of another tool's", load: () => import("./import.ts") },

@@ -116,15 +116,27 @@ export class NativeRoot {
     this.before = listHostTree(work);
   }
 
-  /**
-   * Runs a command in /w or another directory and says what it did. /proc is mounted and lo is up for it alone. `tracer`: words of a
-   * command of the host that runs it.
-   */
-  run({ argv, stdin }: Pick<Case, "argv" | "stdin">, cwd: string = WORK, tracer: readonly string[] = []): Outcome {
+  /** Runs a command in /w or another directory and says what it did. `tracer`: words of a command of the host that runs it. */
+  run(command: Pick<Case, "argv" | "stdin">, cwd: string = WORK, tracer: readonly string[] = []): Outcome {
+    const { status, out, err } = this.execute(command, { cwd, tracer });
+    const work = join(this.root, WORK);
+    const tree = existsSync(work) ? listingChanges(this.before, listHostTree(work)) : [];
+    return { status, stdout: outputOf(out), stderr: outputOf(err), tree };
+  }
+
+  /** Runs a command and gives its status and the whole of what it printed. /proc is mounted and lo is up for it alone. */
+  execute(
+    { argv, stdin }: Pick<Case, "argv" | "stdin">,
+    {
+      cwd = WORK,
+      tracer = [],
+      environment = {},
+    }: { cwd?: string; tracer?: readonly string[]; environment?: Readonly<Record<string, string>> } = {},
+  ): { status: number; out: Buffer; err: Buffer } {
     for (const name of ["out", "err"]) rmSync(join(this.streams, name), { force: true });
     writeFileSync(join(this.streams, "in"), stdin ?? "");
-    const environment = Object.entries(ENVIRONMENT).map(([k, v]) => `${k}=${v}`);
-    const chrooted = [...tracer, "chroot", this.root, "/usr/bin/env", "-i", "-C", cwd, ...environment, ...argv];
+    const words = Object.entries({ ...ENVIRONMENT, ...environment }).map(([k, v]) => `${k}=${v}`);
+    const chrooted = [...tracer, "chroot", this.root, "/usr/bin/env", "-i", "-C", cwd, ...words, ...argv];
     // As in the emulated machine there is a network of one device, lo, and no route.
     const mounted = `umask 022; mount -t proc proc ${this.root}/proc && ip link set lo up && exec "$@"`;
     const ran = spawnSync(
@@ -137,9 +149,8 @@ export class NativeRoot {
     );
     return {
       status: ran.status ?? 255,
-      stdout: outputOf(readFileSync(join(this.streams, "out"))),
-      stderr: outputOf(readFileSync(join(this.streams, "err"))),
-      tree: existsSync(join(this.root, WORK)) ? listingChanges(this.before, listHostTree(join(this.root, WORK))) : [],
+      out: readFileSync(join(this.streams, "out")),
+      err: readFileSync(join(this.streams, "err")),
     };
   }
 

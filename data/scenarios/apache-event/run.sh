@@ -1,0 +1,2 @@
+# As the scenario apache, with threads.
+exec sh ./serve.sh event

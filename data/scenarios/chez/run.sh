@@ -1,0 +1,1 @@
+chezscheme --script bench.scm

@@ -1,0 +1,1 @@
+csi -s bench.scm

@@ -1,0 +1,5 @@
+set -e
+mkdir /tmp/c && cd /tmp/c && cp /w/Makefile /w/*.c /w/*.h .
+make
+./words kernel mode linux
+make

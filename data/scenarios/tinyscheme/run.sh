@@ -1,0 +1,1 @@
+tinyscheme bench.scm

@@ -1,0 +1,113 @@
+// npm run programs: every scenario in ring 3 and in ring 0, each compared with what it prints natively.
+// npm run programs -- [NAME...] [--record] [--traces FOLDER]: record what they print on this host; keep the traces.
+import { readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { MemoryIo } from "../src/emu/host.ts";
+import type { OpenImage } from "../src/emu/rootfs/image-node.ts";
+import { openImage } from "../src/emu/rootfs/image-node.ts";
+import { ensureRoot } from "../src/emu/rootfs/roots-node.ts";
+import { captureProgram } from "../src/emu/run.ts";
+import {
+  expectedFile,
+  readScenario,
+  type Scenario,
+  scenarioImage,
+  scenarioNames,
+  scenarioOptions,
+  scenarioRate,
+  scenarioTar,
+} from "../src/scenarios-node.ts";
+import { callNames, SUFFIX, writeTrace } from "../src/traces/node.ts";
+import { aligned, grouped } from "../src/traces/report.ts";
+import { PATHS } from "../src/traces/schema/enums.ts";
+import { summarize } from "../src/traces/summary.ts";
+import { NativeRoot } from "../test/programs/native.ts";
+
+/** Double faults through the task gate: no stack to push on. */
+const STARVED = PATHS.indexOf("H");
+
+const RINGS = [3, 0] as const;
+const HEADING = "scenario ring verdict instructions calls vsyscall int80 starved wall-s rate trace-MB".split(" ");
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { record: { type: "boolean", default: false }, traces: { type: "string" } },
+});
+
+/** Runs a scenario on this host and keeps what it printed. */
+function record(scenario: Scenario, directory: string): void {
+  const native = new NativeRoot(directory);
+  try {
+    native.reset(scenarioTar(scenario));
+    const { status, out, err } = native.execute({ argv: scenario.argv }, { environment: scenario.environment });
+    if (status !== 0) throw new Error(`${scenario.name} ended natively with ${status}: ${out}${err}`);
+    writeFileSync(expectedFile(scenario), out);
+  } finally {
+    native.close();
+  }
+}
+
+/** Runs a scenario in a ring: the cells of its row, and whether it printed what it should. */
+function measure(scenario: Scenario, base: OpenImage, ring: 0 | 3): { cells: string[]; passed: boolean } {
+  const host = new MemoryIo();
+  const begun = performance.now();
+  const run = captureProgram({ ...scenarioOptions(scenario), image: scenarioImage(base, scenario), host, ring });
+  const seconds = (performance.now() - begun) / 1000;
+  const [out, err] = [host.text("out"), host.text("err")];
+  const passed = run.status === 0 && out === scenario.expected;
+  if (!passed) process.stderr.write(`${scenario.name}, ring ${ring}: status ${run.status}\n${out}\n${err}\n`);
+  const summary = summarize(run.trace, callNames());
+  const { value: rate, unit } = scenarioRate(scenario, out + err) ?? { value: undefined, unit: "" };
+  const { path } = run.trace.events;
+  let starved = 0;
+  for (let i = 0; i < path.length; i++) if (path[i] === STARVED) starved++;
+  let bytes = "";
+  if (values.traces !== undefined) {
+    const folder = join(values.traces, `${scenario.name}-ring${ring}${SUFFIX}`);
+    writeTrace(folder, run.trace);
+    const sizes = readdirSync(folder).map((name) => statSync(join(folder, name)).size);
+    bytes = (sizes.reduce((a, b) => a + b) / 1e6).toFixed(2);
+  }
+  return {
+    passed,
+    cells: [
+      scenario.name,
+      String(ring),
+      passed ? "same" : "DIFFERS",
+      grouped(run.instructions),
+      grouped(summary.calls.reduce((n, call) => n + call.count, 0)),
+      grouped(summary.sites["vsyscall"] ?? 0),
+      grouped(summary.sites["int80"] ?? 0),
+      grouped(starved),
+      seconds.toFixed(1),
+      rate === undefined ? "" : `${rate} ${unit}/s`,
+      bytes,
+    ],
+  };
+}
+
+const rows: string[][] = [];
+let failed = 0;
+for (const name of positionals.length > 0 ? positionals : scenarioNames()) {
+  const { directory, index } = await ensureRoot(readScenario(name).packages);
+  if (values.record) {
+    record(readScenario(name), directory);
+    process.stderr.write(`${name}: recorded\n`);
+    continue;
+  }
+  const base = openImage(directory, index);
+  for (const ring of RINGS) {
+    const { cells, passed } = measure(readScenario(name), base, ring);
+    process.stderr.write(`${cells.join(" ")}\n`);
+    rows.push(cells);
+    if (!passed) failed++;
+  }
+  base.close();
+}
+if (!values.record) {
+  const right = HEADING.map((_, i) => i === 1 || i > 2);
+  process.stdout.write(`${aligned([HEADING, ...rows], right, (text) => text).join("\n")}\n`);
+}
+process.exitCode = failed > 0 ? 1 : 0;
