@@ -20,9 +20,9 @@ import {
   scenarioTar,
 } from "../src/scenarios-node.ts";
 import { callNames, SUFFIX, writeTrace } from "../src/traces/node.ts";
-import { aligned, grouped } from "../src/traces/report.ts";
 import { PATHS } from "../src/traces/schema/enums.ts";
-import { summarize } from "../src/traces/summary.ts";
+import { summarize } from "../src/traces/show/summary.ts";
+import { aligned, grouped } from "../src/traces/show/table.ts";
 import { NativeRoot } from "../test/programs/native.ts";
 
 /** Double faults through the task gate: no stack to push on. */

@@ -14,7 +14,7 @@ import {
   scenarioRate,
 } from "../scenarios-node.ts";
 import { checkTarget, SUFFIX, writeTrace } from "../traces/node.ts";
-import { aligned } from "../traces/report.ts";
+import { aligned } from "../traces/show/table.ts";
 import { type GuestArguments, guestRun, reportEnd } from "./guest.ts";
 import { GUEST_OPTIONS, type GuestOption } from "./guest-options.ts";
 
