@@ -34,7 +34,7 @@ export interface GuestArguments {
   "--"?: string[];
 }
 
-const MIN_MEMORY_MIB = 16;
+const MIN_MEMORY_MIB = 4;
 const MAX_MEMORY_MIB = 768;
 
 function bindOf(text: string): BindMount {

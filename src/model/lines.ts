@@ -5,9 +5,21 @@ import type { Trace } from "../traces/trace.ts";
 /** Program instructions (or nanoseconds) before each record, in the narrowest array that holds them. */
 export type Amounts = Uint16Array | Uint32Array | Float64Array;
 
-/** Kinds of events that a replay makes itself instead of copying them: timer interrupts and switches. */
+/**
+ * Kinds of events that a replay does not copy: it makes timer interrupts and switches itself; what memory management notes lies
+ * in the charge of the event that it happened in, or in a thread of the kernel.
+ */
+const NOT_COPIED: ReadonlySet<number> = new Set([
+  KIND.irq,
+  KIND.switch,
+  KIND.evict,
+  KIND.writeback,
+  KIND.swapin,
+  KIND.oom,
+]);
+
 function isReplaced(kind: number): boolean {
-  return kind === KIND.irq || kind === KIND.switch;
+  return NOT_COPIED.has(kind);
 }
 
 /** Amounts that are written one by one: 16 bits each, and wider from the first that needs it. */

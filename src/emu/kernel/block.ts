@@ -17,6 +17,14 @@ export const SEQUENTIAL_BYTES = 131072;
 const CHUNK_PAGES = 256;
 const PAGE = 4096;
 
+/** A request that was queued. */
+export interface DiskRequest {
+  /** When it completes (clock units). */
+  readonly end: number;
+  /** Waits for it with the processor: time passes to its end, and what waits for it is told now. Harmless once it is complete. */
+  finish(): void;
+}
+
 /** The disk's arm and queue. */
 export class BlockDevice {
   private readonly clock: Clock;
@@ -36,7 +44,7 @@ export class BlockDevice {
    * Queues a request at a byte address of the device.
    * @param done called when it completes, with its time from submission to completion in clock units
    */
-  submit(at: number, bytes: number, write: boolean, done?: (service: number) => void): void {
+  submit(at: number, bytes: number, write: boolean, done?: (service: number) => void): DiskRequest {
     const now = this.clock.now();
     const near = this.head >= 0 && at >= this.head && at - this.head <= SEQUENTIAL_BYTES;
     const ns = COMMAND_NS + (near ? 0 : SEEK_NS) + bytes * NS_PER_BYTE;
@@ -51,7 +59,14 @@ export class BlockDevice {
       this.readBytes += bytes;
     }
     const end = this.busyUntil;
-    if (done) this.clock.at(end, () => done(end - now), RANK.device);
+    const timer = done && this.clock.at(end, () => done(end - now), RANK.device);
+    const finish = (): void => {
+      this.clock.charge(end - this.clock.now());
+      if (!timer?.pending) return;
+      timer.cancel();
+      done?.(end - now);
+    };
+    return { end, finish };
   }
 }
 

@@ -21,6 +21,13 @@ export interface Charges {
   readonly copy64: number;
   /** Fork and exit, per page table entry copied or dropped; exec, fixed part. */
   readonly perPage: number;
+  /** Reclaim: a page looked at; a mapping asked or taken away; a page sent to the disk; a page freed. */
+  readonly reclaim: {
+    readonly look: number;
+    readonly mapping: number;
+    readonly write: number;
+    readonly free: number;
+  };
   /** The loopback device: a connection's three packets; one segment or datagram, both ends, without its copy. */
   readonly loopback: { readonly connect: number; readonly segment: number };
 }
@@ -85,5 +92,6 @@ export const CHARGES: Charges = {
   signal: 500,
   copy64: 8,
   perPage: 12,
+  reclaim: { look: 60, mapping: 120, write: 900, free: 150 },
   loopback: { connect: 12_000, segment: 4_000 },
 };

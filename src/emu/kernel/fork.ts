@@ -3,6 +3,7 @@
 import { TIF_LOOK_AT_CALLS } from "./entry/layout.ts";
 import { E2BIG, EAGAIN, EFAULT, EINVAL, ENOMEM, ENOSYS, SysError } from "./errno.ts";
 import type { Kernel, Sys, SysResult } from "./kernel.ts";
+import { outOfMemory } from "./mm/oom.ts";
 import { SIG_DFL, SIG_IGN, Sighand, type SignalStruct, Task, THREAD_SIZE, TIF_KU } from "./task.ts";
 import { readTls, writeTls } from "./tls.ts";
 import { copyIn, TASK_SIZE, touch, writeU32 } from "./user.ts";
@@ -45,11 +46,18 @@ interface CloneArgs {
   childTid: number;
 }
 
-/** A kernel stack: two frames with thread_info at the bottom. @throws SysError(ENOMEM) */
+/**
+ * A kernel stack: two frames with thread_info at the bottom.
+ * @throws SysError(ENOMEM), Retry while a process that was killed for it goes
+ */
 export function giveStack(k: Kernel, t: Task): void {
   let pfn = k.frames.takePair();
-  if (pfn < 0 && k.pageTables.reclaim()) pfn = k.frames.takePair();
-  if (pfn < 0) throw new SysError(ENOMEM);
+  if (pfn < 0) pfn = k.reclaim.makePair();
+  if (pfn < 0) {
+    const victim = outOfMemory(k, k.current);
+    if (victim === undefined || victim === k.current) throw new SysError(ENOMEM);
+    throw new Retry({ queues: [], deadline: k.clock.now() + k.units(1e9 / k.options.hz), interruptible: false });
+  }
   k.memory.u8.fill(0, k.pageTables.host(pfn), k.pageTables.host(pfn) + THREAD_SIZE);
   t.kstackPfn = pfn;
   k.entry.initThread(t);

@@ -17,9 +17,15 @@ import { type BindMount, Vfs } from "./fs/vfs.ts";
 import { Futexes } from "./futex.ts";
 import { Ids } from "./ids.ts";
 import { FrameAllocator } from "./mm/frames.ts";
+import { PageLists } from "./mm/lru.ts";
 import type { Mm } from "./mm/mm.ts";
+import type { OomKill } from "./mm/oom.ts";
 import { PageTables } from "./mm/pagetable.ts";
+import { Reclaim } from "./mm/reclaim.ts";
+import { ReverseMap } from "./mm/rmap.ts";
+import { Swap } from "./mm/swap.ts";
 import type { Vma } from "./mm/vma.ts";
+import { VmStat } from "./mm/vmstat.ts";
 import { Random } from "./random.ts";
 import { Scheduler, type SysResult } from "./sched.ts";
 import { Signals } from "./signal.ts";
@@ -43,6 +49,8 @@ export interface KernelOptions {
   /** Whether the first program's children may run in ring 0 too. */
   trusted: "all" | "program";
   memoryMiB: number;
+  /** Size of the swap area; default: twice the memory. */
+  swapMiB?: number;
   /** Seed of everything random in the guest. */
   seed: number;
   /** Timer interrupts a second. */
@@ -82,6 +90,16 @@ export class Kernel {
   readonly charges: Charges = CHARGES;
   readonly frames: FrameAllocator;
   readonly pageTables: PageTables;
+  /** What is known of each frame: its lists, its mappings; and what became of pages. */
+  readonly lists: PageLists;
+  readonly rmap: ReverseMap;
+  readonly swap: Swap;
+  readonly reclaim: Reclaim;
+  readonly vm = new VmStat();
+  /** Address spaces by the frame of their page directory. */
+  readonly mms = new Map<number, Mm>();
+  /** Processes that were killed for lack of memory. */
+  readonly oomKills: OomKill[] = [];
   readonly ids: Ids;
   readonly random: Random;
   readonly sched: Scheduler;
@@ -128,7 +146,22 @@ export class Kernel {
     this.frames = new FrameAllocator(this.memory.ramBytes, FIRST_FREE_FRAME * 4096, (pfn) =>
       this.cpu.invalidateFrame(pfn),
     );
-    this.pageTables = new PageTables(this.memory, this.frames);
+    this.lists = new PageLists(this.frames.total);
+    this.frames.onFree = (pfn) => this.lists.forget(pfn);
+    this.rmap = new ReverseMap(this.frames.total);
+    this.pageTables = new PageTables(this.memory, this.frames, this.rmap, this.lists);
+    this.swap = new Swap(
+      {
+        frames: this.frames,
+        lists: this.lists,
+        vm: this.vm,
+        u8: this.memory.u8,
+        ramBase: this.memory.ramBase,
+        reads: (slot, ahead) => this.reclaim.noteSwapIn(slot, ahead),
+      },
+      (options.swapMiB ?? 2 * options.memoryMiB) * 0x10_0000,
+    );
+    this.reclaim = new Reclaim(this);
     this.sched = new Scheduler(this);
     this.signals = new Signals(this);
     this.time = new Timers(this);
@@ -220,10 +253,28 @@ export class Kernel {
   boot(image: RootImage, binds: readonly BindMount[] = []): void {
     this.entry = new Entry(this);
     this.vfs = new Vfs(this, image, binds);
-    this.pageTables.reclaim = () => this.vfs.reclaim(32) > 0;
+    this.swap.device = this.vfs.cache.store.device;
+    this.pageTables.makeRoom = () => this.reclaim.makeRoom();
+    this.reclaim.start();
     this.entry.startIdle(this.idle);
     spawnInit(this);
     this.machine.pit.start();
+  }
+
+  /** An entry that led to a frame is gone: its reference goes, and what nobody else has or can find again is free. */
+  putMapped(pfn: number): void {
+    const { frames, swap } = this;
+    frames.put(pfn);
+    const slot = swap.slotOf[pfn];
+    if (slot >= 0 && this.lists.page[pfn] === undefined && frames.refs(pfn) === 1 && swap.users(slot) === 0)
+      swap.uncache(pfn);
+    this.reclaim.putBack(pfn);
+  }
+
+  /** Whether a page of private memory may be written in place: nobody else maps it or will find it in swap. */
+  isOnlyUser(pfn: number): boolean {
+    const slot = this.swap.slotOf[pfn];
+    return slot < 0 ? this.frames.refs(pfn) === 1 : this.frames.refs(pfn) === 2 && this.swap.users(slot) === 0;
   }
 
   /** The first program is gone: the run is over. */

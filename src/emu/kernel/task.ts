@@ -226,6 +226,8 @@ export class SignalStruct {
   nextTimerId = 0;
   childSubreaper = false;
   oomScoreAdj = 0;
+  /** Killed for lack of memory; its end is waited for. */
+  oomVictim = false;
   /** Set when a child of this process has execed: setpgid refuses it. */
   execed = false;
 

@@ -27,6 +27,8 @@ export interface Wait {
   killable?: boolean;
   /** The task counts as stopped, not as sleeping. */
   stopped?: boolean;
+  /** Waits on the spot, with the processor: what the kernel does where it cannot begin again. */
+  now?: () => void;
   /** Leave the queue's other exclusive waiters asleep when one wake-up is enough for one task (accept, locks). */
   exclusive?: boolean;
 }

@@ -7,7 +7,11 @@ function numbered<const Names extends readonly string[]>(names: Names): Readonly
   >;
 }
 
-/** What happened. `nr` is a call number for syscall and vdso, a vector for fault and irq, a signal number for signal. */
+/**
+ * What happened. `nr` is a call number for syscall and vdso, a vector for fault and irq, a signal number for signal. The last four
+ * are what memory management does within another event or in a thread of the kernel: a page loses its frame, a page goes to the
+ * disk, a page comes back from swap, a process is killed for lack of memory.
+ */
 export const KINDS = [
   "unknown",
   "syscall",
@@ -20,6 +24,10 @@ export const KINDS = [
   "exec",
   "exit",
   "vdso",
+  "evict",
+  "writeback",
+  "swapin",
+  "oom",
 ] as const;
 export const KIND = numbered(KINDS);
 export type KindName = (typeof KINDS)[number];
@@ -77,9 +85,26 @@ export const ACCESS = numbered(ACCESSES);
 
 /**
  * What a page fault was for. major: the page had to come from the disk first; prot: an access that the mapping forbids;
- * bad: no mapping there (prot and bad end as a signal).
+ * bad: no mapping there (prot and bad end as a signal). Of an eviction: whose page it was (anon, file). Of a write: why it was
+ * made (swap, reclaim: its frame is wanted; age, limit: dirty for long, too many dirty; sync: it was asked for). Of a page that comes
+ * from swap: swap, or ahead when nobody asked for it yet.
  */
-export const CAUSES = ["unknown", "anon", "file", "cow", "stack_grow", "swap", "major", "prot", "bad"] as const;
+export const CAUSES = [
+  "unknown",
+  "anon",
+  "file",
+  "cow",
+  "stack_grow",
+  "swap",
+  "major",
+  "prot",
+  "bad",
+  "reclaim",
+  "age",
+  "limit",
+  "sync",
+  "ahead",
+] as const;
 export const CAUSE = numbered(CAUSES);
 
 /** What an object is. */

@@ -116,7 +116,7 @@ const EVENTS = {
       is: "the program's stack pointer at entry, behind anything the call itself pushed: where an entry in ring 0 pushes",
     },
     access: { hold: "enum", names: ACCESSES, is: "faults: the access that failed" },
-    cause: { hold: "enum", names: CAUSES, is: "faults: what it was for" },
+    cause: { hold: "enum", names: CAUSES, is: "faults: what it was for; evictions and writes: whose page, why" },
   },
 } as const satisfies Table;
 

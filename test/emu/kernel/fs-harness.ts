@@ -9,6 +9,11 @@ import { FsStruct } from "../../../src/emu/kernel/fs/files.ts";
 import { type BindMount, Vfs } from "../../../src/emu/kernel/fs/vfs.ts";
 import { defaultRlimits, type Kernel, type Sys } from "../../../src/emu/kernel/kernel.ts";
 import { FrameAllocator } from "../../../src/emu/kernel/mm/frames.ts";
+import { PageLists } from "../../../src/emu/kernel/mm/lru.ts";
+import { Reclaim } from "../../../src/emu/kernel/mm/reclaim.ts";
+import { ReverseMap } from "../../../src/emu/kernel/mm/rmap.ts";
+import { Swap } from "../../../src/emu/kernel/mm/swap.ts";
+import { VmStat } from "../../../src/emu/kernel/mm/vmstat.ts";
 import { Random } from "../../../src/emu/kernel/random.ts";
 import { Task } from "../../../src/emu/kernel/task.ts";
 import { Retry, type Wait, type WakeReason } from "../../../src/emu/kernel/wait.ts";
@@ -183,6 +188,10 @@ export class Box {
     this.io = new MemoryIo(new TextEncoder().encode(options.input ?? ""));
     const clock = new Clock(counter);
     const frames = new FrameAllocator(memory.ramBytes, 4 << 20, () => {});
+    const lists = new PageLists(frames.total);
+    frames.onFree = (pfn) => lists.forget(pfn);
+    const vm = new VmStat();
+    const swap = new Swap({ frames, lists, vm, u8: memory.u8, ramBase: RAM_BASE, reads() {} }, 0);
     const tasks = new Map<number, Task>();
     const t = new Task(1000, 0, undefined, defaultRlimits());
     tasks.set(1000, t);
@@ -191,6 +200,12 @@ export class Box {
       memory,
       clock,
       frames,
+      lists,
+      swap,
+      vm,
+      oomKills: [],
+      mms: new Map(),
+      rmap: new ReverseMap(frames.total),
       tasks,
       cpu: { invalidateFrame() {}, model: DEFAULT_MODEL },
       options: { hz: 100, seed: 1, tty: options.tty ?? false, aslr: false, cold: true, host: this.io },
@@ -218,7 +233,8 @@ export class Box {
       entry: {},
     };
     const mm = { users: 1 };
-    this.k = part as unknown as Kernel;
+    const k = part as unknown as Kernel;
+    this.k = Object.assign(k, { reclaim: new Reclaim(k) });
     this.k.loadedMm = mm as never;
     t.mm = mm as never;
     for (let p = 0; p < USER_PAGES; p++) {
@@ -226,6 +242,9 @@ export class Box {
       for (const array of [USER_READ, USER_WRITE]) memory.tlb[array][la >>> 12] = RAM_BASE + 0x10_0000 + p * 4096 - la;
     }
     this.k.vfs = new Vfs(this.k, imageOf(seeds), options.binds ?? []);
+    // There are no threads of the kernel here.
+    Object.assign(this.k.vfs.writeBack, { dirtied() {}, throttle: () => null });
+    swap.device = this.k.vfs.cache.store.device;
     const root = this.k.vfs.root();
     t.fs = new FsStruct(root, root);
     t.files = this.k.vfs.standardFiles(this.k);

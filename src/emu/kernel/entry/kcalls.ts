@@ -109,6 +109,17 @@ export class Kcalls {
     const e = args[4];
     const f = args[5];
     let result: SysResult;
+    let short = k.reclaim.shortage(t);
+    if (short !== undefined) {
+      const start = (): SysResult => {
+        const wait = short ?? k.reclaim.shortage(t);
+        short = undefined;
+        if (wait !== undefined) throw new Retry(wait);
+        return fn(k, t, a, b, c, d, e, f);
+      };
+      k.sched.perform(start, (value) => this.finish(t, value));
+      return;
+    }
     try {
       result = fn(k, t, a, b, c, d, e, f);
     } catch (error) {

@@ -96,7 +96,7 @@ export class Traps {
       if (result.kind === "wait") throw new Retry(result.wait);
       const { seq } = t;
       k.clock.charge(k.charges.fault);
-      k.recorder.charge(seq, k.charges.fault);
+      k.recorder.chargeMore(seq, k.charges.fault);
       if (result.kind === "ok") {
         const cause = CAUSE[result.cause];
         k.recorder.set(seq, result.obj >= 0 ? { cause, obj: result.obj, off: result.off } : { cause });

@@ -1,8 +1,9 @@
 // One file's pages: those in memory, and where the others come from: the root image, the upper layer's blocks, a host file.
+
+import type { DiskRequest } from "../block.ts";
 import { EIO, SysError } from "../errno.ts";
 import { type Wait, WaitQueue } from "../wait.ts";
-import type { Inode } from "./inode.ts";
-import { PAGE_SIZE, type Page, type PageCache, READ_AHEAD_PAGES } from "./page_cache.ts";
+import { PAGE_SIZE, type Page, type PageCache, READ_AHEAD_PAGES, type WriteCause } from "./page_cache.ts";
 
 /** Where on the device files of the host are said to lie. */
 const HOST_BASE = 2 ** 44;
@@ -14,9 +15,14 @@ export interface Backing {
   write(offset: number, bytes: Uint8Array): void;
 }
 
+/** What has a size in bytes: an inode, or memory that is shared without a name. */
+export interface Sized {
+  size: number;
+}
+
 /** The cached pages of one file and where the others come from. */
 export class AddressSpace {
-  readonly inode: Inode;
+  readonly inode: Sized;
   readonly cache: PageCache;
   /** Whether a block store stands behind it; false: memory is all there is (tmpfs, memfd). */
   readonly stored: boolean;
@@ -33,10 +39,15 @@ export class AddressSpace {
   /** Mappings of this file: kept by mm, used to unmap on truncate. */
   readonly vmas = new Set<unknown>();
 
+  /** Pages of the root image that reclaim took: they come from the disk from then on. */
+  private readonly evicted = new Set<number>();
+  /** Pages that reclaim put into swap, by slot (a file without a store). */
+  readonly swapped = new Map<number, number>();
+  private dirtyPages = 0;
   private readonly backing: Backing | null;
 
   constructor(
-    inode: Inode,
+    inode: Sized,
     cache: PageCache,
     stored: boolean,
     lowerOffset = 0,
@@ -92,8 +103,9 @@ export class AddressSpace {
   private dataBlocks(): number {
     let n = this.upper.size + Math.ceil(this.lowerBytes / PAGE_SIZE);
     for (const i of this.upper.keys()) if (i * PAGE_SIZE < this.lowerBytes) n--;
-    for (const p of this.pages.values()) if (p.dirty && !this.onStore(p.index)) n++;
-    return n;
+    const { slotOf } = this.cache.host.swap;
+    for (const p of this.pages.values()) if ((p.dirty || slotOf[p.pfn] >= 0) && !this.onStore(p.index)) n++;
+    return n + this.swapped.size;
   }
 
   /** Does the store hold this page (a hole reads as zeros without waiting)? */
@@ -101,18 +113,22 @@ export class AddressSpace {
     return index * PAGE_SIZE < this.lowerBytes || this.upper.has(index);
   }
 
+  /** Whether the page has contents anywhere: in memory, in the store or in swap. */
+  has(index: number): boolean {
+    return this.pages.has(index) || this.onStore(index) || this.swapped.has(index);
+  }
+
   /** A page whose contents are here, or null. */
   cached(index: number): Page | null {
     const page = this.pages.get(index);
-    if (!page || page.reading) return null;
-    page.referenced = true;
-    return page;
+    return page === undefined || page.reading ? null : page;
   }
 
   /** A page that is here, or comes without waiting because the machine has read its root before; else null. */
   atHand(index: number): Page | null {
     const page = this.cached(index);
     if (page !== null || this.pages.has(index) || !this.isPreloaded(index)) return page;
+    if (this.cache.host.frames.free <= this.cache.host.low()) return null;
     try {
       return this.preloaded(index);
     } catch (e) {
@@ -122,7 +138,8 @@ export class AddressSpace {
   }
 
   private isPreloaded(index: number): boolean {
-    return this.cache.store.warm && !this.upper.has(index) && !this.backing && index * PAGE_SIZE < this.lowerBytes;
+    if (!this.cache.store.warm || this.evicted.has(index)) return false;
+    return !this.upper.has(index) && !this.backing && index * PAGE_SIZE < this.lowerBytes;
   }
 
   /**
@@ -140,9 +157,10 @@ export class AddressSpace {
   fetch(index: number, ahead: number): Page | Wait {
     const page = this.pages.get(index);
     if (page) {
-      if (!page.reading) return page;
-      return { queues: [page.reading], interruptible: false };
+      return page.reading === null ? page : this.waitFor(page, page.reading);
     }
+    const slot = this.swapped.get(index);
+    if (slot !== undefined) return this.readSwap(index, slot);
     if (!this.onStore(index)) {
       const zero = this.insert(index, false);
       this.zero(zero, 0, PAGE_SIZE);
@@ -150,7 +168,38 @@ export class AddressSpace {
     }
     if (this.isPreloaded(index)) return this.preloaded(index);
     this.cache.host.cold();
-    return { queues: [this.readIn(index, ahead)], interruptible: false };
+    const coming = this.readIn(index, ahead);
+    return this.waitFor(coming, coming.reading!);
+  }
+
+  /** A page that was here before may be waited for on the spot: who meets it has begun what cannot be begun again. */
+  private waitFor(page: Page, queue: WaitQueue): Wait {
+    const { request } = page;
+    const again = this.evicted.has(page.index) || !this.stored;
+    const now = again && request !== null ? () => request.finish() : undefined;
+    return { queues: [queue], interruptible: false, now };
+  }
+
+  /** Brings a page of a file without a store back from swap. */
+  private readSwap(index: number, slot: number): Wait {
+    const page = this.insert(index, true);
+    const { swap, u8, vm } = this.cache.host;
+    const queue = page.reading!;
+    vm.pswpin++;
+    vm.pgpgin += PAGE_SIZE / 1024;
+    page.request = swap.readOne(slot, (service) => {
+      page.reading = null;
+      page.request = null;
+      if (this.pages.get(index) !== page) this.cache.drop(page);
+      else {
+        u8.set(swap.bytes(slot), this.cache.address(page));
+        this.setDirty(page);
+        this.swapped.delete(index);
+        swap.release(slot);
+      }
+      queue.wakeAll({ kind: "device", delay: service });
+    });
+    return this.waitFor(page, queue);
   }
 
   /** A page that will be overwritten whole: no read. */
@@ -167,14 +216,14 @@ export class AddressSpace {
     return page;
   }
 
-  /** Queues reads for a page and what follows it; returns the queue of the first. */
-  private readIn(index: number, ahead: number): WaitQueue {
+  /** Queues reads for a page and what follows it; returns the first. */
+  private readIn(index: number, ahead: number): Page {
     const first = this.insert(index, true);
     const run = [first];
     const end = Math.min(index + Math.max(1, ahead), this.pageCount);
     const block = this.upper.get(index);
     for (let i = index + 1; i < end; i++) {
-      if (this.pages.has(i) || !this.onStore(i)) break;
+      if (this.pages.has(i) || !this.onStore(i) || this.cache.host.frames.free <= this.cache.host.low()) break;
       const b = this.upper.get(i);
       if (block === undefined ? b !== undefined : b !== block + run.length) break;
       try {
@@ -186,8 +235,10 @@ export class AddressSpace {
     }
     const store = this.cache.store;
     const at = block === undefined ? this.lowerOffset + index * PAGE_SIZE : store.upperBase + block * PAGE_SIZE;
-    store.device.submit(at, run.length * PAGE_SIZE, false, (service) => this.arrived(run, service));
-    return first.reading!;
+    const request = store.device.submit(at, run.length * PAGE_SIZE, false, (service) => this.arrived(run, service));
+    for (const page of run) page.request = request;
+    this.cache.host.vm.pgpgin += (run.length * PAGE_SIZE) / 1024;
+    return first;
   }
 
   /** A page of the root image on a machine that has read its root before: there at once. */
@@ -211,6 +262,7 @@ export class AddressSpace {
       const page = run[i];
       const queue = page.reading!;
       page.reading = null;
+      page.request = null;
       if (this.pages.get(page.index) !== page) this.cache.drop(page);
       else {
         const to = this.cache.address(page);
@@ -233,6 +285,8 @@ export class AddressSpace {
       const at = this.cache.address(page);
       return host.u8.slice(at, at + PAGE_SIZE);
     }
+    const slot = this.swapped.get(index);
+    if (slot !== undefined) return host.swap.bytes(slot).slice();
     const block = this.upper.get(index);
     if (block !== undefined) return store.upper.bytes(block).slice();
     const bytes = new Uint8Array(PAGE_SIZE);
@@ -255,20 +309,39 @@ export class AddressSpace {
   }
 
   setDirty(page: Page): void {
-    page.referenced = true;
+    const { host } = this.cache;
+    host.lists.referenced[page.pfn] = 1;
     if (page.dirty) return;
-    if (!this.onStore(page.index) && !this.isReserved(page.index)) this.blockCount++;
+    const counted = host.swap.slotOf[page.pfn] >= 0 || this.swapped.has(page.index);
+    if (!counted && !this.onStore(page.index) && !this.isReserved(page.index)) this.blockCount++;
     page.dirty = true;
-    this.cache.dirty++;
+    if (!this.stored) host.swap.uncache(page.pfn);
+    this.countDirty(1);
+  }
+
+  /** One dirty page more or less; memory without a store is not told: nobody writes it back. */
+  countDirty(sign: 1 | -1): void {
+    if (!this.stored) return;
+    const { cache } = this;
+    this.dirtyPages += sign;
+    cache.dirty += sign;
+    if (this.dirtyPages === 0) cache.dirtyFiles.delete(this);
+    else if (sign > 0 && this.dirtyPages === 1) cache.dirtyFiles.set(this, cache.host.now());
+    if (sign > 0) cache.host.dirtied();
   }
 
   /** Queues a dirty page for the disk; its bytes are safe at once. `done`: when the disk has it. */
-  writePage(page: Page, done?: (service: number) => void): void {
+  writePage(page: Page, why: WriteCause, done?: (service: number) => void): DiskRequest {
     const { store, host } = this.cache;
-    if (this.backing) {
-      this.writeBacking(page, this.backing, done);
-      return;
-    }
+    if (page.dirty) this.countDirty(-1);
+    page.dirty = false;
+    host.clean(page.pfn);
+    const ended = this.cache.beginWriteback(page, why);
+    const end = (service: number): void => {
+      ended();
+      done?.(service);
+    };
+    if (this.backing) return this.writeBacking(page, this.backing, end);
     let block = this.upper.get(page.index);
     if (block === undefined) {
       block = store.upper.alloc();
@@ -276,44 +349,53 @@ export class AddressSpace {
     }
     const at = this.cache.address(page);
     store.upper.bytes(block).set(host.u8.subarray(at, at + PAGE_SIZE));
-    if (page.dirty) this.cache.dirty--;
-    page.dirty = false;
-    store.device.submit(store.upperBase + block * PAGE_SIZE, PAGE_SIZE, true, done);
+    return store.device.submit(store.upperBase + block * PAGE_SIZE, PAGE_SIZE, true, end);
   }
 
-  private writeBacking(page: Page, backing: Backing, done?: (service: number) => void): void {
+  private writeBacking(page: Page, backing: Backing, done: (service: number) => void): DiskRequest {
     const { store, host } = this.cache;
     const at = this.cache.address(page);
     const start = page.index * PAGE_SIZE;
     const n = Math.max(0, Math.min(PAGE_SIZE, this.inode.size - start));
     backing.write(start, host.u8.subarray(at, at + n));
     if (start + n > this.lowerBytes) this.lowerBytes = start + n;
-    if (page.dirty) this.cache.dirty--;
-    page.dirty = false;
-    store.device.submit(HOST_BASE + start, PAGE_SIZE, true, done);
+    return store.device.submit(HOST_BASE + start, PAGE_SIZE, true, done);
+  }
+
+  /** Dirty pages in order of place. */
+  dirtyOnes(): Page[] {
+    return [...this.pages.values()].filter((p) => p.dirty).sort((a, b) => a.index - b.index);
   }
 
   /** Writes every dirty page without waiting for the disk. */
-  flush(): void {
-    const dirty = [...this.pages.values()].filter((p) => p.dirty).sort((a, b) => a.index - b.index);
-    for (const page of dirty) this.writePage(page);
+  flush(why: WriteCause = "sync"): void {
+    for (const page of this.dirtyOnes()) this.writePage(page, why);
   }
 
   /** Writes every dirty page; the queue wakes when the last one is on the disk. Null: nothing to write. */
   sync(): WaitQueue | null {
     if (!this.stored) return null;
-    const dirty = [...this.pages.values()].filter((p) => p.dirty).sort((a, b) => a.index - b.index);
+    const dirty = this.dirtyOnes();
     if (dirty.length === 0) return null;
     const queue = new WaitQueue();
     const last = dirty.pop()!;
-    for (const page of dirty) this.writePage(page);
-    this.writePage(last, (service) => queue.wakeAll({ kind: "device", delay: service }));
+    for (const page of dirty) this.writePage(page, "sync");
+    this.writePage(last, "sync", (service) => queue.wakeAll({ kind: "device", delay: service }));
     return queue;
   }
 
-  /** Reclaim took a page. */
-  forget(page: Page): void {
+  /** Reclaim takes a page; what has no store is in the swap slot that it was written to. */
+  evict(page: Page): void {
+    const { swap, lists } = this.cache.host;
     this.pages.delete(page.index);
+    const slot = swap.slotOf[page.pfn];
+    if (slot >= 0) {
+      swap.dup(slot);
+      this.swapped.set(page.index, slot);
+    } else if (this.stored && this.cache.store.warm && page.index * PAGE_SIZE < this.lowerBytes)
+      this.evicted.add(page.index);
+    lists.evict(page.pfn);
+    this.cache.drop(page);
   }
 
   /** The file was cut to `size` bytes: pages behind go, the rest of the last one reads as zeros. */
@@ -326,6 +408,11 @@ export class AddressSpace {
         this.pages.delete(page.index);
         if (!page.reading) this.cache.drop(page);
       }
+    }
+    for (const [index, slot] of this.swapped) {
+      if (index < first) continue;
+      this.cache.host.swap.release(slot);
+      this.swapped.delete(index);
     }
     for (const [index, block] of this.upper) {
       if (index < first) continue;
@@ -355,7 +442,7 @@ export class AddressSpace {
   /** Makes bytes [from, to) read as zeros (hole punching, zero range). Whole pages only lose their contents. */
   punch(from: number, to: number): void {
     for (let index = Math.floor(from / PAGE_SIZE); index * PAGE_SIZE < to; index++) {
-      if (!this.pages.has(index) && !this.onStore(index)) continue;
+      if (!this.has(index)) continue;
       const page = this.fetch(index, 1);
       if (!("pfn" in page)) throw new SysError(EIO);
       const start = index * PAGE_SIZE;
@@ -372,12 +459,13 @@ export class AddressSpace {
     };
     if (index * PAGE_SIZE < this.lowerBytes) return index;
     for (const i of this.upper.keys()) take(i);
+    for (const i of this.swapped.keys()) take(i);
     for (const [i, p] of this.pages) if (p.dirty) take(i);
     return best;
   }
 
   /** Is there data in this page (SEEK_HOLE)? */
   hasData(index: number): boolean {
-    return this.onStore(index) || this.pages.get(index)?.dirty === true;
+    return this.onStore(index) || this.swapped.has(index) || this.pages.get(index)?.dirty === true;
   }
 }

@@ -59,6 +59,8 @@ export class File {
   /** Next page that a sequential reader would ask for, and the window read ahead. */
   raNext = 0;
   raPages = 0;
+  /** The page it was read from last. */
+  raPage = -1;
   /** Epoll instances that watch this file. */
   watchers: Set<{ forget(file: File): void }> | null = null;
 

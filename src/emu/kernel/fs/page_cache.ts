@@ -1,9 +1,13 @@
 // The page cache: guest frames that hold file contents, one AddressSpace per file; read, write and mmap share them.
 //
 // A page that is not here yet is read through the block store; who needs it waits for it. Metadata is in memory and
-// never waits. A machine has read its root image before, unless it starts cold (--cold). Dirty pages stay until sync, fsync or reclaim writes them; nothing writes them back by itself.
-import type { BlockStore } from "../block.ts";
+// never waits. A machine has read its root image before, unless it starts cold (--cold): a page's first touch finds it there, one
+// that was evicted comes from the disk. Dirty pages are written by sync, by reclaim and by write-back (writeback.ts).
+import type { BlockStore, DiskRequest } from "../block.ts";
 import { ENOMEM, SysError } from "../errno.ts";
+import { LRU, type PageLists } from "../mm/lru.ts";
+import type { Swap } from "../mm/swap.ts";
+import type { VmStat } from "../mm/vmstat.ts";
 import { type Wait, WaitQueue } from "../wait.ts";
 import type { AddressSpace } from "./address_space.ts";
 
@@ -19,48 +23,66 @@ export interface Page {
   readonly index: number;
   readonly pfn: number;
   dirty: boolean;
-  /** Used since reclaim last looked. */
-  referenced: boolean;
   /** A copy is going on: reclaim must not take the frame. */
   pins: number;
   /** Waiters for its contents; null once they are there. */
   reading: WaitQueue | null;
-  prev: Page | null;
-  next: Page | null;
+  /** What brings its contents. */
+  request: DiskRequest | null;
 }
 
 /** The part of the frame allocator that the cache needs. */
 export interface Frames {
+  /** Frames that nobody holds. */
+  readonly free: number;
   /** A frame with one reference and undefined contents, or -1. */
   take(): number;
   /** Drops a reference. */
   put(pfn: number): void;
-  /** References of a frame: 1 = only the cache's. */
-  refs(pfn: number): number;
 }
 
 /** What the cache needs of the machine. */
 export interface CacheHost {
   readonly frames: Frames;
+  readonly lists: PageLists;
+  readonly swap: Swap;
+  readonly vm: VmStat;
   readonly u8: Uint8Array;
   readonly ramBase: number;
   readonly now: () => number;
   /** The host wrote to a frame: decoded code in it is void. */
   readonly written: (pfn: number) => void;
+  /** No frame is left: frees some, whatever it takes. False: nothing can be freed. */
+  readonly makeRoom: () => boolean;
+  /** Free frames below which nothing is brought that nobody asked for. */
+  readonly low: () => number;
+  /** Takes the right to write from every entry that leads to a page: it is being written to the disk. */
+  readonly clean: (pfn: number) => void;
+  /** A page goes to the disk for a reason. */
+  readonly writes: (page: Page, why: WriteCause) => void;
+  /** A page of a file became dirty; and what a writer must wait for when there are too many. */
+  readonly dirtied: () => void;
+  readonly tooDirty: () => Wait | null;
   /** Unmaps a file's pages from `first` on from every address space (truncate). */
   unmap: (mapping: AddressSpace, first: number) => void;
   /** A body met a page that was not cached. */
   cold: () => void;
 }
 
-/** All cached pages of a machine, least recently used first. */
+/** Why a page is written: reclaim, its age, too many dirty ones, or because somebody asked. */
+export type WriteCause = "reclaim" | "age" | "limit" | "sync";
+
+/** All cached pages of a machine. */
 export class PageCache {
   readonly host: CacheHost;
   readonly store: BlockStore;
-  private head: Page | null = null;
-  private tail: Page | null = null;
+  /** Pages in frames; dirty ones of files that have a store. */
   cached = 0;
   dirty = 0;
+  /** Files with dirty pages, in order of their first one, and when that was written (clock units). */
+  readonly dirtyFiles = new Map<AddressSpace, number>();
+  /** Wakes when a write has ended. */
+  readonly written = new WaitQueue();
 
   constructor(host: CacheHost, store: BlockStore) {
     this.host = host;
@@ -74,84 +96,61 @@ export class PageCache {
 
   /** @throws SysError ENOMEM */
   add(mapping: AddressSpace, index: number, reading: boolean): Page {
-    let pfn = this.host.frames.take();
-    if (pfn < 0 && this.reclaim(32) > 0) pfn = this.host.frames.take();
+    const { frames, lists } = this.host;
+    let pfn = frames.take();
+    if (pfn < 0 && this.host.makeRoom()) pfn = frames.take();
     if (pfn < 0) throw new SysError(ENOMEM);
     const page: Page = {
       mapping,
       index,
       pfn,
       dirty: false,
-      referenced: false,
       pins: 0,
       reading: reading ? new WaitQueue() : null,
-      prev: this.tail,
-      next: null,
+      request: null,
     };
-    if (this.tail) this.tail.next = page;
-    else this.head = page;
-    this.tail = page;
+    lists.page[pfn] = page;
+    lists.add(pfn, mapping.stored ? LRU.inactiveFile : LRU.inactiveAnon);
     this.cached++;
     return page;
   }
 
-  /** Takes a page out of the list and gives its frame back. */
+  /** Gives a page's frame back. */
   drop(page: Page): void {
-    this.unlink(page);
     this.cached--;
-    if (page.dirty) this.dirty--;
+    if (page.dirty) page.mapping.countDirty(-1);
     page.dirty = false;
+    this.host.lists.page[page.pfn] = undefined;
+    this.host.swap.uncache(page.pfn);
     this.host.frames.put(page.pfn);
   }
 
-  private unlink(page: Page): void {
-    if (page.prev) page.prev.next = page.next;
-    else this.head = page.next;
-    if (page.next) page.next.prev = page.prev;
-    else this.tail = page.prev;
-    page.prev = page.next = null;
+  /** A call used a page. */
+  markAccessed(page: Page): void {
+    if (this.host.lists.markAccessed(page.pfn)) this.host.vm.pgactivate++;
   }
 
-  private requeue(page: Page): void {
-    this.unlink(page);
-    page.prev = this.tail;
-    if (this.tail) this.tail.next = page;
-    else this.head = page;
-    this.tail = page;
-  }
-
-  /**
-   * Frees up to `target` frames: clean pages are dropped, dirty ones are queued for the disk first. Pages that are
-   * mapped, pinned, being read, or have no store behind them stay. Second chance for pages used since the last look.
-   * @returns frames freed
-   */
-  reclaim(target: number): number {
-    let freed = 0;
-    for (let look = 2 * this.cached; look > 0 && freed < target && this.head; look--) {
-      const page = this.head;
-      const stays = page.pins > 0 || page.reading || !page.mapping.stored || this.host.frames.refs(page.pfn) > 1;
-      if (stays || page.referenced) {
-        page.referenced = false;
-        this.requeue(page);
-        continue;
-      }
-      if (page.dirty) page.mapping.writePage(page);
-      page.mapping.forget(page);
-      this.drop(page);
-      freed++;
-    }
-    return freed;
+  /** Starts a page's way to the disk; the returned function ends it. */
+  beginWriteback(page: Page, why: WriteCause): () => void {
+    const { lists, vm } = this.host;
+    const write = lists.beginWriteback(page.pfn);
+    vm.pgpgout += PAGE_SIZE / 1024;
+    this.host.writes(page, why);
+    return () => {
+      lists.endWriteback(page.pfn, write);
+      this.written.wakeAll({ kind: "device" });
+    };
   }
 
   /** Writes every dirty page that has a store; what to wait for. */
   syncAll(): WaitQueue[] {
-    const mappings = new Set<AddressSpace>();
-    for (let p = this.head; p; p = p.next) if (p.dirty && p.mapping.stored) mappings.add(p.mapping);
-    return [...mappings].map((m) => m.sync()).filter((q) => q !== null);
+    return [...this.dirtyFiles.keys()].map((m) => m.sync()).filter((q) => q !== null);
   }
 
   /** What a writer must wait for before it may dirty more, or null. */
   throttle(): Wait | null {
+    const many = this.host.tooDirty();
+    if (many !== null) return many;
     const busy = this.store.device.busyUntil;
     if (busy - this.host.now() <= WRITE_BEHIND_UNITS) return null;
     return { queues: [], deadline: busy - WRITE_BEHIND_UNITS, interruptible: false };

@@ -38,7 +38,7 @@ export function touchAtime(k: Kernel, file: File): void {
 }
 
 /** Copies of cached pages to the reader until one is missing; returns bytes copied. The cursor moves with them. */
-function copyCached(mapping: AddressSpace, iter: IovIter, pos: number, count: number): number {
+function copyCached(file: File, mapping: AddressSpace, iter: IovIter, pos: number, count: number): number {
   const { cache } = mapping;
   let done = 0;
   while (done < count) {
@@ -53,6 +53,9 @@ function copyCached(mapping: AddressSpace, iter: IovIter, pos: number, count: nu
     } finally {
       page.pins--;
     }
+    // Reading on in a page is not using it again.
+    if (page.index !== file.raPage) cache.markAccessed(page);
+    file.raPage = page.index;
     iter.advance(n);
     done += n;
   }
@@ -88,7 +91,7 @@ function read(k: Kernel, t: Task, file: File, iter: IovIter, pos: number): SysRe
   if (count <= 0) return finishRead(k, t, file, at, own, 0);
   const mapping = inode.mapping!;
   // A Retry from here leaves nothing changed but user memory, which the second attempt writes again.
-  const done = copyCached(mapping, iter, at, count);
+  const done = copyCached(file, mapping, iter, at, count);
   if (done === count) return finishRead(k, t, file, at, own, done);
   return readMissing(k, t, file, iter, at, own, done, count);
 }
@@ -117,7 +120,7 @@ function* readMissing(
         yield page;
         continue;
       }
-      const n = copyCached(mapping, iter, at + done, Math.min(count, file.inode.size - at) - done);
+      const n = copyCached(file, mapping, iter, at + done, Math.min(count, file.inode.size - at) - done);
       done += n;
     } catch (e) {
       if (e instanceof Retry) yield e.wait;
@@ -150,13 +153,15 @@ export function sizeLimit(k: Kernel, t: Task, at: number, count: number, large =
 
 /** Does the store hold this page, so that writing part of it must first read it? */
 function needsRead(mapping: AddressSpace, index: number): boolean {
-  return mapping.cached(index) === null && (mapping.pages.has(index) || mapping.onStore(index));
+  return mapping.cached(index) === null && mapping.has(index);
 }
 
-function partial(mapping: AddressSpace, index: number): void {
-  if (!needsRead(mapping, index)) return;
+/** A page that only part of is overwritten, brought if the store holds it. @throws Retry */
+function partial(mapping: AddressSpace, index: number): Page | null {
+  if (!needsRead(mapping, index)) return mapping.cached(index);
   const page = mapping.fetch(index, 1);
   if (!("pfn" in page)) throw new Retry(page);
+  return page;
 }
 
 function write(k: Kernel, t: Task, file: File, iter: IovIter, pos: number): SysResult {
@@ -172,14 +177,21 @@ function write(k: Kernel, t: Task, file: File, iter: IovIter, pos: number): SysR
   const busy = mapping.stored ? mapping.cache.throttle() : null;
   if (busy) throw new Retry(busy);
   // What is only partly overwritten must be here before anything changes.
-  if (at % PAGE_SIZE !== 0) partial(mapping, first);
-  if ((at + count) % PAGE_SIZE !== 0 && at + count < inode.size) partial(mapping, last);
+  const edges: (Page | null)[] = [];
+  if (at % PAGE_SIZE !== 0) edges.push(partial(mapping, first));
+  if ((at + count) % PAGE_SIZE !== 0 && at + count < inode.size) edges.push(partial(mapping, last));
   // A page being read that will be overwritten whole: wait for it as well.
   for (let i = first; i <= last && mapping.pages.size > 0; i++) if (mapping.pages.get(i)?.reading) partial(mapping, i);
-  iter.touch(count, false);
-  if (at > inode.size) mapping.extend(inode.size);
   let done = 0;
-  while (done < count) done += writePage(mapping, iter, at + done, count - done);
+  // They stay until they are written: room for the others may have to be made.
+  for (const page of edges) if (page) page.pins++;
+  try {
+    iter.touch(count, false);
+    if (at > inode.size) mapping.extend(inode.size);
+    while (done < count) done += writePage(mapping, iter, at + done, count - done);
+  } finally {
+    for (const page of edges) if (page) page.pins--;
+  }
   const n = finishWrite(k, t, file, at, own, done);
   return (file.flags & O_SYNC) === O_SYNC ? syncThen(mapping, n) : n;
 }
@@ -296,7 +308,7 @@ export function kernelRead(_k: Kernel, inode: Inode, pos: number, count: number)
   for (let index = first; index * PAGE_SIZE < pos + n; index++) {
     const page = mapping.fetch(index, READ_AHEAD_PAGES >> 1);
     if (!("pfn" in page)) throw new Retry(page);
-    page.referenced = true;
+    cache.markAccessed(page);
     const start = Math.max(pos, index * PAGE_SIZE);
     const end = Math.min(pos + n, (index + 1) * PAGE_SIZE);
     const from = cache.address(page) + (start % PAGE_SIZE);

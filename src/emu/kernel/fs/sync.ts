@@ -65,7 +65,7 @@ export function sys_fallocate(
 /** Punching changes pages at the edges: they must be here first. @throws Retry */
 function partialPages(mapping: AddressSpace, from: number, to: number): void {
   for (let index = Math.floor(from / PAGE_SIZE); index * PAGE_SIZE < to; index++) {
-    if (!mapping.pages.has(index) && !mapping.onStore(index)) continue;
+    if (!mapping.has(index)) continue;
     const page = mapping.fetch(index, 1);
     if (!("pfn" in page)) throw new Retry(page);
   }

@@ -22,6 +22,7 @@ import { StdStreams } from "./stdio.ts";
 import { SysSuper } from "./sysfs.ts";
 import { Tty } from "./tty.ts";
 import { sessionLeaderExit, ttyOps } from "./tty_io.ts";
+import { WriteBack } from "./writeback.ts";
 
 /** A host directory in the guest's tree. */
 export interface BindMount {
@@ -51,6 +52,7 @@ const ANON_INODE_FS_MAGIC = 0x09041934;
 
 export class Vfs {
   readonly cache: PageCache;
+  readonly writeBack: WriteBack;
   readonly rootMount: Mount;
   readonly rootSuper: MemSuper;
   /** In order of mounting: /proc/mounts. */
@@ -72,6 +74,7 @@ export class Vfs {
 
   /** Mounts the image as root with /proc, /sys, /dev, /trusted and the host's directories. */
   constructor(k: Kernel, image: RootImage, binds: readonly BindMount[] = []) {
+    this.writeBack = new WriteBack(k);
     const store = new BlockStore(
       k.clock,
       (offset, length) => image.read(offset, length),
@@ -81,12 +84,21 @@ export class Vfs {
     this.cache = new PageCache(
       {
         frames: k.frames,
+        lists: k.lists,
+        swap: k.swap,
+        vm: k.vm,
         u8: k.memory.u8,
         ramBase: k.memory.ramBase,
         now: () => k.clock.now(),
         written: (pfn) => {
           if (k.memory.codeFrames[pfn] !== 0) k.cpu.invalidateFrame(pfn);
         },
+        makeRoom: () => k.reclaim.makeRoom(),
+        low: () => k.frames.low,
+        clean: (pfn) => k.reclaim.scanner.clean(pfn),
+        dirtied: () => this.writeBack.dirtied(),
+        tooDirty: () => this.writeBack.throttle(),
+        writes: (page, why) => k.reclaim.noteWrite(page, why),
         unmap: (mapping, first) => this.unmap(mapping, first),
         cold: () => this.cold(k),
       },
@@ -267,11 +279,6 @@ export class Vfs {
     files.install(this.streams.stdout(O_WRONLY));
     files.install(this.streams.stderr(O_WRONLY));
     return files;
-  }
-
-  /** Frees up to `frames` frames of the page cache; what the frame allocator calls when it runs low. Returns how many. */
-  reclaim(frames: number): number {
-    return this.cache.reclaim(frames);
   }
 
   private cold(k: Kernel): void {

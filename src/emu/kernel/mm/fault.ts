@@ -1,13 +1,15 @@
 // Page faults: what a missing or forbidden page of user space means, and how it is made present (mm/memory.c,
 // arch/x86/mm/fault.c). Nothing here knows how the fault reached the kernel.
-import { CAUSE, FLAG, KIND } from "../../../traces/schema/enums.ts";
+import { CAUSE, EDGE, FLAG, KIND } from "../../../traces/schema/enums.ts";
 import { TASK_SIZE } from "../constants.ts";
 import { EFAULT, ENOMEM, SysError } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import type { SigInfo, Task } from "../task.ts";
 import { Retry, type Wait } from "../wait.ts";
 import { type Mm, PAGE, pageDown } from "./mm.ts";
-import { PTE_A, PTE_D, PTE_FILE, PTE_P, PTE_RW, PTE_SPECIAL } from "./pagetable.ts";
+import { outOfMemory } from "./oom.ts";
+import { PTE_A, PTE_D, PTE_FILE, PTE_P, PTE_RW, PTE_SPECIAL, PTE_SWAP } from "./pagetable.ts";
+import { swapIn } from "./swapin.ts";
 import { VM_ACCESS, VM_EXEC, VM_GROWSDOWN, VM_READ, VM_WRITE, type Vma } from "./vma.ts";
 
 /** Pages mapped around a faulting file page if they are cached (fault_around_bytes = 64 KiB). */
@@ -58,25 +60,33 @@ export function handle_mm_fault(k: Kernel, t: Task, addr: number, write: boolean
   }
   const needed = write ? VM_WRITE : VM_READ | VM_EXEC | VM_WRITE;
   if ((vma.flags & needed) === 0) return segv(la, SEGV_ACCERR, code | present);
+  // A page that was waited for is taken before it is gone again.
+  const short = user && !t.faultWaited ? k.reclaim.shortage(t) : undefined;
+  if (short !== undefined) return { kind: "wait", wait: short };
   try {
     return fill(k, t, mm, vma, pageDown(la), write, grown);
   } catch (e) {
     if (!(e instanceof SysError) || e.errno !== ENOMEM) throw e;
-    return outOfMemory(k, t);
+    return noMemory(k, t);
   }
 }
 
 function done(k: Kernel, t: Task, cause: FaultCause, vma: Vma, la: number): FaultResult {
   const major = t.faultWaited;
   t.faultWaited = false;
-  if (major) t.usage.majorFaults++;
-  else t.usage.minorFaults++;
+  k.vm.pgfault++;
+  if (major) {
+    t.usage.majorFaults++;
+    k.vm.pgmajfault++;
+  } else t.usage.minorFaults++;
   const obj = k.objectOf(vma);
-  return { kind: "ok", cause: major ? "major" : cause, obj, off: obj < 0 ? -1 : vma.indexOf(la) * PAGE };
+  const name = !major ? cause : cause === "swap" ? cause : "major";
+  return { kind: "ok", cause: name, obj, off: obj < 0 ? -1 : vma.indexOf(la) * PAGE };
 }
 
 function fill(k: Kernel, t: Task, mm: Mm, vma: Vma, la: number, write: boolean, grown: boolean): FaultResult {
   const pte = k.pageTables.get(mm.pgd, la);
+  if (pte & PTE_SWAP) return swapFault(k, t, mm, vma, la, pte, write);
   if (pte !== 0) return done(k, t, refill(k, mm, vma, la, pte, write), vma, la);
   if (vma.mapping !== undefined) return fileFault(k, t, mm, vma, la, write);
   if (vma.special !== undefined) {
@@ -88,6 +98,17 @@ function fill(k: Kernel, t: Task, mm: Mm, vma: Vma, la: number, write: boolean, 
   if (write) mm.mapFrame(vma, la, k.pageTables.takeZeroed(), PTE_RW | PTE_A | PTE_D);
   else mm.mapFrame(vma, la, k.pageTables.zeroPfn, PTE_SPECIAL | PTE_A);
   return done(k, t, grown ? "stack_grow" : "anon", vma, la);
+}
+
+/** The page is in swap: waited for if it must be read, mapped, and made writable if it is to be written. */
+function swapFault(k: Kernel, t: Task, mm: Mm, vma: Vma, la: number, pte: number, write: boolean): FaultResult {
+  const wait = swapIn(k, mm, vma, la, pte);
+  if (wait !== undefined) {
+    t.faultWaited = true;
+    return { kind: "wait", wait };
+  }
+  if (write) refill(k, mm, vma, la, k.pageTables.get(mm.pgd, la), true);
+  return done(k, t, t.faultWaited ? "swap" : "anon", vma, la);
 }
 
 /** A frame is there, but the access may not use it as it is: copy on write, first write to a shared page, or a stale entry. */
@@ -105,8 +126,12 @@ function refill(k: Kernel, mm: Mm, vma: Vma, la: number, pte: number, write: boo
     return "file";
   }
   const own = (pte & (PTE_FILE | PTE_SPECIAL)) === 0;
-  if (own && k.frames.refs(pfn) === 1) tables.set(mm.pgd, la, pte | PTE_RW | PTE_A | PTE_D);
-  else {
+  if (own && k.isOnlyUser(pfn)) {
+    tables.set(mm.pgd, la, pte | PTE_RW | PTE_A | PTE_D);
+    // What is in its slot is old from here on.
+    k.lists.dirty[pfn] = 1;
+    if (k.lists.writeback[pfn] === 0) k.swap.uncache(pfn);
+  } else {
     const copy = pfn === tables.zeroPfn ? tables.takeZeroed() : tables.takeCopy(pfn);
     mm.mapFrame(vma, la, copy, PTE_RW | PTE_A | PTE_D);
   }
@@ -165,20 +190,12 @@ function mapAround(k: Kernel, mm: Mm, vma: Vma, la: number): void {
   }
 }
 
-/** No frame is left: the largest process goes; others wait a tick for what it frees. */
-function outOfMemory(k: Kernel, t: Task): FaultResult {
-  let victim = t;
-  for (const other of k.tasks.values()) {
-    if (!other.alive || other.mm === undefined || other.signal.groupExit !== undefined) continue;
-    if (other.mm.rss > (victim.mm?.rss ?? 0)) victim = other;
-  }
-  const info: SigInfo = { signo: SIGKILL, code: SI_KERNEL, errno: 0 };
-  if (victim === t || victim.mm === t.mm) return { kind: "signal", cause: "anon", info };
-  k.signals.sendGroup(victim, info);
-  return {
-    kind: "wait",
-    wait: { queues: [], deadline: k.clock.now() + k.units(1e9 / k.options.hz), interruptible: false },
-  };
+/** No frame is left: who holds most goes; others wait a tick for what it frees. */
+function noMemory(k: Kernel, t: Task): FaultResult {
+  if (outOfMemory(k, t) === t)
+    return { kind: "signal", cause: "anon", info: { signo: SIGKILL, code: SI_KERNEL, errno: 0 } };
+  const deadline = k.clock.now() + k.units(1e9 / k.options.hz);
+  return { kind: "wait", wait: { queues: [], deadline, interruptible: false, killable: true } };
 }
 
 /**
@@ -194,14 +211,20 @@ export function kernelFault(k: Kernel, t: Task, la: number, write: boolean): num
   let pte = k.pageTables.get(mm.pgd, la);
   if ((pte & PTE_P) === 0 || (write && (pte & PTE_RW) === 0)) {
     const at = k.clock.now();
-    const result = handle_mm_fault(k, t, la, write, false);
-    if (result.kind === "wait") throw new Retry(result.wait);
+    let blocked = 0;
+    let result = handle_mm_fault(k, t, la, write, false);
+    while (result.kind === "wait") {
+      const { now } = result.wait;
+      if (now === undefined) throw new Retry(result.wait);
+      blocked += waitNow(k, t, now);
+      result = handle_mm_fault(k, t, la, write, false);
+    }
     if (result.kind === "signal") {
       if (result.info.signo === SIGKILL) k.signals.sendGroup(t, result.info);
       throw new SysError(EFAULT);
     }
     k.clock.charge(k.charges.fault);
-    if (k.recorder.enabled) record(k, t, la, write, result, at);
+    if (k.recorder.enabled) record(k, t, la, write, result, at, blocked);
     pte = k.pageTables.get(mm.pgd, la);
   }
   const pfn = pte >>> 12;
@@ -226,6 +249,7 @@ function record(
   write: boolean,
   result: Extract<FaultResult, { kind: "ok" }>,
   tIn: number,
+  blocked: number,
 ): void {
   const seq = k.recorder.enter({
     task: t.id,
@@ -241,7 +265,17 @@ function record(
   });
   const fields = { charge: k.charges.fault, ...(result.obj >= 0 ? { obj: result.obj, off: result.off } : {}) };
   k.recorder.set(seq, fields);
-  k.recorder.leave(seq, { tOut: k.clock.now(), kinstr: 0, blocked: 0 });
+  if (blocked > 0) k.recorder.edge(seq, undefined, EDGE.device, blocked);
+  k.recorder.leave(seq, { tOut: k.clock.now(), kinstr: 0, blocked });
+}
+
+/** Waits for the disk with the processor: a body that has begun cannot always begin again. @returns how long */
+function waitNow(k: Kernel, t: Task, now: () => void): number {
+  const before = k.clock.now();
+  now();
+  const waited = k.clock.now() - before;
+  t.blockedUnits += waited;
+  return waited;
 }
 
 /** Makes a range's pages present (mlock, MAP_POPULATE); stops quietly where that would wait or fail. */
@@ -254,6 +288,11 @@ export function populate(k: Kernel, t: Task, start: number, end: number): void {
     const pte = k.pageTables.get(mm.pgd, la);
     const write = (vma.flags & VM_WRITE) !== 0 && !vma.shared;
     if (pte & PTE_P && (!write || pte & PTE_RW)) continue;
-    if (handle_mm_fault(k, t, la, write, false).kind !== "ok") return;
+    let result = handle_mm_fault(k, t, la, write, false);
+    while (result.kind === "wait" && result.wait.now !== undefined) {
+      waitNow(k, t, result.wait.now);
+      result = handle_mm_fault(k, t, la, write, false);
+    }
+    if (result.kind !== "ok") return;
   }
 }

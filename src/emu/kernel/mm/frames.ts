@@ -24,6 +24,11 @@ export class FrameAllocator {
   private readonly heads = [NO_FRAME, NO_FRAME];
   private readonly first: number;
   private readonly onReuse: (pfn: number) => void;
+  /** Called when a frame is free again. */
+  onFree: ((pfn: number) => void) | null = null;
+  /** Called when a frame was given out and fewer than `low` are free. */
+  onLow: (() => void) | null = null;
+  low = 0;
 
   /**
    * @param ramBytes size of RAM
@@ -72,6 +77,7 @@ export class FrameAllocator {
     this.counts[pfn] = 1;
     this.free--;
     this.onReuse(pfn);
+    if (this.free < this.low) this.onLow?.();
   }
 
   /** One more holder. Frames of the kernel's own are not counted. */
@@ -84,11 +90,30 @@ export class FrameAllocator {
     if (!(pfn >= this.first && pfn < this.first + this.managed) || this.counts[pfn] <= 0) return;
     if (--this.counts[pfn] > 0) return;
     this.free++;
+    this.onFree?.(pfn);
     const buddy = pfn ^ 1;
     if (this.state[buddy] === SINGLE) {
       this.remove(buddy, SINGLE);
       this.insert(pfn & ~1, PAIR);
     } else this.insert(pfn, SINGLE);
+  }
+
+  /** Whether the allocator gives this frame out. */
+  manages(pfn: number): boolean {
+    return pfn >= this.first && pfn < this.first + this.managed;
+  }
+
+  /** The frames that the allocator gives out: the first, and behind the last. */
+  get range(): readonly [first: number, end: number] {
+    return [this.first, this.first + this.managed];
+  }
+
+  /** Frames on the free lists, found by walking them. */
+  countFree(): number {
+    let n = 0;
+    for (const [list, frames] of [1, 2].entries())
+      for (let pfn = this.heads[list]; pfn !== NO_FRAME; pfn = this.next[pfn]) n += frames;
+    return n;
   }
 
   /** Holders of a frame. */

@@ -6,6 +6,7 @@ import { EINVAL, ENOMEM, SysError } from "../errno.ts";
 import type { File } from "../fs/file.ts";
 import type { Kernel } from "../kernel.ts";
 import { RLIM_INFINITY, RLIMIT, type Task } from "../task.ts";
+import { LRU } from "./lru.ts";
 import {
   type PageDirectory,
   PTE_A,
@@ -15,6 +16,7 @@ import {
   PTE_P,
   PTE_RW,
   PTE_SPECIAL,
+  PTE_SWAP,
   PTE_US,
 } from "./pagetable.ts";
 import { SharedAnon } from "./shmem.ts";
@@ -84,9 +86,10 @@ export class Mm {
   lockedPages = 0;
   dataPages = 0;
   peakPages = 0;
-  /** Frames mapped: private, and a page cache's. */
+  /** Frames mapped: private, and a page cache's; and entries that name a slot of the swap area. */
   anonPages = 0;
   filePages = 0;
+  swapPages = 0;
   peakRss = 0;
   /** The program's file: /proc/PID/exe; it cannot be written meanwhile. */
   exeFile: File | undefined;
@@ -101,6 +104,7 @@ export class Mm {
     this.k = k;
     this.id = id;
     this.pgd = k.pageTables.newDirectory();
+    k.mms.set(this.pgd.pfn, this);
   }
 
   get rss(): number {
@@ -142,9 +146,10 @@ export class Mm {
     if (this.totalPages > this.peakPages) this.peakPages = this.totalPages;
   }
 
-  /** Notes a frame put in or taken out. */
+  /** Notes a frame or a slot of the swap area put in or taken out. */
   countFrame(pte: number, sign: 1 | -1): void {
-    if (pte & PTE_SPECIAL) return;
+    if (pte & PTE_SWAP) this.swapPages += sign;
+    if (pte & (PTE_SPECIAL | PTE_SWAP)) return;
     if (pte & PTE_FILE) this.filePages += sign;
     else this.anonPages += sign;
     if (this.rss > this.peakRss) this.peakRss = this.rss;
@@ -204,10 +209,20 @@ export class Mm {
 
   private zapPage(la: number, pte: number): void {
     const { k, pgd } = this;
-    if (pte & PTE_FILE && k.pageTables.accessed(pgd, la) & PTE_D) this.noteDirty(la);
+    const ad = pte & PTE_FILE ? k.pageTables.accessed(pgd, la) : 0;
+    if (ad & PTE_D) this.noteDirty(la);
+    // Its use through this mapping counts when reclaim looks at it (mark_page_accessed).
+    if (ad & PTE_A && k.lists.markAccessed(pte >>> 12)) k.vm.pgactivate++;
     k.pageTables.set(pgd, la, 0);
     this.countFrame(pte, -1);
-    if (!(pte & PTE_SPECIAL)) k.frames.put(pte >>> 12);
+    this.putEntry(pte);
+  }
+
+  /** What an entry that is gone held: a reference to its frame, or to its slot. */
+  private putEntry(pte: number): void {
+    const { k } = this;
+    if (pte & PTE_SWAP) k.swap.release(pte >>> 12);
+    else if (!(pte & PTE_SPECIAL)) k.putMapped(pte >>> 12);
   }
 
   /** A shared page was written through the page tables: its page cache must know. */
@@ -248,7 +263,7 @@ export class Mm {
     const { mapping } = vma;
     if (mapping === undefined || this.vmas.list.some((other) => other.mapping === mapping)) return;
     mapping.vmas.delete(this);
-    if (mapping instanceof SharedAnon && mapping.vmas.size === 0) mapping.release();
+    if (mapping instanceof SharedAnon && mapping.vmas.size === 0) mapping.truncate(0);
   }
 
   /** Gives a range other access rights; the caller checked that it is mapped and may have them. */
@@ -274,10 +289,11 @@ export class Mm {
 
   private protectPage(la: number, pte: number, prot: number, vma: Vma): void {
     const { k, pgd } = this;
+    if (pte & PTE_SWAP) return;
     const ad = k.pageTables.accessed(pgd, la);
     if (ad & PTE_D && vma.shared && pte & PTE_FILE) this.noteDirty(la);
     // A page that is private already may be written at once; the others fault first.
-    const own = !(pte & (PTE_FILE | PTE_SPECIAL)) && k.frames.refs(pte >>> 12) === 1 && (ad & PTE_D) !== 0;
+    const own = !(pte & (PTE_FILE | PTE_SPECIAL)) && k.isOnlyUser(pte >>> 12) && (ad & PTE_D) !== 0;
     const rw = vma.flags & VM_WRITE && !vma.shared && own ? PTE_RW : 0;
     k.pageTables.set(pgd, la, (pte & (~0xfff | PTE_FILE | PTE_SPECIAL)) | prot | rw | ad);
   }
@@ -289,13 +305,25 @@ export class Mm {
     for (const vma of this.vmas.overlapping(start, end)) {
       const flags = flagsOf(vma.flags);
       if (flags === vma.flags) continue;
+      const unlocked = (vma.flags & VM_LOCKED) !== 0 && (flags & VM_LOCKED) === 0;
       this.count(vma, -1);
       vma.flags = flags;
       this.count(vma, 1);
+      if (unlocked) this.putBack(vma);
     }
     const first = this.vmas.indexAfter(Math.max(0, start - 1));
     for (let i = first; i < this.vmas.length && this.vmas.list[i].start <= end; ) {
       if (this.mergeWithNext(i) === undefined) i++;
+    }
+  }
+
+  /** Pages of an area that is no longer locked may be reclaimed again. */
+  private putBack(vma: Vma): void {
+    const { k, pgd } = this;
+    if (k.lists.size[LRU.unevictable] === 0) return;
+    for (let la = vma.start; la < vma.end; la += PAGE) {
+      const pte = k.pageTables.get(pgd, la);
+      if (pte & PTE_MAPPED && !(pte & PTE_SPECIAL)) k.reclaim.putBack(pte >>> 12);
     }
   }
 
@@ -361,10 +389,12 @@ export class Mm {
     this.k.pageTables.set(this.pgd, la, pte);
     if (old !== 0) {
       this.countFrame(old, -1);
-      if (!(old & PTE_SPECIAL)) this.k.frames.put(old >>> 12);
+      this.putEntry(old);
     }
     this.countFrame(pte, 1);
-    if (!(bits & (PTE_FILE | PTE_SPECIAL))) vma.hasAnon = true;
+    if (bits & (PTE_FILE | PTE_SPECIAL)) return;
+    vma.hasAnon = true;
+    if (this.k.lists.listOf(pfn) < 0) this.k.lists.add(pfn, LRU.activeAnon);
   }
 
   /** A copy for fork: private pages are shared until written. @throws SysError(ENOMEM), with nothing left behind */
@@ -418,8 +448,15 @@ export class Mm {
         la = Math.floor(la / 0x40_0000 + 1) * 0x40_0000;
         continue;
       }
+      // The child's table comes first: room for it may have to be made, by taking the very page.
+      if (table.entries[(la >>> 12) & 1023] !== 0) tables.ensure(copy.pgd, la);
       let pte = tables.get(pgd, la);
-      if (pte !== 0) {
+      if (pte & PTE_SWAP) {
+        tables.set(copy.pgd, la, pte);
+        k.swap.dup(pte >>> 12);
+        copy.countFrame(pte, 1);
+        twin.hasAnon = true;
+      } else if (pte !== 0) {
         const ad = tables.accessed(pgd, la);
         if (protectBoth && pte & PTE_RW) {
           pte &= ~PTE_RW;
@@ -438,6 +475,7 @@ export class Mm {
   release(): void {
     if (--this.users > 0) return;
     for (const vma of [...this.vmas.list]) this.dropVma(vma);
+    this.k.mms.delete(this.pgd.pfn);
     this.k.pageTables.freeDirectory(this.pgd);
     this.setExe(undefined);
   }

@@ -7,6 +7,7 @@ import { copyOut, readU32, TASK_SIZE } from "../user.ts";
 import type { Wait, WakeReason } from "../wait.ts";
 import { populate } from "./fault.ts";
 import { MMAP_MIN_ADDR, type Mm, PAGE, pageDown, pageUp } from "./mm.ts";
+import { PTE_SWAP } from "./pagetable.ts";
 import { SharedAnon } from "./shmem.ts";
 import {
   type Mapping,
@@ -75,10 +76,10 @@ function mmOf(t: Task): Mm {
   return t.mm;
 }
 
-/** The largest single request that heuristic overcommit (mode 0) grants: all of RAM. */
+/** The largest single request that heuristic overcommit (mode 0) grants: all of RAM and swap. */
 function overcommits(k: Kernel, flags: number, pages: number): boolean {
   const accounted = (flags & (VM_WRITE | VM_SHARED | VM_NORESERVE)) === VM_WRITE;
-  return accounted && pages > k.frames.total;
+  return accounted && pages > k.frames.total + k.swap.total;
 }
 
 function lockAllowed(k: Kernel, t: Task, mm: Mm, pages: number): boolean {
@@ -142,13 +143,13 @@ function kindOf(
   let vmFlags = VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
   if (file === undefined) {
     if (!shared) return { flags: vmFlags };
-    return { flags: vmFlags | VM_SHARED, mapping: new SharedAnon(k.pageTables, k.frames, length / PAGE) };
+    return { flags: vmFlags | VM_SHARED, mapping: new SharedAnon(k.vfs.cache, length / PAGE) };
   }
   if (!file.readable) return -EACCES;
   if (shared && prot & PROT_WRITE && !file.writable) return -EACCES;
   if (file.ops.mmapZero) {
     return shared
-      ? { flags: vmFlags | VM_SHARED, mapping: new SharedAnon(k.pageTables, k.frames, length / PAGE) }
+      ? { flags: vmFlags | VM_SHARED, mapping: new SharedAnon(k.vfs.cache, length / PAGE) }
       : { flags: vmFlags };
   }
   const { mapping } = file.inode;
@@ -288,8 +289,10 @@ function move(k: Kernel, t: Task, mm: Mm, from: number, oldSize: number, newSize
   const placed = mm.addVma(twin);
   const tables = k.pageTables;
   for (let at = 0; at < oldSize; at += PAGE) {
+    if (tables.get(mm.pgd, from + at) === 0) continue;
+    // Room for the new table may have to be made, by taking the very page.
+    tables.ensure(mm.pgd, to + at);
     const pte = tables.get(mm.pgd, from + at);
-    if (pte === 0) continue;
     tables.set(mm.pgd, to + at, pte | tables.accessed(mm.pgd, from + at));
     tables.set(mm.pgd, from + at, 0);
   }
@@ -442,7 +445,9 @@ export const sys_mincore: Sys = (k, t, addr, length, vec) => {
     const vma = mm.vmas.at(la);
     if (vma === undefined) return -ENOMEM;
     const cached = vma.mapping !== undefined && vma.mapping.cached(vma.indexOf(la)) !== null;
-    out[i] = k.pageTables.get(mm.pgd, la) !== 0 || cached ? 1 : 0;
+    const pte = k.pageTables.get(mm.pgd, la);
+    const there = pte & PTE_SWAP ? k.swap.frameOf(pte >>> 12) >= 0 : pte !== 0;
+    out[i] = there || cached ? 1 : 0;
   }
   copyOut(k, t, vec, out);
   return 0;

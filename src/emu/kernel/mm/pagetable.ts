@@ -5,6 +5,8 @@ import { flushTlb, invlpg } from "../../cpu/mmu.ts";
 import { type Memory, RAM_BASE } from "../../machine/memory.ts";
 import { ENOMEM, SysError } from "../errno.ts";
 import { type FrameAllocator, NO_FRAME } from "./frames.ts";
+import type { PageLists } from "./lru.ts";
+import type { ReverseMap } from "./rmap.ts";
 
 export const PTE_P = 1;
 export const PTE_RW = 2;
@@ -17,6 +19,8 @@ export const PTE_MAPPED = 0x200;
 export const PTE_FILE = 0x400;
 /** Ours: the frame is nobody's to free (zero page, vDSO). */
 export const PTE_SPECIAL = 0x800;
+/** Ours, alone in its entry: no frame, but a slot of the swap area where the frame's number would be. */
+export const PTE_SWAP = 0x100;
 
 /** Page directory entries of user space. */
 export const USER_PDES = 768;
@@ -40,16 +44,22 @@ export class PageTables {
   private readonly frames: FrameAllocator;
   /** Physical address of the kernel's own page directory, whose upper quarter every other one copies. Set at boot. */
   kernelPgd = 0;
-  /** Called when memory is short; true: something was freed. */
-  reclaim: () => boolean = () => false;
+  /** Called when no frame is left; true: something was freed. */
+  makeRoom: () => boolean = () => false;
+  /** Frames that hold page tables and directories. */
+  held = 0;
   /** The shared page of zeros. */
   readonly zeroPfn: number;
+  private readonly rmap: ReverseMap;
+  private readonly lists: PageLists;
   private loaded: PageDirectory | undefined;
   private cpu: Cpu | undefined;
 
-  constructor(memory: Memory, frames: FrameAllocator) {
+  constructor(memory: Memory, frames: FrameAllocator, rmap: ReverseMap, lists: PageLists) {
     this.memory = memory;
     this.frames = frames;
+    this.rmap = rmap;
+    this.lists = lists;
     this.zeroPfn = frames.take();
     memory.u8.fill(0, this.host(this.zeroPfn), this.host(this.zeroPfn) + 4096);
   }
@@ -62,7 +72,7 @@ export class PageTables {
   /** A frame with undefined contents. @throws SysError(ENOMEM) */
   takeFrame(): number {
     let pfn = this.frames.take();
-    if (pfn === NO_FRAME && this.reclaim()) pfn = this.frames.take();
+    if (pfn === NO_FRAME && this.makeRoom()) pfn = this.frames.take();
     if (pfn === NO_FRAME) throw new SysError(ENOMEM);
     return pfn;
   }
@@ -75,11 +85,16 @@ export class PageTables {
     return pfn;
   }
 
-  /** A frame with a copy of another's contents. @throws SysError(ENOMEM) */
+  /** A frame with a copy of another's contents, which stays where it is meanwhile. @throws SysError(ENOMEM) */
   takeCopy(of: number): number {
-    const pfn = this.takeFrame();
-    this.memory.u8.copyWithin(this.host(pfn), this.host(of), this.host(of) + 4096);
-    return pfn;
+    this.frames.get(of);
+    try {
+      const pfn = this.takeFrame();
+      this.memory.u8.copyWithin(this.host(pfn), this.host(of), this.host(of) + 4096);
+      return pfn;
+    } finally {
+      this.frames.put(of);
+    }
   }
 
   /** A page directory whose user part is empty. @throws SysError(ENOMEM) */
@@ -87,6 +102,7 @@ export class PageTables {
     const pfn = this.takeZeroed();
     const kernelHalf = RAM_BASE + this.kernelPgd + USER_PDES * 4;
     this.memory.u8.copyWithin(this.host(pfn) + USER_PDES * 4, kernelHalf, kernelHalf + 1024);
+    this.held++;
     return { pfn, tables: new Array(USER_PDES).fill(undefined) };
   }
 
@@ -124,20 +140,38 @@ export class PageTables {
    * @throws SysError(ENOMEM) if a page table is needed and there is no frame
    */
   set(dir: PageDirectory, la: number, pte: number): void {
-    let table = dir.tables[la >>> 22];
-    if (table === undefined) {
-      if (pte === 0) return;
-      table = { pfn: this.takeZeroed(), entries: new Int32Array(1024), used: 0 };
-      dir.tables[la >>> 22] = table;
-      this.memory.writePhys32(dir.pfn * 4096 + (la >>> 22) * 4, (table.pfn << 12) | PTE_P | PTE_RW | PTE_US);
-    }
+    if (pte === 0 && dir.tables[la >>> 22] === undefined) return;
+    const table = this.ensure(dir, la);
     const at = (la >>> 12) & 1023;
     const old = table.entries[at];
     if (old === 0 && pte !== 0) table.used++;
     else if (old !== 0 && pte === 0) table.used--;
+    const hardware = this.index(table, la);
+    if (old & PTE_MAPPED) this.noteOld(dir, la, old, pte, this.memory.i32[hardware]);
+    if (pte & PTE_MAPPED && !(pte & PTE_SPECIAL) && (!(old & PTE_MAPPED) || pte >>> 12 !== old >>> 12))
+      this.rmap.add(pte >>> 12, dir.pfn, la >>> 12);
     table.entries[at] = pte & ~(PTE_A | PTE_D);
-    this.memory.i32[this.index(table, la)] = pte & PTE_P ? pte : 0;
+    this.memory.i32[hardware] = pte & PTE_P ? pte : 0;
     if (old & PTE_P) this.invalidate(dir, la);
+  }
+
+  /** An entry that held a frame is replaced: private memory that was written is dirty, and no longer mapped by it. */
+  private noteOld(dir: PageDirectory, la: number, old: number, pte: number, hardware: number): void {
+    if (old & PTE_SPECIAL) return;
+    const pfn = old >>> 12;
+    if (hardware & PTE_D && !(old & PTE_FILE)) this.lists.dirty[pfn] = 1;
+    if (!(pte & PTE_MAPPED) || pte >>> 12 !== pfn || pte & PTE_SPECIAL) this.rmap.remove(pfn, dir.pfn, la >>> 12);
+  }
+
+  /** The page table for an address, made if there is none. @throws SysError(ENOMEM) */
+  ensure(dir: PageDirectory, la: number): PageTable {
+    let table = dir.tables[la >>> 22];
+    if (table !== undefined) return table;
+    table = { pfn: this.takeZeroed(), entries: new Int32Array(1024), used: 0 };
+    this.held++;
+    dir.tables[la >>> 22] = table;
+    this.memory.writePhys32(dir.pfn * 4096 + (la >>> 22) * 4, (table.pfn << 12) | PTE_P | PTE_RW | PTE_US);
+    return table;
   }
 
   /** Frees the tables of a range of page directory entries that hold nothing. */
@@ -147,7 +181,7 @@ export class PageTables {
       if (table === undefined || table.used > 0) continue;
       dir.tables[pde] = undefined;
       this.memory.writePhys32(dir.pfn * 4096 + pde * 4, 0);
-      this.frames.put(table.pfn);
+      this.give(table.pfn);
     }
   }
 
@@ -155,10 +189,15 @@ export class PageTables {
   freeDirectory(dir: PageDirectory): void {
     for (let pde = 0; pde < USER_PDES; pde++) {
       const table = dir.tables[pde];
-      if (table) this.frames.put(table.pfn);
+      if (table) this.give(table.pfn);
       dir.tables[pde] = undefined;
     }
-    this.frames.put(dir.pfn);
+    this.give(dir.pfn);
+  }
+
+  private give(pfn: number): void {
+    this.held--;
+    this.frames.put(pfn);
   }
 
   /** Loads CR3; undefined: the kernel's own directory. */
