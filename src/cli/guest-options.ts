@@ -3,6 +3,7 @@ import type { Options } from "yargs";
 import { CPU_NAMES, DEFAULT_MODEL } from "../emu/cpu/models.ts";
 import { DEFAULT_TIER, TIERS } from "../emu/cpu/state.ts";
 import { KERNEL_NAMES } from "../emu/kernel/entry/variant.ts";
+import { DEFAULT_SCHEDULER, SCHEDULER_NAMES } from "../emu/kernel/schedulers/schedulers.ts";
 
 /** A yargs option with the one-letter alias as text. */
 export type GuestOption = Options & { alias?: string };
@@ -43,6 +44,13 @@ export const GUEST_OPTIONS = {
     default: DEFAULT_TIER,
     describe:
       "what executes instructions: the plain evaluator, generated code, or WebAssembly too; results are the same",
+  },
+  hz: { type: "number", choices: [100, 250, 1000], default: 100, describe: "timer interrupts a second" },
+  scheduler: {
+    type: "string",
+    choices: SCHEDULER_NAMES,
+    default: DEFAULT_SCHEDULER,
+    describe: "who runs when: the emulated kernel's own way, round robin, Linux 2.4's goodness, Linux 2.6's O(1)",
   },
   cold: { type: "boolean", default: false, describe: "begin with an empty page cache: files come from the disk" },
   seed: { type: "number", default: 1, describe: "seed of everything that is random in the guest" },

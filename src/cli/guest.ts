@@ -23,6 +23,8 @@ export interface GuestArguments {
   memory: number;
   cpu: string;
   tier: string;
+  hz: number;
+  scheduler: string;
   cold: boolean;
   seed: number;
   env?: string[];
@@ -76,6 +78,8 @@ export async function guestRun(args: GuestArguments): Promise<RunOptions> {
     memoryMiB: args.memory,
     cpu: args.cpu,
     tier: args.tier as RunOptions["tier"],
+    hz: args.hz,
+    scheduler: args.scheduler as RunOptions["scheduler"],
     cold: args.cold,
     seed: args.seed,
     vdsoClock: args.vdsoClock,

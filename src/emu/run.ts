@@ -40,6 +40,7 @@ export interface RunOptions {
   tier?: Tier;
   seed?: number;
   hz?: number;
+  scheduler?: KernelOptions["scheduler"];
   vdsoClock?: boolean;
   tty?: boolean;
   aslr?: boolean;
@@ -111,6 +112,7 @@ function prepare(options: RunOptions, recorder: NullRecorder | TraceRecorder): K
       memoryMiB,
       seed: options.seed ?? 1,
       hz,
+      scheduler: options.scheduler,
       argv: options.argv,
       env: environment([...DEFAULT_ENV, ...(options.env ?? [])]),
       cwd: options.cwd ?? "/root",

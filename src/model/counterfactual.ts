@@ -11,8 +11,8 @@ export type Capture = "sysenter" | "int80" | "ring0";
 /** One count of a capture beside what another capture predicts of it. */
 export interface Counterfactual {
   readonly program: string;
-  /** The capture that is predicted from the one by SYSENTER. */
-  readonly capture: Capture;
+  /** The capture that is predicted: by its way in, or by its scheduler. */
+  readonly capture: string;
   readonly what: string;
   readonly predicted: number;
   readonly seen: number;
@@ -97,9 +97,10 @@ function compared(program: string, capture: Capture, predicted: Counts, seen: Co
   });
 }
 
-/** How a trace was captured; undefined: not by the emulator, or in a way that is not compared. */
+/** How a trace was captured; undefined: not by the emulator, under a scheduler other than its own, or in a way that is not compared. */
 export function captureOf(trace: Trace): Capture | undefined {
-  const { ring, entry } = trace.meta;
+  const { ring, entry, scheduler } = trace.meta;
+  if (scheduler !== undefined) return undefined;
   if (ring === 0) return "ring0";
   if (ring !== 3) return undefined;
   return entry === "sysenter" || entry === "int80" ? entry : undefined;

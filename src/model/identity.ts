@@ -10,7 +10,7 @@ import type { ModelData } from "./data.ts";
 import { entriesOf, eventCosts, RESUME_INSTRUCTIONS, ranAlone, startOf, switchUnits } from "./identity-costs.ts";
 import { STOP } from "./observer.ts";
 import { compile, type Program } from "./program.ts";
-import { replay } from "./replay.ts";
+import { type Replayed, replay } from "./replay.ts";
 import { RECORD, SHAPE_WORKS, type Shapes } from "./shapes.ts";
 import { TaskLines } from "./task-lines.ts";
 import { type Piece, Timeline } from "./timeline.ts";
@@ -127,7 +127,9 @@ function switchesOf(
     inside = events.parent[seq];
     recorded.push(events.tIn[seq] - first);
   }
-  const got = pieces.filter((piece, index) => (index === 0 ? piece.from > 0 : pieces[index - 1].why !== STOP.tick));
+  const anew = (before: Piece, piece: Piece) =>
+    before.why !== STOP.tick && (before.why !== STOP.preempted || before.to !== piece.from);
+  const got = pieces.filter((piece, index) => (index === 0 ? piece.from > 0 : anew(pieces[index - 1], piece)));
   const switched = switchUnits(events);
   return recorded.map((when, index) => {
     const from = got[index]?.from ?? Number.POSITIVE_INFINITY;
@@ -135,8 +137,25 @@ function switchesOf(
   });
 }
 
-/** Replays a trace with its own costs, one cycle a clock unit, under the emulator's scheduler. */
-export function identityReplay(trace: Trace, data: ModelData): IdentityReplay {
+/** A capture replayed with its own costs, one cycle a clock unit. */
+interface OwnReplay {
+  readonly program: Program;
+  readonly lines: TaskLines;
+  readonly timeline: Timeline;
+  readonly replayed: Replayed;
+  /** Clock units before the first program began. */
+  readonly first: number;
+  /** When the last task was done. */
+  readonly last: number;
+}
+
+/** Quantum of the emulated kernel's round robin. */
+const QUANTUM_NS = 1e8;
+/** The scheduler of the emulated kernel where a trace names none. */
+const OWN_SCHEDULER = "emulator";
+
+/** Replays a trace with its own costs, under its own scheduler or another. */
+function ownReplay(trace: Trace, data: ModelData, scheduler: string): OwnReplay {
   const { events, meta } = trace;
   const prepared = compile(trace, data);
   const { records, seq } = prepared;
@@ -169,8 +188,7 @@ export function identityReplay(trace: Trace, data: ModelData): IdentityReplay {
   };
   const ticks = ticksOf(trace, first);
   const timeline = new Timeline();
-  const entries = entriesOf(trace);
-  const { makespan } = replay(
+  const replayed = replay(
     program,
     user,
     costs,
@@ -183,10 +201,29 @@ export function identityReplay(trace: Trace, data: ModelData): IdentityReplay {
       mmSwitch: nothing,
       wake: cause(RESUME_INSTRUCTIONS),
     },
-    { tickCycles: ticks.every, firstTick: ticks.firstTick, quantumCycles: 2 ** 40, cyclesPerNs },
-    { scheduler: "emulator", observer: timeline },
+    {
+      tickCycles: ticks.every,
+      firstTick: ticks.firstTick,
+      quantumCycles: Math.round(QUANTUM_NS * cyclesPerNs),
+      cyclesPerNs,
+    },
+    { scheduler, observer: timeline },
   );
-  const lines = new TaskLines(program, user, costs);
+  return { program, lines: new TaskLines(program, user, costs), timeline, replayed, first, last };
+}
+
+/** When each task of a capture ends if another scheduler has the CPU, in clock units of the capture; NaN: it has no events. */
+export function endsUnder(trace: Trace, data: ModelData, scheduler: string): Float64Array {
+  const { replayed, first } = ownReplay(trace, data, scheduler);
+  return replayed.finished.map((time) => time + first);
+}
+
+/** Replays a trace with its own costs under its own scheduler. */
+export function identityReplay(trace: Trace, data: ModelData): IdentityReplay {
+  const { events, meta } = trace;
+  const { program, lines, timeline, replayed, first, last } = ownReplay(trace, data, meta.scheduler ?? OWN_SCHEDULER);
+  const { seq } = program;
+  const entries = entriesOf(trace);
   let most = 0;
   const times = { all: 0, exact: 0 };
   const switches = { all: 0, exact: 0 };
@@ -211,5 +248,5 @@ export function identityReplay(trace: Trace, data: ModelData): IdentityReplay {
     }
     for (const [when, found] of switchesOf(trace, task, first, pieces)) see(switches, when, found);
   });
-  return { recorded: last - first, replayed: makespan, times, switches, most };
+  return { recorded: last - first, replayed: replayed.makespan, times, switches, most };
 }

@@ -6,6 +6,7 @@ import type { Check } from "./check.ts";
 import { type Counterfactual, counterfactuals } from "./counterfactual.ts";
 import type { ModelData } from "./data.ts";
 import { cyclesOf, isPredicted, predictRow, type Role, type Row, readRows } from "./published.ts";
+import { scheduledCaptures } from "./scheduler-counterfactual.ts";
 import { traceChecks } from "./trace-checks.ts";
 import { verificationChecks } from "./verify.ts";
 
@@ -115,7 +116,7 @@ export function validate(
 ): Validation {
   const comparisons = compareAll(data, text, true);
   const checks = [...verificationChecks(data), ...traceChecks(traces, data)];
-  const predictions = counterfactuals(captures);
+  const predictions = [...counterfactuals(captures), ...scheduledCaptures(captures, data)];
   const holds =
     comparisons.every((row) => row.holds !== false) &&
     checks.every((check) => check.holds) &&

@@ -28,6 +28,12 @@ export const META_ENTRIES: readonly Entry[] = [
   { path: ["cpus"], type: "integer", is: "processors of the machine" },
   { path: ["cpuModel"], type: "text", open: true, is: "processor that CPUID announced" },
   { path: ["hz"], type: "integer", open: true, is: "timer interrupts a second" },
+  {
+    path: ["scheduler"],
+    type: "text",
+    optional: true,
+    is: "who ran when: rr, goodness, o1; absent where it is the emulator's own way, or unknown",
+  },
   { path: ["page"], type: "integer", is: "bytes a page" },
   { path: ["epochInstr"], type: "integer", open: true, is: "machine instructions an epoch of pages and mix" },
   { path: ["memory"], type: "integer", open: true, is: "bytes of memory" },

@@ -52,6 +52,8 @@ export interface TraceMeta {
   cpuModel: string | null;
   /** Timer interrupts a second. */
   hz: number | null;
+  /** Who ran when; left out where it is the emulator's own way, or unknown. */
+  scheduler?: string;
   /** Bytes a page. */
   page: number;
   /** Machine instructions an epoch of pages and mix. */

@@ -2,6 +2,7 @@
 
 import { emptyMeta, type Trace, type TraceMeta } from "../../traces/trace.ts";
 import type { ExitInfo, Kernel } from "../kernel/kernel.ts";
+import { DEFAULT_SCHEDULER } from "../kernel/schedulers/schedulers.ts";
 import { NS_PER_UNIT } from "../machine/clock.ts";
 import { MixCapture } from "./mix.ts";
 import { PageCapture } from "./pages.ts";
@@ -100,6 +101,7 @@ function captureMeta(
     inputs: { ...options.inputs },
     reproducible: !o.tty,
     ended: endedText(exit),
+    ...(o.scheduler === undefined || o.scheduler === DEFAULT_SCHEDULER ? {} : { scheduler: o.scheduler }),
     ...(warnings.size > 0 ? { warnings: [...warnings] } : {}),
   };
 }

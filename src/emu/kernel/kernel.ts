@@ -28,6 +28,7 @@ import type { Vma } from "./mm/vma.ts";
 import { VmStat } from "./mm/vmstat.ts";
 import { Random } from "./random.ts";
 import { Scheduler, type SysResult } from "./sched.ts";
+import type { SchedulerName } from "./schedulers/schedulers.ts";
 import { Signals } from "./signal.ts";
 import { type CpuTimes, RLIM_INFINITY, RLIMIT, type Rlimit, Task, TI_FLAGS, type Usage } from "./task.ts";
 import { Timers } from "./time.ts";
@@ -55,6 +56,8 @@ export interface KernelOptions {
   seed: number;
   /** Timer interrupts a second. */
   hz: number;
+  /** Who runs when; default: this kernel's own way. */
+  scheduler?: SchedulerName;
   argv: string[];
   env: string[];
   cwd: string;

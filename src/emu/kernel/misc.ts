@@ -206,7 +206,6 @@ function realTime(policy: number): boolean {
   return policy === SCHED_FIFO || policy === SCHED_RR;
 }
 
-/** Policies are kept and shown; every task is scheduled as SCHED_OTHER. */
 function setScheduler(k: Kernel, t: Task, pid: number, policy: number, addr: number): number {
   if (pid < 0 || addr === 0) return -EINVAL;
   const target = schedTask(k, t, pid);
@@ -215,8 +214,10 @@ function setScheduler(k: Kernel, t: Task, pid: number, policy: number, addr: num
   const known = [SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_IDLE].includes(policy & 0xfff_ffff);
   if (!known || priority < 0 || priority > MAX_RT_PRIORITY || realTime(policy) !== priority > 0) return -EINVAL;
   if (realTime(policy) && !k.ids.capable(t, "SYS_NICE")) return -EPERM;
-  target.policy = policy;
-  target.rtPriority = priority;
+  k.sched.change(target, () => {
+    target.policy = policy;
+    target.rtPriority = priority;
+  });
   return 0;
 }
 

@@ -1,22 +1,19 @@
-// The scheduler: one runqueue, time slices counted in ticks, blocking and waking, and the context switch.
+// Scheduling: blocking and waking, time slices, and the context switch. Who runs next is a policy's to say (schedulers/).
 // A task that waits keeps what the kernel was doing for it as an Activity; when it is put on the CPU again the activity goes on
 // before any guest code does.
 
 import { KIND } from "../../traces/schema/enums.ts";
-import { type Cpu, GS } from "../cpu/cpu.ts";
-import { attrOf } from "../cpu/segments.ts";
+import type { Timer } from "../machine/clock.ts";
+import { loadContext, reloadGs, saveContext } from "./context.ts";
 import { EINTR, SysError } from "./errno.ts";
-import { loadFpu, saveFpu } from "./fpu.ts";
 import type { Kernel } from "./kernel.ts";
-import { type KernelContext, type Task, TIF_NEED_RESCHED } from "./task.ts";
+import type { Policy, Ready } from "./schedulers/policy.ts";
+import { isRealtime, RealtimeQueue } from "./schedulers/realtime.ts";
+import { DEFAULT_SCHEDULER, makePolicy } from "./schedulers/schedulers.ts";
+import { type Task, TIF_NEED_RESCHED } from "./task.ts";
 import { Retry, type Wait, type Waiter, type WaitQueue, type WakeCause, type WakeReason } from "./wait.ts";
 
-/** Shortest time on the CPU before a tick or a wake-up takes it away, in ns (as CFS: half of 6 ms, 1 ms). */
-const MIN_SLICE_NS = 3_000_000;
-const WAKEUP_GRANULARITY_NS = 1_000_000;
-/** GDT entries of thread-local storage. */
-const FIRST_TLS_ENTRY = 6;
-const TLS_ENTRIES = 3;
+export { loadContext, saveContext } from "./context.ts";
 
 /** What a body returns: its result, or a generator that yields what it waits for. */
 export type SysResult = number | Generator<Wait, number, WakeReason>;
@@ -118,23 +115,32 @@ class Sleeper implements Waiter {
 
 export class Scheduler {
   private readonly k: Kernel;
-  /** Runnable tasks that are not on the CPU, next one first. */
-  private readonly queue: Task[] = [];
+  /** Ready tasks that are not on the CPU: ordinary ones, and those that run before all of these. */
+  private readonly policy: Policy;
+  private readonly realtime: RealtimeQueue;
   private readonly sleepers = new Map<Task, Sleeper>();
-  private readonly minSlice: number;
-  private readonly wakeupGranularity: number;
+  /** The current task asked to go behind the others. */
+  private yielding = false;
+  /** The current task's turn is over. */
+  private turnOver = false;
+  private quantumEnd: Timer | undefined;
   /** Context switches since boot. */
   switches = 0;
 
   constructor(k: Kernel) {
     this.k = k;
-    this.minSlice = MIN_SLICE_NS / k.nsPerUnit;
-    this.wakeupGranularity = WAKEUP_GRANULARITY_NS / k.nsPerUnit;
+    const { clock, nsPerUnit } = k;
+    this.policy = makePolicy(k.options.scheduler ?? DEFAULT_SCHEDULER, { clock, nsPerUnit, hz: k.options.hz });
+    this.realtime = new RealtimeQueue(nsPerUnit);
+  }
+
+  private get ready(): number {
+    return this.policy.length + this.realtime.length;
   }
 
   /** Runnable tasks, the current one included if it is not idle. */
   get runnable(): number {
-    return this.queue.length + (this.k.current === this.k.idle ? 0 : 1);
+    return this.ready + (this.k.current === this.k.idle ? 0 : 1);
   }
 
   /** Makes a new or stopped task runnable. */
@@ -143,28 +149,41 @@ export class Scheduler {
     this.sleepers.delete(t);
     if (!t.alive || t === k.idle) return;
     t.state = "running";
-    if (t === k.current || this.queue.includes(t)) return;
-    const { current } = k;
-    const ran = k.clock.now() - current.dispatched;
-    if (current === k.idle) {
-      this.queue.push(t);
-      this.setNeedResched();
-    } else if (
-      current.alive &&
-      current.state === "running" &&
-      ran >= this.wakeupGranularity &&
-      this.queue.length === 0
-    ) {
-      // A sleeper is owed time: it goes on at once, unless the current task only just started.
-      this.queue.unshift(t);
-      this.setNeedResched();
-    } else this.queue.push(t);
+    if (t === k.current || this.policy.has(t) || this.realtime.has(t)) return;
+    this.enqueue(t, "woken");
+    if (k.current === k.idle) this.setNeedResched();
   }
 
-  /** Makes a new task runnable without taking the CPU from its parent. */
+  /** Makes a new task runnable. */
   wakeUpNew(t: Task): void {
     t.state = "running";
-    this.queue.push(t);
+    this.enqueue(t, "born");
+  }
+
+  /** Puts a task among the ready ones; the current one makes room if it must. */
+  private enqueue(t: Task, why: Ready): void {
+    const { current, idle } = this.k;
+    const goesOn = current !== idle && current !== t && current.alive && current.state === "running";
+    const rival = goesOn ? current : undefined;
+    if (isRealtime(t)) {
+      this.realtime.add(t, why === "preempted" && !this.turnOver);
+      if (rival !== undefined && this.realtime.beats(rival)) this.setNeedResched();
+    } else {
+      const ordinary = rival !== undefined && !isRealtime(rival) ? rival : undefined;
+      if (this.policy.add(t, why, ordinary)) this.setNeedResched();
+    }
+  }
+
+  /** A task's policy, priority or nice value is to change: `change` does it. */
+  change(t: Task, change: () => void): void {
+    const { k } = this;
+    const waiting = this.policy.has(t) || this.realtime.has(t);
+    this.policy.remove(t);
+    this.realtime.remove(t);
+    change();
+    if (waiting) this.enqueue(t, "preempted");
+    if (k.current !== k.idle && (this.realtime.beats(k.current) || (t === k.current && this.ready > 0)))
+      this.setNeedResched();
   }
 
   setNeedResched(): void {
@@ -173,15 +192,25 @@ export class Scheduler {
 
   /** At every timer tick: takes the CPU from a task whose slice is over. */
   tick(): void {
-    const { k } = this;
-    if (k.current === k.idle) {
-      if (this.queue.length > 0) this.setNeedResched();
-    } else if (this.queue.length > 0 && k.clock.now() - k.current.dispatched >= this.minSlice) this.setNeedResched();
+    const { current, idle, clock } = this.k;
+    if (current === idle) {
+      if (this.ready > 0) this.setNeedResched();
+    } else if (isRealtime(current)) {
+      if (this.realtime.spent(current, clock.now() - current.dispatched)) this.endTurn();
+    } else if (this.policy.tick(current)) this.endTurn();
+  }
+
+  /** The current task has had its time: it goes behind its equals. */
+  private endTurn(): void {
+    this.turnOver = true;
+    this.setNeedResched();
   }
 
   /** sched_yield: behind every other runnable task. */
   yieldCpu(): void {
-    if (this.queue.length > 0) this.setNeedResched();
+    if (this.ready === 0) return;
+    this.yielding = true;
+    this.setNeedResched();
   }
 
   /**
@@ -245,8 +274,8 @@ export class Scheduler {
     const sleeper = this.sleepers.get(t);
     this.sleepers.delete(t);
     sleeper?.finish("signal", { kind: "signal" });
-    const at = this.queue.indexOf(t);
-    if (at >= 0) this.queue.splice(at, 1);
+    this.policy.forget(t);
+    this.realtime.remove(t);
   }
 
   /**
@@ -256,23 +285,51 @@ export class Scheduler {
   schedule(): void {
     const { k } = this;
     const prev = k.current;
+    this.leaveCpu(prev);
     if (prev.alive && prev !== k.idle) {
       k.clearThreadFlag(prev, TIF_NEED_RESCHED);
       if (prev.state === "running") {
         prev.usage.involuntarySwitches++;
-        this.queue.push(prev);
+        this.enqueue(prev, this.yielding ? "yielded" : "preempted");
       } else prev.usage.voluntarySwitches++;
     } else if (prev === k.idle) k.clearThreadFlag(prev, TIF_NEED_RESCHED);
     for (;;) {
-      const next = this.queue.shift() ?? k.idle;
+      this.yielding = false;
+      this.turnOver = false;
+      const next = this.realtime.take() ?? this.policy.take() ?? k.idle;
       if (next !== k.current) this.switchTo(next);
       else next.dispatched = k.clock.now();
+      this.takeCpu(next);
       const { activity } = next;
       if (activity === undefined) return;
       if (this.advance(next, activity, next.wakeReason)) {
         if (next.alive) return;
       }
+      this.leaveCpu(next);
     }
+  }
+
+  private takeCpu(t: Task): void {
+    if (t === this.k.idle || isRealtime(t)) return;
+    this.policy.start(t);
+    this.startQuantum(t);
+  }
+
+  private startQuantum(t: Task): void {
+    const { clock } = this.k;
+    const { quantum } = this.policy;
+    if (quantum === undefined) return;
+    this.quantumEnd = clock.at(clock.now() + quantum, () => {
+      if (this.k.current !== t) return;
+      this.startQuantum(t);
+      if (this.policy.length > 0) this.endTurn();
+    });
+  }
+
+  private leaveCpu(t: Task): void {
+    this.quantumEnd?.cancel();
+    this.quantumEnd = undefined;
+    if (t.alive && t !== this.k.idle && !isRealtime(t)) this.policy.stop(t);
   }
 
   private switchTo(next: Task): void {
@@ -319,53 +376,4 @@ export class Scheduler {
     t.usage.user += now - t.accounted;
     t.accounted = now;
   }
-}
-
-/** Copies the CPU's registers and hidden segment parts. */
-export function saveContext(k: Kernel, c: KernelContext): void {
-  const { cpu } = k;
-  c.eip = cpu.eip;
-  c.eflags = cpu.getEflags();
-  c.cpl = cpu.cpl;
-  c.inhibit = cpu.inhibit;
-  c.r.set(cpu.r.subarray(0, 8));
-  c.sel.set(cpu.sel.subarray(0, 6));
-  c.base.set(cpu.base.subarray(0, 6));
-  c.limit.set(cpu.limit.subarray(0, 6));
-  c.attr.set(cpu.attr.subarray(0, 6));
-  saveFpu(cpu, c);
-}
-
-/** Puts saved registers on the CPU; page tables and TSS are the caller's. */
-export function loadContext(k: Kernel, c: KernelContext): void {
-  const { cpu } = k;
-  cpu.eip = c.eip;
-  cpu.setEflags(c.eflags);
-  cpu.cpl = c.cpl;
-  cpu.inhibit = c.inhibit;
-  cpu.r.set(c.r);
-  cpu.sel.set(c.sel);
-  cpu.base.set(c.base);
-  cpu.limit.set(c.limit);
-  cpu.attr.set(c.attr);
-  for (let seg = 0; seg < 6; seg++) cpu.segmentSet(seg);
-  loadFpu(cpu, c);
-}
-
-/** Loads GS anew if it names one of the task's thread-local descriptors: entry code leaves GS to the switch (load_gs). */
-function reloadGs(cpu: Cpu, t: Task): void {
-  cpu.segmentSet(GS);
-  const entry = (cpu.sel[GS] >>> 3) - FIRST_TLS_ENTRY;
-  if (entry < 0 || entry >= TLS_ENTRIES || cpu.sel[GS] & 4) return;
-  const low = t.tls[2 * entry];
-  const high = t.tls[2 * entry + 1];
-  if ((high & 0x8000) === 0) {
-    cpu.sel[GS] = 0;
-    cpu.attr[GS] = 0;
-    return;
-  }
-  const limit = (low & 0xffff) | (high & 0xf_0000);
-  cpu.base[GS] = (low >>> 16) | ((high & 0xff) << 16) | (high & 0xff00_0000);
-  cpu.limit[GS] = high & 0x80_0000 ? (limit << 12) | 0xfff : limit;
-  cpu.attr[GS] = attrOf(high);
 }

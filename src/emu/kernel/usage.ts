@@ -154,31 +154,46 @@ export const sys_prlimit64: Sys = (k, t, pid, resource, next, old) => {
   return 0;
 };
 
-// Priorities are kept and shown, and change nothing.
 const PRIO_PROCESS = 0;
+const PRIO_PGRP = 1;
+const PRIO_USER = 2;
+
+/** The tasks that getpriority and setpriority mean. */
+function meant(k: Kernel, t: Task, which: number, who: number): Task[] | undefined {
+  if (which === PRIO_PROCESS) {
+    const target = who === 0 ? t : k.tasks.get(who);
+    return target === undefined ? [] : [target];
+  }
+  const all = [...k.tasks.values()].filter((task) => task.alive && task !== k.init);
+  if (which === PRIO_PGRP) return all.filter((task) => task.signal.pgrp === (who === 0 ? t.signal.pgrp : who));
+  if (which === PRIO_USER) return all.filter((task) => task.creds.uid === (who === 0 ? t.creds.uid : who));
+  return undefined;
+}
+
+function setNice(k: Kernel, t: Task, target: Task, value: number, refused: number): number {
+  const nice = Math.max(-20, Math.min(19, value));
+  if (nice < target.nice && !k.ids.capable(t, "SYS_NICE")) return -refused;
+  k.sched.change(target, () => {
+    target.nice = nice;
+  });
+  return 0;
+}
 
 export const sys_getpriority: Sys = (k, t, which, who) => {
-  if (which < 0 || which > 2) return -EINVAL;
-  const target = which !== PRIO_PROCESS || who === 0 ? t : k.tasks.get(who);
-  return target === undefined ? -ESRCH : 20 - target.nice;
+  const targets = meant(k, t, which, who);
+  if (targets === undefined) return -EINVAL;
+  return targets.length === 0 ? -ESRCH : 20 - Math.min(...targets.map((target) => target.nice));
 };
 
 export const sys_setpriority: Sys = (k, t, which, who, value) => {
-  if (which < 0 || which > 2) return -EINVAL;
-  const target = which !== PRIO_PROCESS || who === 0 ? t : k.tasks.get(who);
-  if (target === undefined) return -ESRCH;
-  const nice = Math.max(-20, Math.min(19, value));
-  if (nice < target.nice && !k.ids.capable(t, "SYS_NICE")) return -EACCES;
-  target.nice = nice;
-  return 0;
+  const targets = meant(k, t, which, who);
+  if (targets === undefined) return -EINVAL;
+  if (targets.length === 0) return -ESRCH;
+  const results = targets.map((target) => setNice(k, t, target, value, EACCES));
+  return Math.min(...results);
 };
 
-export const sys_nice: Sys = (k, t, increment) => {
-  const nice = Math.max(-20, Math.min(19, t.nice + increment));
-  if (nice < t.nice && !k.ids.capable(t, "SYS_NICE")) return -EPERM;
-  t.nice = nice;
-  return 0;
-};
+export const sys_nice: Sys = (k, t, increment) => setNice(k, t, t, t.nice + increment, EPERM);
 
 export const sys_getcpu: Sys = (k, t, cpu, node) => {
   for (const addr of [cpu, node]) if (addr !== 0) copyOut(k, t, addr, new Uint8Array(4));
