@@ -1,7 +1,7 @@
-// Files of this host as an importer reads them: in pieces, gzipped ones unpacked, `-` for standard input.
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
+// Files of this host as an importer reads them: in pieces, packed ones unpacked, `-` for standard input.
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { InputError } from "../../errors.ts";
+import { unpackedPieces } from "../unpack-node.ts";
 import type { TextSource } from "./lines.ts";
 
 const PIECE = 1 << 20;
@@ -12,12 +12,13 @@ export function textFile(path: string): TextSource {
 }
 
 function* pieces(path: string): Iterable<Uint8Array> {
-  if (path.endsWith(".gz")) {
-    yield unpacked(path);
-    return;
-  }
   let fd = 0;
   try {
+    const unpacked = unpackedPieces(path);
+    if (unpacked !== undefined) {
+      yield* unpacked;
+      return;
+    }
     fd = path === "-" ? 0 : openSync(path, "r");
     if (path !== "-" && fstatSync(fd).isDirectory())
       throw new InputError(`${path}: it is a folder; name the files in it`);
@@ -48,18 +49,11 @@ function readPiece(fd: number, bytes: Uint8Array): number {
   }
 }
 
-function unpacked(path: string): Uint8Array {
-  try {
-    return gunzipSync(readFileSync(path));
-  } catch (error) {
-    throw unreadable(path, error);
-  }
-}
-
 function unreadable(path: string, error: unknown): unknown {
   if (error instanceof InputError) return error;
   const code = (error as NodeJS.ErrnoException).code;
   if (code === undefined) return error;
+  if (code.startsWith("Z")) return new InputError(`${path}: its packed data is damaged or cut off (${code})`);
   if (code === "ENOENT") return new InputError(`${path}: there is no such file`);
   return new InputError(`${path}: it cannot be read (${code}); check the file and its permissions`);
 }
