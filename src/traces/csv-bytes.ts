@@ -40,7 +40,7 @@ export class CsvBytes {
 
   constructor(table: Table) {
     this.#table = table;
-    this.#writers = Object.entries(table.fields).map(([key, field]) => writer(key, field));
+    this.#writers = Object.entries(table.fields).map(([key, field]) => writerOf(key, field));
     const names = this.#writers.flatMap(({ names: list, field }) =>
       field.hold === "flags" ? [cellNames(field).join("|").length] : list.map((name) => name?.length ?? 0),
     );
@@ -51,34 +51,40 @@ export class CsvBytes {
   rows(columns: AnyColumns, from: number, to: number, first: number): Uint8Array {
     if (this.#bytes.length < this.#most * (to - from)) this.#bytes = new Uint8Array(this.#most * (to - from));
     const held = this.#writers.map(({ key }) => columns[key] as Column);
-    const hows = this.#writers.map(({ how }, index) => (isUnknown(how, held[index], from, to) ? HOW.none : how));
+    // Columns of which nothing is known are no more than a comma, unless something must be known of them.
+    const known = this.#writers.flatMap(({ how, must }, index) =>
+      !must && isUnknown(how, held[index], from, to) ? [] : [index],
+    );
+    const last = this.#writers.length - 1;
+    const bytes = this.#bytes;
     let at = 0;
     for (let row = from; row < to; row++) {
-      for (let index = 0; index < hows.length; index++) {
-        at = this.#cell(at, index, hows[index], held[index], row, first + row - from);
-        this.#bytes[at++] = COMMA;
+      let done = 0;
+      for (const index of known) {
+        for (; done < index; done++) bytes[at++] = COMMA;
+        at = this.#cell(at, this.#writers[index], held[index], row, first + row - from);
       }
-      this.#bytes[at - 1] = LINE_FEED;
+      for (; done < last; done++) bytes[at++] = COMMA;
+      bytes[at++] = LINE_FEED;
     }
-    return this.#bytes.subarray(0, at);
+    return bytes.subarray(0, at);
   }
 
-  #cell(at: number, index: number, how: number, column: Column, row: number, number: number): number {
-    const writers = this.#writers[index];
-    switch (how) {
+  #cell(at: number, writer: Writer, column: Column, row: number, number: number): number {
+    switch (writer.how) {
       case HOW.row:
         return this.#number(at, number);
       case HOW.int: {
         const value = (column as Int32Array)[row];
         if (value < 0) break;
-        if (value > writers.max) this.#refuse(writers, number, value);
+        if (value > writer.max) this.#refuse(writer, number, value);
         return this.#number(at, value);
       }
       case HOW.float: {
         const value = (column as Float64Array)[row];
         if (Number.isNaN(value)) break;
-        if (!Number.isSafeInteger(value) || value < writers.min || value > writers.max)
-          this.#refuse(writers, number, value);
+        if (!Number.isSafeInteger(value) || value < writer.min || value > writer.max)
+          this.#refuse(writer, number, value);
         if (value >= 0) return this.#number(at, value);
         this.#bytes[at] = MINUS;
         return this.#number(at + 1, -value);
@@ -86,16 +92,16 @@ export class CsvBytes {
       case HOW.name: {
         const value = (column as Uint8Array)[row];
         if (value === 0) break;
-        return this.#name(at, writers.names[value] ?? this.#refuse(writers, number, value));
+        return this.#name(at, writer.names[value] ?? this.#refuse(writer, number, value));
       }
       case HOW.flags: {
         const value = (column as Uint16Array)[row];
         if (value === FLAGS_UNKNOWN) break;
-        writers.names[value] ??= flagNames(writers.field, value);
-        return this.#name(at, writers.names[value]);
+        writer.names[value] ??= flagNames(writer.field, value);
+        return this.#name(at, writer.names[value]);
       }
     }
-    if (writers.must) throw new Error(`trace: ${this.#table.name} row ${number + 1} has no ${csvName(writers.key)}`);
+    if (writer.must) throw new Error(`trace: ${this.#table.name} row ${number + 1} has no ${csvName(writer.key)}`);
     return at;
   }
 
@@ -135,7 +141,7 @@ function digitsOf(value: number): number {
   return count;
 }
 
-function writer(key: string, field: Field): Writer {
+function writerOf(key: string, field: Field): Writer {
   const how = {
     row: HOW.row,
     id: HOW.int,

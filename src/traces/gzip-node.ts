@@ -6,6 +6,9 @@ import { BrokenFile, type FileSink, MissingFile, slices } from "./store.ts";
 /** Magic, deflate, no flags, no time, no extra flags, OS unknown (RFC 1952). */
 const HEADER = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff);
 const LEVEL = 6;
+/** What comes behind this much of a file is packed more quickly: a third of the time, a third more bytes. */
+const LONG_BYTES = 8 << 20;
+const LONG_LEVEL = 1;
 /** Text compressed at a time; what came before serves as dictionary, so that little is lost by cutting. */
 const PIECE_BYTES = 1 << 20;
 const WINDOW = 32768;
@@ -42,7 +45,13 @@ export function gzipFile(path: string): FileSink {
     pending = [];
     pendingBytes = 0;
     const dictionary = window.length > 0 ? { dictionary: window } : {};
-    file.write(deflateRawSync(piece, { level: LEVEL, finishFlush: constants.Z_SYNC_FLUSH, ...dictionary }));
+    file.write(
+      deflateRawSync(piece, {
+        level: size > LONG_BYTES ? LONG_LEVEL : LEVEL,
+        finishFlush: constants.Z_SYNC_FLUSH,
+        ...dictionary,
+      }),
+    );
     window = piece.subarray(-WINDOW);
   };
   return {

@@ -37,30 +37,29 @@ export function pack(hold: Holding, column: Column, base?: Float64Array): Packed
     const bytes = bytesOf(column);
     return { packed: { how: "raw", low: null, bytes: bytes.length }, bytes };
   }
-  const unknownBelow = hold === "id" || hold === "small";
-  const known = (value: number) => (unknownBelow ? value >= 0 : !Number.isNaN(value));
-  const at = base === undefined ? (i: number) => column[i] : (i: number) => column[i] - base[i];
+  const numbers = column as Int32Array | Float64Array;
+  // Of what is unknown: negative in whole numbers, NaN in others, as is what is counted from a base.
+  const differences = base === undefined ? numbers : differencesTo(numbers, base);
+  const whole = differences instanceof Int32Array;
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
   let step = 0;
   let climbs = column.length > 0;
   let all = true;
-  for (let i = 0; i < column.length; i++) {
-    if (!known(column[i])) {
+  let before = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < differences.length; i++) {
+    const value = differences[i];
+    if (whole ? value < 0 : Number.isNaN(value)) {
       all = false;
-      climbs = false;
       continue;
     }
-    const value = at(i);
     if (value < low) low = value;
     if (value > high) high = value;
-    if (i > 0) {
-      const difference = column[i] - column[i - 1];
-      if (difference >= 0) {
-        if (difference > step) step = difference;
-      } else climbs = false;
-    }
+    if (value < before) climbs = false;
+    else if (i > 0 && value - before > step) step = value - before;
+    before = value;
   }
+  climbs &&= all;
   if (low === Number.POSITIVE_INFINITY)
     return { packed: { how: "same", low: null, bytes: 0 }, bytes: new Uint8Array(0) };
   if (all && low === high && base === undefined)
@@ -69,17 +68,25 @@ export function pack(hold: Holding, column: Column, base?: Float64Array): Packed
   const stepWidth = climbs && base === undefined ? WIDTHS.find(({ bits }) => step < 2 ** bits) : undefined;
   if (stepWidth !== undefined && stepWidth.bits < (width?.bits ?? 64)) {
     const packed = stepWidth.make(column.length);
-    for (let i = 1; i < column.length; i++) packed[i] = column[i] - column[i - 1];
+    for (let i = 1; i < numbers.length; i++) packed[i] = numbers[i] - numbers[i - 1];
     return { packed: { how: `d${stepWidth.bits}`, low, bytes: packed.byteLength }, bytes: bytesOf(packed) };
   }
   if (width === undefined) {
-    const plain = Float64Array.from(column);
-    for (let i = 0; i < plain.length; i++) plain[i] = known(column[i]) ? at(i) : Number.NaN;
+    const plain = Float64Array.from(differences);
     return { packed: { how: "f64", low: null, bytes: plain.byteLength }, bytes: bytesOf(plain) };
   }
   const packed = width.make(column.length);
-  for (let i = 0; i < column.length; i++) packed[i] = known(column[i]) ? at(i) - low + 1 : 0;
+  for (let i = 0; i < differences.length; i++) {
+    const value = differences[i];
+    packed[i] = (whole ? value < 0 : Number.isNaN(value)) ? 0 : value - low + 1;
+  }
   return { packed: { how: `u${width.bits}`, low, bytes: packed.byteLength }, bytes: bytesOf(packed) };
+}
+
+function differencesTo(column: Int32Array | Float64Array, base: Float64Array): Float64Array {
+  const differences = new Float64Array(column.length);
+  for (let i = 0; i < column.length; i++) differences[i] = column[i] - base[i];
+  return differences;
 }
 
 /** The column of `length` cells again. `bytes` must begin at a multiple of 8 of its buffer. */

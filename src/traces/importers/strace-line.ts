@@ -23,6 +23,14 @@ export const CLOCK = { none: 0, absolute: 1, relative: 2, day: 3 } as const;
 const NEWLINE_FREE_BLANK = 32;
 const QUOTE = 34;
 const BACKSLASH = 92;
+const OPEN = 91;
+
+/** What a character is to arguments: 0 nothing, 1 it opens, 2 it closes, 3 a string begins, 4 perhaps what a descriptor stands for. */
+const CLASS = new Uint8Array(256);
+for (const char of "([{") CLASS[char.charCodeAt(0)] = 1;
+for (const char of ")]}") CLASS[char.charCodeAt(0)] = 2;
+CLASS[QUOTE] = 3;
+CLASS[60] = 4;
 
 function isDigit(code: number): boolean {
   return code >= 48 && code <= 57;
@@ -90,7 +98,7 @@ export class StraceLine {
   #prefix(): void {
     const text = this.#text;
     this.#blanks();
-    if (text.startsWith("[pid", this.#at)) {
+    if (text.charCodeAt(this.#at) === OPEN && text.startsWith("[pid", this.#at)) {
       const close = text.indexOf("]", this.#at);
       const pid = close < 0 ? Number.NaN : Number(text.slice(this.#at + 4, close));
       if (Number.isInteger(pid)) {
@@ -100,18 +108,18 @@ export class StraceLine {
     } else {
       const end = this.#digits(this.#at);
       if (end > this.#at && end - this.#at <= 10 && text.charCodeAt(end) === NEWLINE_FREE_BLANK) {
-        this.pid = Number(text.slice(this.#at, end));
+        this.pid = whole(text, this.#at, end);
         this.#at = end;
       }
     }
     this.#blanks();
     this.#time();
-    if (text.startsWith("(+", this.#at)) {
+    if (text.charCodeAt(this.#at) === 40 && text.startsWith("(+", this.#at)) {
       const close = text.indexOf(")", this.#at);
       if (close > 0 && close - this.#at < 24) this.#at = close + 1;
     }
     this.#blanks();
-    for (let n = 0; n < 2 && text.charCodeAt(this.#at) === 91; n++) {
+    for (let n = 0; n < 2 && text.charCodeAt(this.#at) === OPEN; n++) {
       const close = text.indexOf("]", this.#at);
       if (close < 0 || close - this.#at > 18) break;
       const inside = text.slice(this.#at + 1, close).trim();
@@ -133,15 +141,15 @@ export class StraceLine {
     const from = this.#at;
     const end = this.#digits(from);
     if (end === from) return;
-    const next = text[end];
-    if (next === ".") {
+    const next = text.charCodeAt(end);
+    if (next === 46) {
       const last = this.#digits(end + 1);
       if (text.charCodeAt(last) !== NEWLINE_FREE_BLANK || last - end > 10) return;
-      this.seconds = Number(text.slice(from, end));
+      this.seconds = whole(text, from, end);
       this.nanos = fraction(text, end + 1, last);
       this.clock = this.seconds >= 1e8 ? CLOCK.absolute : CLOCK.relative;
       this.#at = last;
-    } else if (next === ":") {
+    } else if (next === 58) {
       if (text[end + 3] !== ":") return;
       const seconds = this.#digits(end + 4);
       this.seconds =
@@ -164,12 +172,14 @@ export class StraceLine {
   #rest(): number {
     const text = this.#text;
     const at = this.#at;
-    if (text.startsWith("<... ", at)) return this.#resumed(at + 5);
-    if (text.startsWith("--- ", at)) return this.#signal(at + 4);
-    if (text.startsWith("+++ ", at)) return this.#end(at + 4);
+    if (!isNameChar(text.charCodeAt(at))) {
+      if (text.startsWith("<... ", at)) return this.#resumed(at + 5);
+      if (text.startsWith("--- ", at)) return this.#signal(at + 4);
+      if (text.startsWith("+++ ", at)) return this.#end(at + 4);
+    }
     let end = at;
     while (isNameChar(text.charCodeAt(end))) end++;
-    if (end === at || text[end] !== "(") {
+    if (end === at || text.charCodeAt(end) !== 40) {
       const aside = text.startsWith("strace: ", at) || text.startsWith("% time ", at) || text.startsWith("------ ", at);
       return aside ? SAYS.aside : SAYS.nothing;
     }
@@ -217,31 +227,16 @@ export class StraceLine {
     if (text[at] !== "=") return false;
     at++;
     while (text.charCodeAt(at) === NEWLINE_FREE_BLANK) at++;
-    let end = text.length;
-    if (text.charCodeAt(end - 1) === 62) {
-      const open = text.lastIndexOf(" <", end);
-      const number = open < 0 ? "" : text.slice(open + 2, end - 1);
-      const dot = number.indexOf(".");
-      if (dot > 0 && this.#digitsOnly(number.slice(0, dot)) && this.#digitsOnly(number.slice(dot + 1))) {
-        this.duration = Number(number.slice(0, dot)) * 1e9 + fraction(number, dot + 1, number.length);
-        end = open;
-      }
-    }
+    const end = this.#span(text.length);
     if (text[at] === "?") {
       this.after = text.slice(at + 1, end).trim();
       const name = firstWord(this.after);
       if (name.startsWith("ERESTART")) this.ret = -errorNumber(name) || Number.NaN;
       return (this.after === "" || this.ret < 0) && isRemark(this.after);
     }
-    let last = at;
-    if (text[last] === "-") last++;
-    if (text.startsWith("0x", last)) last += 2;
-    const digits = last;
-    while (isHex(text.charCodeAt(last))) last++;
-    if (last === digits) return false;
-    const word = text.slice(at, last);
-    this.ret = Number(word);
-    if (Number.isNaN(this.ret)) return false;
+    const last = this.#value(at);
+    if (last < 0) return false;
+    if (last === end) return true;
     this.after = text.slice(last, end).trim();
     if (this.ret === -1) {
       const name = firstWord(this.after);
@@ -249,6 +244,44 @@ export class StraceLine {
       else if (name.startsWith("errno=")) this.ret = -Number(name.slice(6)) || -1;
     }
     return isRemark(this.after);
+  }
+
+  /** "<0.000012>" at the end of a line: sets the duration; gives where the text before it ends. */
+  #span(end: number): number {
+    const text = this.#text;
+    if (text.charCodeAt(end - 1) !== 62) return end;
+    let dot = end - 2;
+    while (isDigit(text.charCodeAt(dot))) dot--;
+    let open = dot - 1;
+    while (isDigit(text.charCodeAt(open))) open--;
+    if (
+      text.charCodeAt(dot) !== 46 ||
+      open === dot - 1 ||
+      text.charCodeAt(open) !== 60 ||
+      text.charCodeAt(open - 1) !== 32
+    )
+      return end;
+    this.duration = whole(text, open + 1, dot) * 1e9 + fraction(text, dot + 1, end - 1);
+    return open - 1;
+  }
+
+  /** "12", "-1", "0x7f": sets the result; gives where it ends, -1: it is no number. */
+  #value(at: number): number {
+    const text = this.#text;
+    const negative = text.charCodeAt(at) === 45;
+    const first = negative ? at + 1 : at;
+    const decimal = this.#digits(first);
+    const next = text.charCodeAt(decimal);
+    if (decimal > first && next !== 120 && !isHex(next)) {
+      this.ret = negative ? -whole(text, first, decimal) : whole(text, first, decimal);
+      return decimal;
+    }
+    let last = text.startsWith("0x", first) ? first + 2 : first;
+    const digits = last;
+    while (isHex(text.charCodeAt(last))) last++;
+    if (last === digits) return -1;
+    this.ret = Number(text.slice(at, last));
+    return Number.isNaN(this.ret) ? -1 : last;
   }
 
   #signal(at: number): number {
@@ -278,6 +311,14 @@ export class StraceLine {
   }
 }
 
+/** The decimal digits between two places as a number. */
+function whole(text: string, from: number, to: number): number {
+  if (to - from > 15) return Number(text.slice(from, to));
+  let value = 0;
+  for (let at = from; at < to; at++) value = value * 10 + text.charCodeAt(at) - 48;
+  return value;
+}
+
 function isHex(code: number): boolean {
   return isDigit(code) || (code >= 97 && code <= 102) || (code >= 65 && code <= 70);
 }
@@ -298,10 +339,10 @@ export function firstWord(text: string): string {
 
 /** The end of a string that begins at `from`, just behind its closing quote; -1: it does not end. */
 function stringEnd(text: string, from: number): number {
-  for (let at = from + 1; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === BACKSLASH) at++;
-    else if (code === QUOTE) return at + 1;
+  for (let at = text.indexOf('"', from + 1); at >= 0; at = text.indexOf('"', at + 1)) {
+    let slash = at - 1;
+    while (text.charCodeAt(slash) === BACKSLASH && slash > from) slash--;
+    if ((at - slash) % 2 === 1) return at + 1;
   }
   return -1;
 }
@@ -335,26 +376,22 @@ function marksWithin(args: string, mark: string): boolean {
 /** Where the bracket closes that is open at `from`; -1: nowhere. */
 function argumentsEnd(text: string, from: number): number {
   let depth = 1;
-  for (let at = from; at < text.length; ) {
+  for (let at = from; at < text.length; at++) {
     const code = text.charCodeAt(at);
-    if (code === QUOTE) {
-      at = stringEnd(text, at);
-      if (at < 0) return -1;
-      continue;
+    switch (CLASS[code]) {
+      case 1:
+        depth++;
+        break;
+      case 2:
+        if (--depth === 0) return code === 41 ? at : -1;
+        break;
+      case 3:
+        at = stringEnd(text, at) - 1;
+        if (at < 0) return -1;
+        break;
+      case 4:
+        if (behindDescriptor(text, at)) at = Math.max(at, pathEnd(text, at) - 1);
     }
-    if (code === 60 && behindDescriptor(text, at)) {
-      const end = pathEnd(text, at);
-      if (end > 0) {
-        at = end;
-        continue;
-      }
-    }
-    if (code === 40 || code === 91 || code === 123) depth++;
-    else if (code === 41 || code === 93 || code === 125) {
-      depth--;
-      if (depth === 0) return code === 41 ? at : -1;
-    }
-    at++;
   }
   return -1;
 }
