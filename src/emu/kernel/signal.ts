@@ -193,6 +193,7 @@ export class Signals {
     }
     queue.queue.push(info);
     queue.set |= bit(signo);
+    if (!t.sighand.signalfd.empty) t.sighand.signalfd.wakeAll({ from: info.from, kind: "signal" });
     this.complete(t, signo, group);
     return 0;
   }

@@ -37,6 +37,7 @@ import {
   sys_setuid32,
 } from "./creds.ts";
 import { sys_iopl, sys_rt_sigreturn, sys_sigreturn } from "./entry/calls.ts";
+import { ENOSYS } from "./errno.ts";
 import { sys_execve, sys_execveat } from "./exec/exec.ts";
 import { sys_exit, sys_exit_group, sys_wait4, sys_waitid, sys_waitpid } from "./exit.ts";
 import { sys_clone, sys_clone3, sys_fork, sys_unshare, sys_vfork } from "./fork.ts";
@@ -125,6 +126,7 @@ import {
   sys_write,
   sys_writev,
 } from "./fs/read_write.ts";
+import { sys_signalfd, sys_signalfd4 } from "./fs/signalfd.ts";
 import {
   sys_fstat,
   sys_fstat64,
@@ -150,6 +152,13 @@ import {
   sys_sync_file_range,
   sys_syncfs,
 } from "./fs/sync.ts";
+import {
+  sys_timerfd_create,
+  sys_timerfd_gettime,
+  sys_timerfd_gettime64,
+  sys_timerfd_settime,
+  sys_timerfd_settime64,
+} from "./fs/timerfd.ts";
 import {
   sys_fgetxattr,
   sys_flistxattr,
@@ -250,6 +259,7 @@ import {
 } from "./net/calls.ts";
 import { sys_recvmmsg, sys_recvmmsg_time64, sys_recvmsg, sys_sendmmsg, sys_sendmsg } from "./net/message.ts";
 import { sys_getsockopt, sys_setsockopt } from "./net/options.ts";
+import { REFUSED, type Refusal } from "./refused.ts";
 import { sys_seccomp } from "./seccomp.ts";
 import {
   sys_kill,
@@ -325,6 +335,8 @@ export interface SyscallEntry {
   /** Undefined: ENOSYS, counted in kernel.missing. */
   readonly fn: Sys | undefined;
   readonly special: boolean;
+  /** Why it always fails; undefined: it does not, or nobody has written it. */
+  readonly refused: Refusal | undefined;
 }
 
 type Row = readonly [nr: number, name: string, argc: number, fn?: Sys, flags?: "special"];
@@ -648,13 +660,13 @@ const ROWS: readonly Row[] = [
   [318, "getcpu", 3, sys_getcpu],
   [319, "epoll_pwait", 6, sys_epoll_pwait],
   [320, "utimensat", 4, sys_utimensat],
-  [321, "signalfd", 3],
-  [322, "timerfd_create", 2],
+  [321, "signalfd", 3, sys_signalfd],
+  [322, "timerfd_create", 2, sys_timerfd_create],
   [323, "eventfd", 1, sys_eventfd],
   [324, "fallocate", 6, sys_fallocate],
-  [325, "timerfd_settime", 4],
-  [326, "timerfd_gettime", 2],
-  [327, "signalfd4", 4],
+  [325, "timerfd_settime", 4, sys_timerfd_settime],
+  [326, "timerfd_gettime", 2, sys_timerfd_gettime],
+  [327, "signalfd4", 4, sys_signalfd4],
   [328, "eventfd2", 2, sys_eventfd2],
   [329, "epoll_create1", 1, sys_epoll_create1],
   [330, "dup3", 3, sys_dup3],
@@ -731,8 +743,8 @@ const ROWS: readonly Row[] = [
   [407, "clock_nanosleep_time64", 4, sys_clock_nanosleep_time64],
   [408, "timer_gettime64", 2, sys_timer_gettime64],
   [409, "timer_settime64", 4, sys_timer_settime64],
-  [410, "timerfd_gettime64", 2],
-  [411, "timerfd_settime64", 4],
+  [410, "timerfd_gettime64", 2, sys_timerfd_gettime64],
+  [411, "timerfd_settime64", 4, sys_timerfd_settime64],
   [412, "utimensat_time64", 4, sys_utimensat_time64],
   [413, "pselect6_time64", 6, sys_pselect6_time64],
   [414, "ppoll_time64", 5, sys_ppoll_time64],
@@ -775,7 +787,11 @@ const ROWS: readonly Row[] = [
 
 function tableOf(rows: readonly Row[]): readonly (SyscallEntry | undefined)[] {
   const table: (SyscallEntry | undefined)[] = new Array(rows[rows.length - 1][0] + 1).fill(undefined);
-  for (const [nr, name, argc, fn, flags] of rows) table[nr] = { nr, name, argc, fn, special: flags === "special" };
+  for (const [nr, name, argc, body, flags] of rows) {
+    const refused = body === undefined ? REFUSED.get(name) : undefined;
+    const fn = refused && refused.errno !== ENOSYS ? () => -refused.errno : body;
+    table[nr] = { nr, name, argc, fn, special: flags === "special", refused };
+  }
   return table;
 }
 

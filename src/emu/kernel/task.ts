@@ -108,6 +108,8 @@ export class Sighand {
   /** Indexed by signal number; entry 0 is unused. */
   actions: SigAction[];
   users = 1;
+  /** Woken when a signal is sent to any of them: what reads of a signalfd wait on. */
+  readonly signalfd = new WaitQueue();
 
   constructor(actions?: readonly SigAction[]) {
     this.actions = actions

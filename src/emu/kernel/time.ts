@@ -57,6 +57,11 @@ export function validTimespec(time: Timespec): boolean {
   return time.sec >= 0 && time.nsec >= 0 && time.nsec < 1e9;
 }
 
+/** A timespec in nanoseconds. */
+export function nsOf(time: Timespec): number {
+  return time.sec * 1e9 + time.nsec;
+}
+
 function isRealtime(clock: number): boolean {
   return (
     clock === CLOCK_REALTIME || clock === CLOCK_REALTIME_COARSE || clock === CLOCK_REALTIME_ALARM || clock === CLOCK_TAI
@@ -71,7 +76,8 @@ export function deadlineOf(k: Kernel, clock: number, time: Timespec, absolute: b
   return Math.min(FOREVER, absolute ? Math.max(0, units) : k.clock.now() + units);
 }
 
-function split(ns: number): Timespec {
+/** Nanoseconds as a timespec. */
+export function split(ns: number): Timespec {
   return { sec: Math.floor(ns / 1e9), nsec: Math.floor(ns % 1e9) };
 }
 
@@ -415,13 +421,14 @@ function remaining(k: Kernel, timer: PosixTimer): { interval: Timespec; rest: Ti
   return { interval: split(timer.interval * k.nsPerUnit), rest: split(rest * k.nsPerUnit) };
 }
 
-type TimespecCodec = {
+/** The two layouts of struct timespec in user memory. */
+export type TimespecCodec = {
   size: number;
   read: (k: Kernel, t: Task, addr: number) => Timespec;
   write: (k: Kernel, t: Task, addr: number, time: Timespec) => void;
 };
-const TIME32: TimespecCodec = { size: 8, read: readTimespec32, write: writeTimespec32 };
-const TIME64: TimespecCodec = { size: 16, read: readTimespec64, write: writeTimespec64 };
+export const TIME32: TimespecCodec = { size: 8, read: readTimespec32, write: writeTimespec32 };
+export const TIME64: TimespecCodec = { size: 16, read: readTimespec64, write: writeTimespec64 };
 
 function timerSettime(
   k: Kernel,

@@ -1,0 +1,19 @@
+// Do the calls of the less common subsystems return what a real kernel returned, in ring 3 and in ring 0?
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { run } from "./proc/image.ts";
+
+const FIXTURES = new URL("../../fixtures/calls/", import.meta.url);
+const file = (name: string) => new Uint8Array(readFileSync(new URL(name, FIXTURES)));
+
+describe.each([
+  { name: "ring 3", ring: 3 },
+  { name: "ring 0", ring: 0 },
+] as const)("$name", ({ ring }) => {
+  it.each([["timerfd and signalfd", "timers"]])("%s", (_what, name) => {
+    const path = `/bin/${name}`;
+    const { out, exit } = run({ [path]: file(name) }, [path], { ring });
+    const status = exit.kind === "exit" ? `status ${exit.code}\n` : `${JSON.stringify(exit)}\n`;
+    expect((out + status).split("\n")).toEqual(new TextDecoder().decode(file(`${name}.txt`)).split("\n"));
+  });
+});
