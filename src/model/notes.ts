@@ -1,6 +1,6 @@
 // What an answer rests on that the trace or the tables did not know: said with every answer.
 import { ABI, CLASSES } from "../traces/schema/enums.ts";
-import { cannotReplay, type Trace } from "../traces/trace.ts";
+import { cannotReplay, type Trace, UNTRACED_RUN } from "../traces/trace.ts";
 import { SITE_SHARE } from "./call-sites.ts";
 import type { Kernel, ModelData, Profile } from "./data.ts";
 import type { MachineChoice } from "./machine-choice.ts";
@@ -114,8 +114,14 @@ export function honesty(
   if (trace.meta.fidelity.loss !== "none") notes.push(`lost from the trace: ${trace.meta.fidelity.loss}`);
   if (cannotReplay(trace.meta) === undefined && program.userUnit === "ns") {
     notes.push(
-      "program time is taken from the gaps between calls: it holds the tracer's own time and does not scale with the processor's CPI",
+      trace.meta.fidelity.times.includes(UNTRACED_RUN)
+        ? "program time is the untraced run's: it does not scale with the processor's CPI"
+        : "program time is taken from the gaps between calls: it holds the tracer's own time and does not scale with the processor's CPI",
     );
+    if (program.kernelNs !== undefined)
+      notes.push(
+        `system time is the untraced run's: calls by ${mechanisms[0]} take all of it, with the page faults and ticks in it; their bodies are scaled to that`,
+      );
   } else if (program.userUnit === "instr" && !program.mixKnown) {
     notes.push("the trace has no instruction mix: program instructions are priced with a default mix (assumed)");
   }
@@ -127,7 +133,9 @@ export function honesty(
   }
   if (assumed.flags > 0.5 * program.records) {
     notes.push(
-      "the trace does not know the stack's state: no starvation is predicted, the gain of ring 0 is an upper bound",
+      assumed.faults === 0
+        ? "the trace shows no page faults: neither what ring 0 saves on their way in nor what starvation costs it is counted (on data/traces both together are 1 to 30 % of the saving, most where shells fork)"
+        : "the trace does not know the stack's state: no starvation is predicted, the gain of ring 0 is an upper bound",
     );
   }
   if (assumed.unknownCalls > 0) {

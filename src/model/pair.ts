@@ -1,5 +1,6 @@
 // A prepared trace on one processor under one kernel: which mechanisms can be had there, and replays of them with any costs.
 import { CheckFailed, InputError } from "../errors.ts";
+import { bodyFactor, withBodies } from "./anchored.ts";
 import type { Kernel, ModelData, Profile } from "./data.ts";
 import { checkMachine, diskTimes, type MachineChoice, schedulerOf } from "./machine-choice.ts";
 import type { Observer } from "./observer.ts";
@@ -69,6 +70,7 @@ export class Pair {
   readonly cpus: number;
   readonly scheduler: string;
   readonly #seeks: boolean;
+  readonly #base: Mechanism | undefined;
   readonly #perRecord: boolean;
   readonly #nominal = new Map<Mechanism, One>();
   #counted: Followers | undefined;
@@ -98,6 +100,7 @@ export class Pair {
     this.#perRecord = choice.perRecord === true;
     const missing = new Map<Mechanism, string>();
     const prices = this.prices();
+    this.#base = mechanisms.find((mechanism) => impossible(prices, mechanism) === undefined);
     this.possible = mechanisms.filter((mechanism) => {
       const why = impossible(prices, mechanism) ?? this.#tryNominal(mechanism);
       if (why !== undefined) missing.set(mechanism, why);
@@ -145,10 +148,11 @@ export class Pair {
       byFactor.set(factor, user);
       return user;
     };
+    const anchor = this.#anchor(prices, times.cyclesPerNs);
     return mechanisms.map((mechanism) => {
       const routes = prices.routes(mechanism);
       const user = userOf((situation.userFactor ?? 1) * (routes.ring0 ? prices.primitive("protection.user") : 1));
-      const priced = shapeCosts(program.shapes, prices, mechanism);
+      const priced = anchor(shapeCosts(program.shapes, prices, mechanism));
       const costs = withPollution(priced, polluted(program, this.#followers, user, prices, routes, priced));
       const machine = machineCosts(prices, mechanism);
       const tick = Math.max(total(machine.tickInKernel), total(machine.tickInUser));
@@ -176,6 +180,14 @@ export class Pair {
       }
       return { replayed, costs, user };
     });
+  }
+
+  /** What makes calls by the base take the system time that the trace was scaled to. */
+  #anchor(prices: Prices, cyclesPerNs: number): (costs: ShapeCosts) => ShapeCosts {
+    const { kernelNs, shapes } = this.program;
+    if (kernelNs === undefined || this.#base === undefined) return (costs) => costs;
+    const factor = bodyFactor(shapes, shapeCosts(shapes, prices, this.#base), kernelNs * cyclesPerNs);
+    return (costs) => withBodies(shapes, costs, factor);
   }
 
   /** Replays one mechanism. */

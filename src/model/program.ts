@@ -2,6 +2,7 @@
 import { InputError } from "../errors.ts";
 import { ABI, CAUSES, FLAG, FLAGS_UNKNOWN, KIND, OBJECT, SITE } from "../traces/schema/enums.ts";
 import { cannotReplay, type Trace } from "../traces/trace.ts";
+import { kernelTime } from "./anchored.ts";
 import { type Call, type ModelData, WORKS } from "./data.ts";
 import { type Amounts, linearize } from "./lines.ts";
 import { findMixes, type MixStretches } from "./mixes.ts";
@@ -46,6 +47,8 @@ export interface Program {
   /** Program instructions before each record; nanoseconds, where the trace knows only times. */
   readonly user: Amounts;
   readonly userUnit: "instr" | "ns";
+  /** Nanoseconds that the calls of an untraced run took, where they are known better than from tables. */
+  readonly kernelNs?: number;
   /** Instructions by class, CLASSES.length numbers a mix; the last mix is the default one. */
   readonly mixes: Float64Array;
   readonly mixKnown: boolean;
@@ -335,6 +338,7 @@ export function compile(trace: Trace, data: ModelData, counted = false): Program
     shape,
     user,
     userUnit,
+    kernelNs: kernelTime(trace),
     mixes,
     mixKnown: known,
     stretches,

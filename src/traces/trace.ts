@@ -130,6 +130,14 @@ export function restsOnCounts({ fidelity: { times } }: TraceMeta): boolean {
   return times.startsWith("none") || times.startsWith("inflated") || times.startsWith("partial: times of entry");
 }
 
+/** What the times of a trace that was scaled to an untraced run say of themselves, before what `time` said of that. */
+export const UNTRACED_RUN = "untraced run of";
+
+/** Were the times scaled to an untraced run whose system time is known? */
+export function systemTimeKnown({ fidelity: { times } }: TraceMeta): boolean {
+  return times.includes(UNTRACED_RUN) && /\bsys [\d.e-]+ s\b/.test(times);
+}
+
 /** What a capture by the emulator may say of itself. */
 export const FIDELITY_EMULATED: Fidelity = {
   times: "exact: integer virtual clock",

@@ -1,7 +1,7 @@
 // --anchor: times of a traced run stretched so that they add up to what `time` said of an untraced one.
 import { InputError } from "../../errors.ts";
 import { KIND } from "../schema/enums.ts";
-import type { Trace } from "../trace.ts";
+import { type Trace, UNTRACED_RUN } from "../trace.ts";
 
 /** Seconds. */
 export interface Anchor {
@@ -132,7 +132,7 @@ export function anchored(trace: Trace, anchor: Anchor, timed: boolean): Trace {
     ...(anchor.sys === undefined ? [] : [`calls x ${bySys.toPrecision(3)}`]),
     ...(anchor.real === undefined ? [] : [`waits x ${byReal.toPrecision(3)}`]),
   ];
-  trace.meta.fidelity.times = `partial: scaled to an untraced run of ${said} (${parts.join(", ")})`;
+  trace.meta.fidelity.times = `partial: scaled to an ${UNTRACED_RUN} ${said} (${parts.join(", ")})`;
   return trace;
 }
 
@@ -147,6 +147,6 @@ function evenly(trace: Trace, user: number, sys: number, said: string): Trace {
     events.tIn[seq] = Math.round(seq * (between + call));
     events.tOut[seq] = events.tIn[seq] + Math.round(call);
   }
-  trace.meta.fidelity.times = `partial: an untraced run of ${said}, spread evenly over the calls`;
+  trace.meta.fidelity.times = `partial: an ${UNTRACED_RUN} ${said}, spread evenly over the calls`;
   return trace;
 }

@@ -10,8 +10,8 @@ import { InputError } from "../../errors.ts";
 export const PLACES = ["anywhere", "launch", "loader", "proc", "pipe", "interrupted", "handler", "moved"] as const;
 export type Place = (typeof PLACES)[number];
 
-/** alias: one call has the names of others; call: a call that one run alone makes; error, result: what calls of both gave. */
-export const KINDS = ["alias", "call", "error", "result"] as const;
+/** alias: one call has the names of others; call: a call that one run alone makes; error, result, site: what calls of both gave, or where they were made. */
+export const KINDS = ["alias", "call", "error", "result", "site"] as const;
 
 export interface Allowed {
   readonly kind: (typeof KINDS)[number];

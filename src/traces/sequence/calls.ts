@@ -1,7 +1,7 @@
 // A task's calls as they can be compared between runs: names, errors, and results that do not depend on where or when the run was.
 import type { CallTable } from "../calls.ts";
 import { errorName, isRestart } from "../importers/names.ts";
-import { KIND } from "../schema/enums.ts";
+import { KIND, SITES } from "../schema/enums.ts";
 import type { Trace } from "../trace.ts";
 
 /** Results that are numbers of tasks. */
@@ -63,6 +63,11 @@ export class TaskCalls {
   ofProc(seq: number): boolean {
     const { events, objects } = this.trace;
     return objects[events.obj[seq]]?.label?.startsWith("/proc/") === true;
+  }
+
+  /** Where in the program a call was made. */
+  site(seq: number): string {
+    return SITES[this.trace.events.site[seq]];
   }
 
   /** The error that a call gave; "" for none, or when it never returned. */

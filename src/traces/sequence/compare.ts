@@ -13,8 +13,9 @@ const MOST = 20_000;
 export interface Difference {
   /** The task, by its place in the tree. */
   readonly task: string;
-  /** task: only one run has it; call: only one run makes it; error, result: both make it, with other ends. */
-  readonly kind: "task" | "call" | "error" | "result";
+  /** task: only one run has it; call: only one run makes it; error, result: both make it, with other ends; site: both
+   * make it, from another kind of place. */
+  readonly kind: "task" | "call" | "error" | "result" | "site";
   readonly call: string;
   /** Place among the task's calls in each run; null: not there. */
   readonly one: number | null;
@@ -166,6 +167,8 @@ class TaskDifferences {
     const [one, two] = [a.run.result(a.seqs[x]), b.run.result(b.seqs[y])];
     // What one run does not say differs from nothing.
     if (one !== two && one !== "" && two !== "") this.#add("result", a.names[x], x, y, `${one} and ${two}`);
+    const sites = [a.run.site(a.seqs[x]), b.run.site(b.seqs[y])];
+    if (sites[0] !== sites[1] && !sites.includes("unknown")) this.#add("site", a.names[x], x, y, sites.join(" and "));
   }
 
   /** Stretches that stand against each other: calls of one name in the same order differ in their error, the others are in one run alone. */

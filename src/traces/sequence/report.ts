@@ -24,6 +24,7 @@ const KIND_WORDS: Readonly<Record<Difference["kind"], string>> = {
   call: "in one only",
   error: "ends otherwise",
   result: "gives something else",
+  site: "is made from elsewhere",
 };
 
 function line(difference: Difference): string {

@@ -11,7 +11,7 @@ import { captureProgram } from "../../../src/emu/run.ts";
 import { importTrace } from "../../../src/traces/importers/import.ts";
 import { textFile } from "../../../src/traces/importers/text-node.ts";
 import { callNames, readTrace } from "../../../src/traces/node.ts";
-import { KIND } from "../../../src/traces/schema/enums.ts";
+import { KIND, SITE } from "../../../src/traces/schema/enums.ts";
 import { readAllowed } from "../../../src/traces/sequence/allowed.ts";
 import { compareSequences, type Difference } from "../../../src/traces/sequence/compare.ts";
 import { sequenceLines } from "../../../src/traces/sequence/report.ts";
@@ -120,6 +120,16 @@ describe("what differs", () => {
     expect(found(longer)).toMatchObject([{ kind: "result", call: "write", what: `${events.ret[write]} and 99` }]);
     const pid = ofName("clone");
     expect(found(changed(native, ({ ret }) => ret.fill(4321, pid, pid + 1)))).toEqual([]);
+  });
+
+  it("is the place that a call is made from", () => {
+    const at = ofName("chdir");
+    const site = Uint8Array.from(events.site);
+    site[at] = SITE.int80;
+    const other = { ...native, events: { ...events, site } as Trace["events"] };
+    expect(found(other)).toMatchObject([{ kind: "site", call: "chdir", what: "vsyscall and int80" }]);
+    site[at] = SITE.unknown;
+    expect(found(other)).toEqual([]);
   });
 
   it("is a task that only one has", () => {
