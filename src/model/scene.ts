@@ -16,16 +16,20 @@ import { WAIT } from "./waits.ts";
 /** Records that a scene may have: each becomes several slices. */
 const MOST_RECORDS = 500_000;
 
+const TICK = "timer tick";
+
 /** Threads of a task's process in the picture. */
 const STATE = 1;
 const WORK = 2;
 /** Process numbers of tasks begin behind that of the CPUs. */
 const CPUS = 0;
 
-const WAITING: Readonly<Record<number, string>> = {
+const WAITING: Readonly<Record<(typeof WAIT)[keyof typeof WAIT], string>> = {
   [WAIT.dependency]: "waits for another task",
   [WAIT.timer]: "waits for a deadline",
   [WAIT.device]: "waits for a device",
+  [WAIT.notice]: "waits for a signal or a child",
+  [WAIT.socket]: "waits for a socket",
 };
 
 /** Where a record's parts begin on its task's line. */
@@ -83,7 +87,7 @@ export function replayedScene(pair: Pair, mechanism: Mechanism, trace: Trace): S
   for (const entry of timeline.readiness) readiness[entry.task].push(entry);
   tracks.forEach((track, task) => {
     if (track === undefined) return;
-    states(build, track.state, pieces[task], readiness[task], (wait) => program.waits.kind[wait]);
+    states(build, track, pieces[task], readiness[task], (wait) => program.waits.kind[wait]);
     work(build, track.work, pair, costs, lines, times, task);
   });
   for (const { task, time, wait, by } of timeline.readiness) {
@@ -118,32 +122,35 @@ function occupancy(
   for (const piece of pieces) {
     const before = ticked.get(piece.cpu);
     ticked.delete(piece.cpu);
-    if (before?.task === piece.task) build.add(cpus[piece.cpu], before.to, piece.from, "timer tick", "tick");
+    if (before?.task === piece.task) build.add(cpus[piece.cpu], before.to, piece.from, TICK, "tick");
     build.add(cpus[piece.cpu], piece.from, piece.to, nameOf(piece.task), "running");
     if (piece.why === STOP.tick) ticked.set(piece.cpu, piece);
   }
 }
 
-/** Running, ready or waiting, one after the other. */
+/** Running, ready, waiting or interrupted by a tick, one after the other; what is no work is cut out of the work, too. */
 function states(
   build: SceneBuilder,
-  track: number,
+  { state, work: track }: { readonly state: number; readonly work: number },
   pieces: readonly Piece[],
   readiness: readonly Readiness[],
   kindOf: (wait: number) => number,
 ): void {
   let next = 0;
-  let time = readiness[0]?.time ?? 0;
+  let before: Piece | undefined;
   for (const piece of pieces) {
+    const time = before?.to ?? readiness[0]?.time ?? 0;
     let ready = time;
     while (next < readiness.length && readiness[next].time <= piece.from) {
       const { wait, time: at } = readiness[next++];
-      if (wait >= 0) build.add(track, time, at, WAITING[kindOf(wait)], "wait");
+      if (wait >= 0) build.add(state, time, at, WAITING[kindOf(wait) as keyof typeof WAITING], "wait");
       ready = at;
     }
-    build.add(track, ready, piece.from, "ready", "ready");
-    build.add(track, piece.from, piece.to, "running", "running");
-    time = piece.to;
+    const ticked = before?.why === STOP.tick;
+    build.add(state, ready, piece.from, ticked ? TICK : "ready", ticked ? "tick" : "ready");
+    if (before !== undefined) build.add(track, ready, piece.from, ticked ? TICK : "ready", ticked ? "tick" : "wait");
+    build.add(state, piece.from, piece.to, "running", "running");
+    before = piece;
   }
 }
 

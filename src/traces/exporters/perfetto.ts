@@ -2,9 +2,12 @@
 // flow arrows. "Trace Event Format", Google; perfetto.dev/docs/getting-started/other-formats.
 import type { Scene } from "./scene.ts";
 
-/** Times are microseconds in this format; fractions are allowed. Rounded to a thousandth of a nanosecond. */
+/**
+ * Times are microseconds in this format, and readers make whole nanoseconds of them: rounded here, what ends together ends together
+ * for them, too.
+ */
 function microseconds(units: number, nsPerUnit: number): number {
-  return Math.round(units * nsPerUnit * 1000) / 1e6;
+  return Math.round(units * nsPerUnit) / 1000;
 }
 
 /** The events of a scene, one JSON object a line; what comes out is one JSON object. */
@@ -35,8 +38,7 @@ export function* toPerfetto(scene: Scene): Generator<string> {
   }
   for (const { track, from, to, name, category, args } of scene.slices) {
     const begin = us(from);
-    // The end is rounded, not the length: what ended together still ends together.
-    const dur = Math.round((us(to) - begin) * 1e6) / 1e6;
+    const dur = Math.round((us(to) - begin) * 1000) / 1000;
     yield line({ ph: "X", ...at(track), ts: begin, dur, name, cat: category, args });
   }
   for (const { name, time, value } of scene.counters)

@@ -48,23 +48,24 @@ export function recordedScene(trace: Trace, nameOf: CallName): Scene {
   for (let seq = 0; seq < events.length; seq++) last = Math.max(last, events.tIn[seq] || 0, events.tOut[seq] || 0);
   const slices: Slice[] = [];
   // What is open in each task, innermost last, and when its program last went on.
-  const open: { seq: number; to: number }[][] = tasks.map(() => []);
+  const open: { seq: number; to: number; inner: number }[][] = tasks.map(() => []);
   const returned = new Float64Array(tasks.length).fill(Number.NaN);
   for (let seq = 0; seq < events.length; seq++) {
     const task = events.task[seq];
-    const from = events.tIn[seq];
-    if (Number.isNaN(from) || events.kind[seq] === KIND.switch) continue;
+    if (Number.isNaN(events.tIn[seq]) || events.kind[seq] === KIND.switch) continue;
     const stack = open[task];
     while (stack.length > 0 && stack[stack.length - 1].seq !== events.parent[seq]) stack.pop();
     const outer = stack[stack.length - 1];
+    // A direct call whose first instruction faulted began before that fault was over: it is shown behind it.
+    const from = Math.max(events.tIn[seq], outer?.inner ?? (returned[task] || 0));
     const to = Math.min(Number.isNaN(events.tOut[seq]) ? last : Math.max(from, events.tOut[seq]), outer?.to ?? last);
     if (outer === undefined) {
       const began = events.user[seq] >= 0 ? from - events.user[seq] : returned[task];
       const start = Math.max(began, Number.isNaN(returned[task]) ? began : returned[task]);
       if (start < from) slices.push({ track: task, from: start, to: from, name: "program", category: "user" });
-      returned[task] = to;
-    }
-    stack.push({ seq, to });
+      returned[task] = Math.max(from, to);
+    } else outer.inner = to;
+    stack.push({ seq, to, inner: from });
     if (to <= from) continue;
     const args: Record<string, string | number> = { seq };
     if (events.path[seq] > 0) args["path"] = PATHS[events.path[seq]];

@@ -20,9 +20,10 @@ const folder = fileURLToPath(new URL("../../../data/traces", import.meta.url));
 const pipe = readTrace(join(folder, "pipe-ring3.kmtrace"));
 const calls = callNames();
 
+const [p4, kml40] = [data.profiles.get("p4")!, data.kernels.get("kml-4.0")!];
+
 function pairOf(trace: typeof pipe, cpus = 1): Pair {
-  const [profile, kernel] = [data.profiles.get("p4")!, data.kernels.get("kml-4.0")!];
-  return new Pair(compile(trace, data), data, profile, kernel, ["int80", "kml"], new Map(), { cpus });
+  return new Pair(compile(trace, data), data, p4, kml40, ["int80", "kml"], new Map(), { cpus });
 }
 
 const pair = pairOf(pipe);
@@ -53,10 +54,10 @@ describe.each([
 ] as const)("%s", (_, scene) => {
   test("slices are in order, last some time, and nest on their tracks", () => {
     expect(scene.slices.length).toBeGreaterThan(1000);
-    scene.slices.forEach((slice, index) => {
-      expect(slice.to).toBeGreaterThan(slice.from);
-      expect(slice.from).toBeGreaterThanOrEqual(scene.slices[Math.max(0, index - 1)].from);
-    });
+    const wrong = scene.slices.filter(
+      ({ from, to }, index) => to <= from || from < scene.slices[Math.max(0, index - 1)].from,
+    );
+    expect(wrong).toEqual([]);
     for (const slices of byTrack(scene)) expect(crossing(slices)).toEqual([]);
   });
 
@@ -109,24 +110,96 @@ describe("a replay", () => {
   });
 });
 
-test("Perfetto: one JSON object; complete events in order, every arrow with both ends", () => {
-  const { traceEvents } = JSON.parse([...toPerfetto(kml)].join("")) as {
-    traceEvents: { ph: string; ts: number; dur: number; id: number; pid: number; tid: number; name: string }[];
-  };
-  const of = (ph: string) => traceEvents.filter((event) => event.ph === ph);
-  expect(of("X").length).toBe(kml.slices.length);
-  expect(of("X").every(({ ts, dur }, index, all) => dur > 0 && ts >= (all[index - 1]?.ts ?? 0))).toBe(true);
-  expect(of("s").map(({ id }) => id)).toEqual(of("f").map(({ id }) => id));
-  of("s").forEach(({ ts, name }, index) => {
-    expect(ts).toBeLessThanOrEqual(of("f")[index].ts);
-    expect(name).toBe(of("f")[index].name);
+interface TraceEvent {
+  readonly ph: string;
+  readonly ts: number;
+  readonly dur: number;
+  readonly id: number;
+  readonly pid: number;
+  readonly tid: number;
+  readonly name: string;
+}
+
+/** Every shipped program by several ways in, on one CPU and on two, and as recorded. */
+const exported: [string, () => Scene][] = ["pipe-ring3", "forks-ring0", "find-int80", "cp-ring3"].flatMap((name) => {
+  const trace = readTrace(join(folder, `${name}.kmtrace`));
+  const ways = [
+    ["int80", 1],
+    ["sysenter", 1],
+    ["kml", 2],
+  ] as const;
+  const replays = ways.map(([mechanism, count]): [string, () => Scene] => {
+    const of = new Pair(compile(trace, data), data, p4, kml40, [mechanism], new Map(), { cpus: count });
+    return [`${name} by ${mechanism} on ${count}`, () => replayedScene(of, mechanism, trace)];
   });
-  const threads = new Set(
-    of("M")
-      .filter(({ name }) => name === "thread_name")
-      .map(({ pid, tid }) => `${pid} ${tid}`),
-  );
-  for (const { pid, tid } of of("X")) expect(threads.has(`${pid} ${tid}`)).toBe(true);
+  return [...replays, [`${name} as recorded`, () => recordedScene(trace, (nr, abi) => calls.name(nr, abi))]];
+});
+
+describe.each(exported)("Perfetto: %s", (_, make) => {
+  const scene = make();
+  const { traceEvents } = JSON.parse([...toPerfetto(scene)].join("")) as { traceEvents: TraceEvent[] };
+  const of = (ph: string) => traceEvents.filter((event) => event.ph === ph);
+  /** What readers make of a time. */
+  const ns = (us: number): number => Math.round(us * 1000);
+
+  test("every slice is there, named, in order, in whole nanoseconds, on a track with a name", () => {
+    expect(of("X").length).toBe(scene.slices.length);
+    const threads = new Set(
+      of("M")
+        .filter(({ name }) => name === "thread_name")
+        .map(({ pid, tid }) => `${pid} ${tid}`),
+    );
+    const isWhole = (us: number): boolean => Math.abs(us * 1000 - ns(us)) < 1e-3;
+    const wrong = of("X").filter(
+      ({ ts, dur, name, pid, tid }, index, all) =>
+        !(name !== undefined && name !== "" && dur >= 0 && isWhole(ts) && isWhole(dur)) ||
+        !threads.has(`${pid} ${tid}`) ||
+        (index > 0 && ts < all[index - 1].ts),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  test("slices nest on their tracks as readers see them", () => {
+    const tracks = new Map<string, number[]>();
+    const across = of("X").filter(({ ts, dur, pid, tid }) => {
+      const open = tracks.get(`${pid} ${tid}`) ?? [];
+      tracks.set(`${pid} ${tid}`, open);
+      while (open.length > 0 && open[open.length - 1] <= ns(ts)) open.pop();
+      const [end, outer] = [ns(ts) + ns(dur), open.at(-1)];
+      open.push(end);
+      return outer !== undefined && end > outer;
+    });
+    expect(across).toEqual([]);
+  });
+
+  test("every arrow has two ends, leads forward, and begins and ends on tracks with slices", () => {
+    const tracks = new Set(of("X").map(({ pid, tid }) => `${pid} ${tid}`));
+    expect(of("s").map(({ id }) => id)).toEqual(of("f").map(({ id }) => id));
+    expect(new Set(of("s").map(({ id }) => id)).size).toBe(of("s").length);
+    const ends = of("f");
+    of("s").forEach(({ ts, name, pid, tid }, index) => {
+      const end = ends[index];
+      expect(ts).toBeLessThanOrEqual(end.ts);
+      expect(name).toBe(end.name);
+      expect(tracks.has(`${pid} ${tid}`) && tracks.has(`${end.pid} ${end.tid}`)).toBe(true);
+    });
+  });
+
+  test("counters never fall below zero and change at each entry", () => {
+    const changes = of("C") as unknown as { args: Record<string, number> }[];
+    const values = changes.map(({ args }) => Object.values(args)[0]);
+    expect(values.every((value) => value >= 0)).toBe(true);
+  });
+});
+
+test("work by nobody: what others' turns and ticks take is cut out of a task's work", () => {
+  const scene = replayedScene(pairOf(pipe), "kml", pipe);
+  const shown = (category: string): number =>
+    scene.slices
+      .filter((slice) => slice.category === category && scene.tracks[slice.track].threadName === "state")
+      .reduce((sum, { from, to }) => sum + to - from, 0);
+  const worked = [...stacks(scene)].filter(([key]) => !key.endsWith(";timer tick"));
+  expect(worked.reduce((sum, [, cycles]) => sum + cycles, 0)).toBeCloseTo(shown("running"), 3);
 });
 
 test("speedscope: frames open and close like brackets, in order of time", () => {
