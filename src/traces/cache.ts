@@ -1,6 +1,6 @@
 // The columnar cache of a trace: the same columns in the narrowest typed arrays that hold them, in segments of rows, unpacked when
 // first looked at. Keyed by the trace's id and CACHE_VERSION, and by a stamp of each table's file; whatever does not fit is made anew.
-import { type AnyColumns, type Column, emptyColumn, rowsFrom } from "./columns.ts";
+import { type AnyColumns, type Column, emptyColumn, inPieces, type RowPiece, rowsFrom } from "./columns.ts";
 import { type Packed, pack, unpack } from "./pack.ts";
 import type { Written } from "./package.ts";
 import { readTable } from "./read-table.ts";
@@ -117,7 +117,45 @@ function lazyColumns(
     };
     Object.defineProperty(columns, key, { configurable: true, enumerable: true, get });
   }
+  inPieces(columns, () => piecesOfCache(cache, name, segments, columns));
   return columns;
+}
+
+/** A segment at a time, each column of it read when it is looked at. */
+function* piecesOfCache(
+  cache: CacheFile,
+  name: Columnar,
+  segments: readonly Segment[],
+  columns: AnyColumns,
+): Generator<RowPiece<AnyColumns>> {
+  let from = 0;
+  // Most columns of most traces hold nothing: they are made once.
+  const unknown = new Map<string, Column>();
+  for (const segment of segments) {
+    const rows: AnyColumns = { length: segment.length };
+    const to = from + segment.length;
+    const start = from;
+    for (const [key, field] of Object.entries((TABLES[name] as Table).fields)) {
+      if (field.hold === "row") continue;
+      const get = (): Column => {
+        const { relativeTo, how, low } = segment.columns[key];
+        const nothing = how === "same" && low === null ? `${field.hold} ${segment.length}` : "";
+        const made = unknown.get(nothing);
+        if (made !== undefined) return made;
+        const base = relativeTo === undefined ? undefined : (rows[relativeTo] as Float64Array);
+        const inMemory = Object.getOwnPropertyDescriptor(columns, key)?.get === undefined;
+        const part = inMemory ? undefined : segmentColumn(cache, field, key, segment, base);
+        // A damaged segment is read from the CSV again, with all the others.
+        const value = part ?? (columns[key] as Int32Array).subarray(start, to);
+        if (nothing !== "") unknown.set(nothing, value);
+        Object.defineProperty(rows, key, { value, enumerable: true });
+        return value;
+      };
+      Object.defineProperty(rows, key, { configurable: true, enumerable: true, get });
+    }
+    yield { from, rows };
+    from = to;
+  }
 }
 
 /** A column of all segments; undefined: a segment is damaged. */

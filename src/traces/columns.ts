@@ -85,6 +85,27 @@ export class GrowingColumns<T extends Table> {
   }
 }
 
+/** Some rows of a table, the first of which is row `from`. */
+export interface RowPiece<C> {
+  readonly from: number;
+  readonly rows: C;
+}
+
+/** Where columns that are read as they are looked at keep how to go through them piece by piece. */
+const PIECES = Symbol("pieces");
+
+/** Columns that `pieces` goes through without having all of them in memory. */
+export function inPieces(columns: AnyColumns, pieces: () => Iterable<RowPiece<AnyColumns>>): void {
+  // Not for those who copy columns and change some.
+  Object.defineProperty(columns, PIECES, { value: pieces, enumerable: false });
+}
+
+/** All rows in order: piece by piece where they are not in memory, else as they are. */
+export function piecesOf<C extends { readonly length: number }>(columns: C): Iterable<RowPiece<C>> {
+  const pieces = (columns as { [PIECES]?: () => Iterable<RowPiece<C>> })[PIECES];
+  return pieces === undefined ? [{ from: 0, rows: columns }] : pieces();
+}
+
 /** All rows of pieces that come one after another, in columns of their own. */
 export function gathered<T extends Table>(table: T, pieces: Iterable<ColumnsOf<T>>): ColumnsOf<T> {
   const list = Array.from(pieces, (piece) => takeRows(table, piece, piece.length) as unknown as AnyColumns);

@@ -1,4 +1,5 @@
 // Which files, pipes and sockets a trace is about most.
+import { piecesOf } from "../columns.ts";
 import { CALL_KINDS, KIND } from "../schema/enums.ts";
 import type { Trace } from "../trace.ts";
 
@@ -33,19 +34,21 @@ export function filesOf(trace: Trace): FileSummary[] {
   const { objects, events } = trace;
   if (objects.length === 0) return [];
   const rowOf = rowsByNumber(objects);
-  const { length, obj, kind, bytes, blocked, parent } = events;
   const columns = Array.from({ length: 5 }, () => new Float64Array(objects.length));
   const [calls, faults, moved, known, waited] = columns;
-  for (let seq = 0; seq < length; seq++) {
-    const row = obj[seq] < 0 ? -1 : rowOf(obj[seq]);
-    if (row < 0) continue;
-    if (kind[seq] === KIND.fault) faults[row]++;
-    else if (CALL_KINDS.has(kind[seq])) calls[row]++;
-    if (bytes[seq] >= 0) {
-      moved[row] += bytes[seq];
-      known[row]++;
+  for (const { rows } of piecesOf(events)) count(rows);
+  function count({ length, obj, kind, bytes, blocked, parent }: Trace["events"]): void {
+    for (let seq = 0; seq < length; seq++) {
+      const row = obj[seq] < 0 ? -1 : rowOf(obj[seq]);
+      if (row < 0) continue;
+      if (kind[seq] === KIND.fault) faults[row]++;
+      else if (CALL_KINDS.has(kind[seq])) calls[row]++;
+      if (bytes[seq] >= 0) {
+        moved[row] += bytes[seq];
+        known[row]++;
+      }
+      if (blocked[seq] > 0 && parent[seq] < 0) waited[row] += blocked[seq];
     }
-    if (blocked[seq] > 0 && parent[seq] < 0) waited[row] += blocked[seq];
   }
   return objects
     .map(({ obj: number, type, label }, row) => ({

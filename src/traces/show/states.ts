@@ -1,4 +1,5 @@
 // Where the time of each task went: its program, the kernel on its behalf, waits and for what, and what lies between.
+import { piecesOf } from "../columns.ts";
 import { EDGE_KINDS } from "../schema/enums.ts";
 import type { Trace } from "../trace.ts";
 import { Histogram } from "./histogram.ts";
@@ -41,7 +42,6 @@ function reasons(trace: Trace): Uint8Array {
 /** Follows every task along its outermost events. */
 export function timesOf(trace: Trace): TraceTimes {
   const { clock } = trace.meta;
-  const { length, task: taskOf, parent, tIn, tOut, user, blocked } = trace.events;
   const instructions = clock.unit === "instr";
   const tasks = trace.tasks.map((): TaskTimes => ({ life: 0, program: 0, kernel: 0, waited: 0, ready: 0 }));
   // When each task was last seen to go on; NaN: never.
@@ -49,25 +49,28 @@ export function timesOf(trace: Trace): TraceTimes {
   const why = reasons(trace);
   const waits = new Float64Array(EDGE_KINDS.length);
   const [spans, gaps] = [new Histogram(), new Histogram()];
-  for (let seq = 0; seq < length; seq++) {
-    if (parent[seq] >= 0) continue;
-    const task = taskOf[seq];
-    const times = tasks[task];
-    const known = instructions && user[seq] >= 0;
-    const before = Number.isNaN(last[task]) ? (known ? tIn[seq] - user[seq] : tIn[seq]) : last[task];
-    const gap = Math.max(0, tIn[seq] - before);
-    const program = known ? Math.min(user[seq], gap) : gap;
-    const end = tOut[seq] >= tIn[seq] ? tOut[seq] : tIn[seq];
-    const waited = blocked[seq] > 0 ? Math.min(blocked[seq], end - tIn[seq]) : 0;
-    times.program += program;
-    times.ready += gap - program;
-    times.waited += waited;
-    times.kernel += end - tIn[seq] - waited;
-    times.life += gap + end - tIn[seq];
-    waits[why[seq]] += waited;
-    if (program > 0) gaps.add(program * clock.nsPerUnit);
-    if (!Number.isNaN(tOut[seq])) spans.add((end - tIn[seq]) * clock.nsPerUnit);
-    last[task] = end;
+  for (const { from, rows } of piecesOf(trace.events)) follow(from, rows);
+  function follow(from: number, { length, task: taskOf, parent, tIn, tOut, user, blocked }: Trace["events"]): void {
+    for (let seq = 0; seq < length; seq++) {
+      if (parent[seq] >= 0) continue;
+      const task = taskOf[seq];
+      const times = tasks[task];
+      const known = instructions && user[seq] >= 0;
+      const before = Number.isNaN(last[task]) ? (known ? tIn[seq] - user[seq] : tIn[seq]) : last[task];
+      const gap = Math.max(0, tIn[seq] - before);
+      const program = known ? Math.min(user[seq], gap) : gap;
+      const end = tOut[seq] >= tIn[seq] ? tOut[seq] : tIn[seq];
+      const waited = blocked[seq] > 0 ? Math.min(blocked[seq], end - tIn[seq]) : 0;
+      times.program += program;
+      times.ready += gap - program;
+      times.waited += waited;
+      times.kernel += end - tIn[seq] - waited;
+      times.life += gap + end - tIn[seq];
+      waits[why[from + seq]] += waited;
+      if (program > 0) gaps.add(program * clock.nsPerUnit);
+      if (!Number.isNaN(tOut[seq])) spans.add((end - tIn[seq]) * clock.nsPerUnit);
+      last[task] = end;
+    }
   }
   const sums = Array.from(waits, (time, kind) => ({ why: kind === 0 ? "something unknown" : EDGE_KINDS[kind], time }));
   return { tasks, waits: sums.filter(({ time }) => time > 0).sort((a, b) => b.time - a.time), events: spans, gaps };

@@ -1,5 +1,6 @@
 // What is in a trace, counted: per task, per call, faults by cause, times, files, and where the process would starve in ring 0.
 import type { CallNames } from "../calls.ts";
+import { piecesOf } from "../columns.ts";
 import { type EntryClass, ring0Counts } from "../predict.ts";
 import {
   CALL_KINDS,
@@ -108,6 +109,7 @@ class Counter {
   userKnown = false;
   /** NaN: no event's is known. */
   kinstr = Number.NaN;
+  begin = Number.NaN;
   end = 0;
   readonly #common: CallCounter[] = [];
   readonly #rare = new Map<number, CallCounter>();
@@ -130,12 +132,15 @@ class Counter {
   }
 
   count(): void {
+    for (const { rows } of piecesOf(this.#trace.events)) this.#count(rows);
+  }
+
+  #count(events: Trace["events"]): void {
     const { kinds, sites, tasks } = this;
     const common = this.#common;
-    const { length, kind, task, user, parent, blocked, tIn, tOut, nr, abi, site, path, ret, bytes } =
-      this.#trace.events;
-    const { kinstr } = this.#trace.events;
-    let end = 0;
+    const { length, kind, task, user, parent, blocked, tIn, tOut, nr, abi, site, path, ret, bytes, kinstr } = events;
+    let { end } = this;
+    if (Number.isNaN(this.begin) && length > 0) this.begin = tIn[0];
     for (let i = 0; i < length; i++) {
       const of = kind[i];
       kinds[of]++;
@@ -152,7 +157,7 @@ class Counter {
       if (over > end) end = over;
       if (of === KIND.fault) {
         counts.faults++;
-        this.#fault(i);
+        this.#fault(events, i);
       } else if (IS_CALL[of] === 1 && (of !== KIND.spawn || nr[i] >= 0)) {
         counts.calls++;
         sites[site[i]]++;
@@ -165,8 +170,7 @@ class Counter {
     this.end = end;
   }
 
-  #fault(i: number): void {
-    const { cause, flags } = this.#trace.events;
+  #fault({ cause, flags }: Trace["events"], i: number): void {
     const fault = this.faults[cause[i]];
     fault[0]++;
     if (flags[i] === FLAGS_UNKNOWN) return;
@@ -192,7 +196,7 @@ export function summarize(trace: Trace, names: CallNames): Summary {
     user: counter.userKnown ? total("user") : null,
     kinstr: Number.isNaN(counter.kinstr) ? null : counter.kinstr,
     blocked: total("blocked"),
-    time: events.length === 0 ? 0 : counter.end - events.tIn[0],
+    time: events.length === 0 ? 0 : counter.end - counter.begin,
     tasks: tasksOf(trace, counter, times?.tasks),
     calls: counter.calls.map((call) => call.summary()).sort((a, b) => b.count - a.count || a.nr - b.nr),
     faults: counter.faults
@@ -240,7 +244,9 @@ function faultCause(cause: number): string {
 }
 
 function knowsSites(trace: Trace): boolean {
-  const { kind, site } = trace.events;
-  for (let i = 0; i < kind.length; i++) if (kind[i] === KIND.syscall && site[i] !== SITE.unknown) return true;
+  for (const { rows } of piecesOf(trace.events)) {
+    const { kind, site } = rows;
+    for (let i = 0; i < kind.length; i++) if (kind[i] === KIND.syscall && site[i] !== SITE.unknown) return true;
+  }
   return false;
 }
