@@ -184,6 +184,10 @@ import {
   sys_setpgid,
   sys_setsid,
 } from "./ids.ts";
+import { sys_msgctl, sys_msgget, sys_msgrcv, sys_msgsnd } from "./ipc/msg.ts";
+import { sys_semctl, sys_semget, sys_semtimedop_time64 } from "./ipc/sem.ts";
+import { sys_shmat, sys_shmctl, sys_shmdt, sys_shmget } from "./ipc/shm.ts";
+import { sys_ipc } from "./ipc/sysv.ts";
 import type { Sys } from "./kernel.ts";
 import {
   sys_acct,
@@ -460,7 +464,7 @@ const ROWS: readonly Row[] = [
   [114, "wait4", 4, sys_wait4],
   [115, "swapoff", 1, sys_swapoff],
   [116, "sysinfo", 1, sys_sysinfo],
-  [117, "ipc", 6],
+  [117, "ipc", 6, sys_ipc],
   [118, "fsync", 1, sys_fsync],
   [119, "sigreturn", 0, sys_sigreturn, "special"],
   [120, "clone", 5, sys_clone, "special"],
@@ -726,16 +730,16 @@ const ROWS: readonly Row[] = [
   [384, "arch_prctl", 2, sys_arch_prctl],
   [385, "io_pgetevents", 6],
   [386, "rseq", 4, sys_rseq],
-  [393, "semget", 3],
-  [394, "semctl", 4],
-  [395, "shmget", 3],
-  [396, "shmctl", 3],
-  [397, "shmat", 3],
-  [398, "shmdt", 1],
-  [399, "msgget", 2],
-  [400, "msgsnd", 4],
-  [401, "msgrcv", 5],
-  [402, "msgctl", 3],
+  [393, "semget", 3, sys_semget],
+  [394, "semctl", 4, sys_semctl],
+  [395, "shmget", 3, sys_shmget],
+  [396, "shmctl", 3, sys_shmctl],
+  [397, "shmat", 3, sys_shmat],
+  [398, "shmdt", 1, sys_shmdt],
+  [399, "msgget", 2, sys_msgget],
+  [400, "msgsnd", 4, sys_msgsnd],
+  [401, "msgrcv", 5, sys_msgrcv],
+  [402, "msgctl", 3, sys_msgctl],
   [403, "clock_gettime64", 2, sys_clock_gettime64],
   [404, "clock_settime64", 2, sys_clock_settime64],
   [405, "clock_adjtime64", 2],
@@ -752,7 +756,7 @@ const ROWS: readonly Row[] = [
   [417, "recvmmsg_time64", 5, sys_recvmmsg_time64],
   [418, "mq_timedsend_time64", 5],
   [419, "mq_timedreceive_time64", 5],
-  [420, "semtimedop_time64", 4],
+  [420, "semtimedop_time64", 4, sys_semtimedop_time64],
   [421, "rt_sigtimedwait_time64", 4, sys_rt_sigtimedwait_time64],
   [422, "futex_time64", 6, sys_futex_time64],
   [423, "sched_rr_get_interval_time64", 2, sys_sched_rr_get_interval_time64],

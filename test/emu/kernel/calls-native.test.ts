@@ -10,7 +10,10 @@ describe.each([
   { name: "ring 3", ring: 3 },
   { name: "ring 0", ring: 0 },
 ] as const)("$name", ({ ring }) => {
-  it.each([["timerfd and signalfd", "timers"]])("%s", (_what, name) => {
+  it.each([
+    ["timerfd and signalfd", "timers"],
+    ["System V IPC", "sysv"],
+  ])("%s", (_what, name) => {
     const path = `/bin/${name}`;
     const { out, exit } = run({ [path]: file(name) }, [path], { ring });
     const status = exit.kind === "exit" ? `status ${exit.code}\n` : `${JSON.stringify(exit)}\n`;

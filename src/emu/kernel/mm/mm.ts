@@ -261,9 +261,10 @@ export class Mm {
 
   private dropMapping(vma: Vma): void {
     const { mapping } = vma;
+    if (mapping instanceof SharedAnon) mapping.closed();
     if (mapping === undefined || this.vmas.list.some((other) => other.mapping === mapping)) return;
     mapping.vmas.delete(this);
-    if (mapping instanceof SharedAnon && mapping.vmas.size === 0) mapping.truncate(0);
+    if (mapping instanceof SharedAnon && mapping.vmas.size === 0) mapping.release();
   }
 
   /** Gives a range other access rights; the caller checked that it is mapped and may have them. */

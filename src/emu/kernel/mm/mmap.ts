@@ -65,6 +65,8 @@ export interface MmapRequest {
   file?: File;
   /** In pages. */
   pgoff: number;
+  /** Shared memory to map in place of new (shmat). */
+  shared?: Mapping;
 }
 
 function accessOf(prot: number): number {
@@ -112,7 +114,7 @@ export function do_mmap(k: Kernel, t: Task, request: MmapRequest): number {
     if (!hint) addr = mm.findFree(length);
     if (addr < 0) return addr;
   }
-  const kind = kindOf(k, file, prot, flags, length);
+  const kind = kindOf(k, file, prot, flags, length, request.shared);
   if (typeof kind === "number") return kind;
   const { mapping } = kind;
   let vmFlags = kind.flags | accessOf(prot) | (mm.lockFuture || flags & MAP_LOCKED ? VM_LOCKED : 0);
@@ -136,6 +138,7 @@ function kindOf(
   prot: number,
   flags: number,
   length: number,
+  memory?: Mapping,
 ): { flags: number; mapping?: Mapping } | number {
   const type = flags & MAP_TYPE;
   const shared = type === MAP_SHARED || type === MAP_SHARED_VALIDATE;
@@ -143,7 +146,7 @@ function kindOf(
   let vmFlags = VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
   if (file === undefined) {
     if (!shared) return { flags: vmFlags };
-    return { flags: vmFlags | VM_SHARED, mapping: new SharedAnon(k.vfs.cache, length / PAGE) };
+    return { flags: vmFlags | VM_SHARED, mapping: memory ?? new SharedAnon(k.vfs.cache, length / PAGE) };
   }
   if (!file.readable) return -EACCES;
   if (shared && prot & PROT_WRITE && !file.writable) return -EACCES;

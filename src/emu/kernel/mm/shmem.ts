@@ -7,4 +7,12 @@ export class SharedAnon extends AddressSpace {
   constructor(cache: PageCache, pageCount: number) {
     super({ size: pageCount * 4096 }, cache, false);
   }
+
+  /** An area that maps it is gone. */
+  closed(): void {}
+
+  /** Nobody maps it any more. */
+  release(): void {
+    this.truncate(0);
+  }
 }

@@ -212,6 +212,17 @@ export const ROOT_FILES: readonly RootFile[] = [
   ["sys/vm/swappiness", fixed("60"), root],
   ["uptime", uptime],
   ["version", () => `Linux version ${UTSNAME.release} (kmlab) ${UTSNAME.version}\n`],
+  // Behind the others, which keep their inode numbers.
+  ["sysvipc/msg", (k) => k.ipc.msg.text()],
+  ["sysvipc/sem", (k) => k.ipc.sem.text()],
+  ["sysvipc/shm", (k) => k.ipc.shm.text()],
+  ["sys/kernel/msgmax", fixed("8192")],
+  ["sys/kernel/msgmnb", fixed("16384")],
+  ["sys/kernel/msgmni", fixed("32000")],
+  ["sys/kernel/sem", fixed("32000\\t1024000000\\t500\\t32000")],
+  ["sys/kernel/shmall", fixed("4278190079")],
+  ["sys/kernel/shmmax", fixed("4278190079")],
+  ["sys/kernel/shmmni", fixed("4096")],
 ];
 
 function uuid(k: Kernel): string {
