@@ -32,6 +32,7 @@ export const GUEST_OPTIONS = {
   package: { type: "string", array: true, alias: "p", describe: "add a Debian package to the default root" },
   bind: { type: "string", array: true, describe: "HOST:GUEST[:rw], a host directory in the guest" },
   memory: { type: "number", default: 256, describe: "guest memory in MiB" },
+  swap: { type: "number", describe: "swap area in MiB (default: twice the memory)" },
   cpu: {
     type: "string",
     choices: CPU_NAMES,
@@ -60,16 +61,6 @@ export const GUEST_OPTIONS = {
   missing: { type: "boolean", default: false, describe: "list the calls the kernel does not have" },
   interactive: { type: "boolean", alias: "i", default: false, describe: "keep standard input open to the guest" },
   tty: { type: "boolean", alias: "t", default: false, describe: "standard streams are a terminal" },
-} as const satisfies Record<string, GuestOption>;
-
-/** What `run` has besides. */
-export const RUN_OPTIONS = {
-  ...GUEST_OPTIONS,
-  paths: {
-    type: "boolean",
-    default: false,
-    describe: "print, for each way into the kernel, how often it ran and what the processor did on it",
-  },
 } as const satisfies Record<string, GuestOption>;
 
 /** What `capture` has besides. */

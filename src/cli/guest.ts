@@ -21,6 +21,7 @@ export interface GuestArguments {
   package?: string[];
   bind?: string[];
   memory: number;
+  swap?: number;
   cpu: string;
   tier: string;
   hz: number;
@@ -38,6 +39,7 @@ export interface GuestArguments {
 
 const MIN_MEMORY_MIB = 4;
 const MAX_MEMORY_MIB = 768;
+const MAX_SWAP_MIB = 2048;
 
 function bindOf(text: string): BindMount {
   const [host, guest, mode, ...more] = text.split(":");
@@ -59,6 +61,8 @@ export async function guestRun(args: GuestArguments): Promise<RunOptions> {
   if (argv.length === 0) throw new InputError("name the program to run, such as `kmlab run ls -l`");
   if (!Number.isInteger(args.memory) || args.memory < MIN_MEMORY_MIB || args.memory > MAX_MEMORY_MIB)
     throw new InputError(`--memory ${args.memory}: give whole MiB from ${MIN_MEMORY_MIB} to ${MAX_MEMORY_MIB}`);
+  if (args.swap !== undefined && !(Number.isInteger(args.swap) && args.swap >= 0 && args.swap <= MAX_SWAP_MIB))
+    throw new InputError(`--swap ${args.swap}: give whole MiB from 0 to ${MAX_SWAP_MIB}`);
   if (!Number.isSafeInteger(args.seed) || args.seed < 0)
     throw new InputError(`--seed ${args.seed}: give a whole number from 0`);
   for (const word of args.env ?? []) if (!/^[^=]+=/.test(word)) throw new InputError(`--env ${word}: give NAME=VALUE`);
@@ -76,6 +80,7 @@ export async function guestRun(args: GuestArguments): Promise<RunOptions> {
     kernel: args.kernel as RunOptions["kernel"],
     entry: args.entry as RunOptions["entry"],
     memoryMiB: args.memory,
+    swapMiB: args.swap,
     cpu: args.cpu,
     tier: args.tier as RunOptions["tier"],
     hz: args.hz,
@@ -101,6 +106,10 @@ const WHY_NOT_STARTED: Readonly<Record<number, string>> = {
 /** Says on standard error what ended a run if that was no ordinary exit, and which calls were missing if asked. */
 export function reportEnd(run: RunResult, argv: readonly string[], missing: boolean): void {
   const say = (text: string) => process.stderr.write(`kmlab: ${text}\n`);
+  for (const { pid, comm, anonKib, fileKib, swapKib } of run.kernel.oomKills)
+    say(
+      `out of memory: killed process ${pid} (${comm}) with ${anonKib} KiB of its own, ${fileKib} of files, ${swapKib} in swap`,
+    );
   if (run.exit.kind === "dead") say(`the machine died: ${run.exit.reason}`);
   if (run.exit.kind === "exec") say(`${argv[0]}: ${WHY_NOT_STARTED[run.exit.errno] ?? `error ${run.exit.errno}`}`);
   if (!missing) return;

@@ -2,6 +2,7 @@
 // epoch the arrays are dropped, so that every page still in use is seen again.
 import { ACCESS, SOURCE } from "../../traces/schema/enums.ts";
 import type { Cpu } from "../cpu/cpu.ts";
+import { flushTlb } from "../cpu/mmu.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Task } from "../kernel/task.ts";
 import type { TraceRecorder } from "./trace-recorder.ts";
@@ -30,7 +31,7 @@ export class PageCapture {
   beginEpoch(epoch: number): void {
     this.epoch = epoch;
     this.#seen.clear();
-    this.#host.cpu.memory.dropEntries(false);
+    flushTlb(this.#host.cpu);
   }
 
   /** The CPU filled an entry for linear address `la`, whose frame is `pfn`. */

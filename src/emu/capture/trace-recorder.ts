@@ -55,7 +55,6 @@ const MOST_WARNINGS = 20;
 
 export class TraceRecorder implements Recorder {
   readonly enabled = true;
-  readonly watches = true;
   readonly warnings = new Set<string>();
   /** Program instructions per task so far: the running total of `user`, by task number. */
   userTotal = new Float64Array(64);
@@ -180,8 +179,6 @@ export class TraceRecorder implements Recorder {
     if (this.#full("execs", this.#execs.length, this.#limits.rows)) return;
     this.#execs.push({ task, seq: known(seq), mm, exe: path, ring });
   }
-
-  running(): void {}
 
   warning(text: string): void {
     if (this.warnings.size < MOST_WARNINGS) this.warnings.add(text);

@@ -22,8 +22,6 @@ import {
   setSegment,
 } from "./segments.ts";
 import { dropStack, stackMask, stackWord } from "./stack.ts";
-import { TALLY } from "./state.ts";
-import { noteReturn } from "./tally.ts";
 import { taskReturn } from "./tasks.ts";
 
 /** A code segment found for a return, checked but not loaded. */
@@ -61,7 +59,6 @@ export function iret(cpu: Cpu, opsize: 16 | 32): void {
     dropInnerSegments(cpu);
     setReturnFlags(cpu, known, 4, oldCpl);
     cpu.nmiBlocked = false;
-    noteReturn(cpu);
     return;
   }
   const size = opsize === 32 ? 4 : 2;
@@ -76,7 +73,6 @@ export function iret(cpu: Cpu, opsize: 16 | 32): void {
     if (eip >>> 0 > limitOf(code.low, code.high)) raise(cpu, GP, 0);
     const high = markAccessed(cpu, code.at, code.high);
     setSegment(cpu, CS, selector, code.low, high);
-    cpu.tally[TALLY.descriptors]++;
     dropStack(cpu, 3 * size);
   } else {
     const esp = stackWord(cpu, 3, size);
@@ -89,7 +85,6 @@ export function iret(cpu: Cpu, opsize: 16 | 32): void {
   cpu.eip = eip;
   setReturnFlags(cpu, flags, size, oldCpl);
   cpu.nmiBlocked = false;
-  noteReturn(cpu);
 }
 
 /** Load CS and SS:ESP of an outer level (all checks made) and drop data segments that level may not use. */
@@ -105,8 +100,6 @@ export function returnToOuter(
   const high = markAccessed(cpu, code.at, code.high);
   loadStackSegment(cpu, ss, rpl, GP);
   setSegment(cpu, CS, selector, code.low, high);
-  cpu.tally[TALLY.descriptors]++;
-  cpu.tally[TALLY.levels]++;
   cpu.cpl = rpl;
   const mask = stackMask(cpu.attr[SS]);
   cpu.r[ESP] = (cpu.r[ESP] & ~mask) | ((esp + extraBytes) & mask);
@@ -129,7 +122,6 @@ export function sysenter(cpu: Cpu): void {
   cpu.setEflags(cpu.getEflags() & ~(VM | IF));
   setFlatSegment(cpu, CS, selector, 0);
   setFlatSegment(cpu, SS, (selector + 8) & 0xffff, 0);
-  if (cpu.cpl !== 0) cpu.tally[TALLY.levels]++;
   cpu.cpl = 0;
   cpu.r[ESP] = cpu.sysenterEsp;
   cpu.eip = cpu.sysenterEip;
@@ -142,8 +134,6 @@ export function sysexit(cpu: Cpu): void {
   setFlatSegment(cpu, CS, ((selector + 16) & 0xffff) | 3, 3);
   setFlatSegment(cpu, SS, ((selector + 24) & 0xffff) | 3, 3);
   cpu.cpl = 3;
-  cpu.tally[TALLY.levels]++;
   cpu.r[ESP] = cpu.r[ECX];
   cpu.eip = cpu.r[EDX];
-  noteReturn(cpu);
 }

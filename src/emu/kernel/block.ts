@@ -21,6 +21,8 @@ const PAGE = 4096;
 export interface DiskRequest {
   /** When it completes (clock units). */
   readonly end: number;
+  /** Whether what waits for it has been told; that may be later than `end` while the kernel is in the middle of something. */
+  readonly told: boolean;
   /** Waits for it with the processor: time passes to its end, and what waits for it is told now. Harmless once it is complete. */
   finish(): void;
 }
@@ -66,7 +68,13 @@ export class BlockDevice {
       timer.cancel();
       done?.(end - now);
     };
-    return { end, finish };
+    return {
+      end,
+      get told() {
+        return !timer?.pending;
+      },
+      finish,
+    };
   }
 }
 

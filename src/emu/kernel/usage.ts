@@ -78,7 +78,12 @@ export const sys_sysinfo: Sys = (k, t, addr) => {
   for (const at of [4, 8, 12]) put(at, runnable << 11);
   put(16, k.frames.managed * 4096);
   put(20, k.frames.free * 4096);
+  let shared = 0;
+  for (const [pfn] of k.lists) if (k.lists.page[pfn]?.mapping.stored === false) shared++;
+  put(24, shared * 4096);
   put(28, 0);
+  put(32, k.swap.total * 4096);
+  put(36, k.swap.free * 4096);
   view.setUint16(40, Math.min(0xffff, k.tasks.size), true);
   put(52, 1);
   copyOut(k, t, addr, bytes);

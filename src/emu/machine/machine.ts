@@ -19,7 +19,8 @@ const EFLAGS_IF = 0x200;
 /** What a kernel hangs into a machine. */
 export interface MachineHooks {
   kcall(n: number): void;
-  /** Called after clock events have fired, before the CPU goes on. */
+  /** Called before clock events fire; and after they have, before the CPU goes on. */
+  beforeEvents?(): void;
   afterEvents?(): void;
 }
 
@@ -97,7 +98,11 @@ export class Machine {
     this.stopping = false;
     this.lastIfOn = cpu.icount;
     while (!this.stopping && this.dead === null) {
-      if (clock.fireDue() > 0) this.hooks?.afterEvents?.();
+      if (clock.next() <= clock.now()) {
+        this.hooks?.beforeEvents?.();
+        clock.fireDue();
+        this.hooks?.afterEvents?.();
+      }
       if (this.stopping) break;
       if (cpu.halted && !this.wakes()) {
         this.sleepOrDie();

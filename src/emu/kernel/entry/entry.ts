@@ -54,6 +54,8 @@ export class Entry {
   readonly frames: FrameContext;
   private readonly kcalls: Kcalls;
   private ticked = false;
+  /** The current task was to be taken off the CPU before events fired: its way out of the kernel sees to that. */
+  private wasDue = false;
 
   /**
    * Lays the kernel's entry side out in the machine's memory and puts the CPU into the kernel; hangs itself into the
@@ -87,13 +89,16 @@ export class Entry {
     this.kcalls = new Kcalls(k, this);
     this.frames = this.frameContext();
     this.paths = new Paths(k.recorder, k.cpu, k.clock, k.idle);
-    if (k.recorder.watches) {
+    if (k.recorder.enabled) {
       const { text, vdso, paths } = this;
       const idle = () => k.current === k.idle;
       watchEntries({ cpu: k.cpu, memory, text, vdso, paths, idle, sysenter: () => this.bySysenter(k.current) });
     }
     machine.hooks = {
       kcall: (n) => this.kcalls.kcall(n),
+      beforeEvents: () => {
+        this.wasDue = (k.current.flags & TIF_NEED_RESCHED) !== 0;
+      },
       afterEvents: () => this.afterEvents(),
     };
     machine.pit.onTick = () => {
@@ -233,7 +238,6 @@ export class Entry {
   /** The task's stack and thread-local segments are the CPU's from now on; called at every context switch. */
   switchTo(t: Task): void {
     this.paths.switchTo(t);
-    this.k.recorder.running(t.id);
     if (t.kstackPfn >= 0) setEsp0(this.k.memory, t.esp0 | 0);
     this.loadTls(t);
   }
@@ -270,7 +274,7 @@ export class Entry {
   /** A device or timer woke a task that should run before the current one: the program is interrupted for it. */
   private afterEvents(): void {
     const { k } = this;
-    if (k.current !== k.idle && k.current.flags & TIF_NEED_RESCHED) k.machine.pic.pulse(TIMER_IRQ);
+    if (k.current !== k.idle && !this.wasDue && k.current.flags & TIF_NEED_RESCHED) k.machine.pic.pulse(TIMER_IRQ);
   }
 
   private frameContext(): FrameContext {

@@ -96,7 +96,7 @@ function auditMm(walk: Walk, mm: Mm): void {
 /** References, mappings and lists of each frame. */
 function auditFrames(walk: Walk): void {
   const { k, mapped } = walk;
-  const reading = new Set([...k.swap.reading.keys()].map((slot) => k.swap.frameOf(slot)));
+  const reading = new Set([...k.swap.reading.values()].map(({ pfn }) => pfn));
   for (const [pfn] of k.lists) {
     const page = k.lists.page[pfn];
     const entries = mapped.get(pfn) ?? 0;

@@ -18,8 +18,8 @@ const PAGE = 4096;
 const CONGESTION_NS = 100_000_000;
 /** Passes without a frame after which kswapd0 leaves the rest to those who need it. */
 const MAX_FAILURES = 16;
-/** Times that direct reclaim looks again before it kills. */
-const DIRECT_TRIES = 16;
+/** Times that all pages are looked at for two adjacent frames. */
+const PAIR_TRIES = 16;
 
 /** min_free_kbytes: the square root of sixteen times the memory in KiB, between 128 and 65536. */
 function minFreeKib(managed: number): number {
@@ -130,39 +130,41 @@ export class Reclaim {
   makeRoom(): boolean {
     const { k } = this;
     k.vm.allocstall++;
-    for (let tries = 0; tries < DIRECT_TRIES; tries++) {
+    do {
       for (let priority = DEF_PRIORITY; priority >= 0; priority--) {
         this.scan({ kswapd: false, priority, target: SWAP_CLUSTER_MAX, freed: 0 });
         if (k.frames.free > 0) return true;
       }
-      if (!this.waitForWrite()) break;
-    }
+    } while (this.waitForWrites());
     if (k.frames.free === 0) outOfMemory(k, k.current);
     return k.frames.free > 0;
   }
 
-  /** Waits on the spot for the oldest write that reclaim started; false: there is none. */
-  private waitForWrite(): boolean {
-    const write = this.writes.shift();
-    if (write === undefined) return false;
+  /** Waits on the spot for some of the writes that reclaim started, oldest first; false: there are none. */
+  private waitForWrites(): boolean {
     const before = this.k.clock.now();
-    write.finish();
+    let waited = 0;
+    for (const write of this.writes.splice(0, SWAP_CLUSTER_MAX)) {
+      if (write.told) continue;
+      write.finish();
+      waited++;
+    }
     this.k.current.blockedUnits += this.k.clock.now() - before;
-    return true;
+    return waited > 0 || this.writes.length > 0;
   }
 
   /** Two adjacent frames for a kernel stack, by taking pages away from where one half is free (lumpy reclaim); -1: none. */
   makePair(): number {
     const { k } = this;
     const [first, end] = k.frames.range;
-    for (let tries = 0; tries < DIRECT_TRIES; tries++) {
+    for (let tries = 0; tries < PAIR_TRIES; tries++) {
       for (let pfn = first; pfn < end; pfn += 2) {
         if (this.clear(pfn) && this.clear(pfn + 1)) {
           const pair = k.frames.takePair();
           if (pair >= 0) return pair;
         }
       }
-      if (!this.waitForWrite()) break;
+      if (!this.waitForWrites()) break;
     }
     this.settle();
     return -1;
@@ -193,8 +195,7 @@ export class Reclaim {
 
   /** A write was started for its frame's sake. */
   started(request: DiskRequest): void {
-    const now = this.k.clock.now();
-    if (this.writes.length > 0 && this.writes[0].end <= now) this.writes = this.writes.filter(({ end }) => end > now);
+    if (this.writes[0]?.told) this.writes = this.writes.filter(({ told }) => !told);
     this.writes.push(request);
     this.charge(this.k.charges.reclaim.write);
   }

@@ -15,6 +15,7 @@ const NONE = -1;
 
 /** A slot that is being read. */
 export interface SwapRead {
+  readonly pfn: number;
   readonly queue: WaitQueue;
   readonly request: DiskRequest;
 }
@@ -179,7 +180,7 @@ export class Swap {
     });
     vm.pswpin += run.length;
     vm.pgpgin += bytes / 1024;
-    for (const { slot } of run) this.reading.set(slot, { queue, request });
+    for (const { slot, pfn } of run) this.reading.set(slot, { pfn, queue, request });
   }
 
   /** Reads one slot for a file; the caller copies bytes() when it is there. */

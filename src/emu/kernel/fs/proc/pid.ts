@@ -2,7 +2,8 @@
 import { EINVAL } from "../../errno.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { Mm } from "../../mm/mm.ts";
-import { PTE_P } from "../../mm/pagetable.ts";
+import { oomScore } from "../../mm/oom.ts";
+import { PTE_P, PTE_SWAP } from "../../mm/pagetable.ts";
 import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE, type Vma } from "../../mm/vma.ts";
 import { RLIM_INFINITY, type SigSet, type Task } from "../../task.ts";
 import { major, minor } from "../const.ts";
@@ -76,14 +77,17 @@ function smaps(k: Kernel, task: Task, reader: Task): string {
   let out = "";
   for (const vma of mm.vmas.list) {
     let present = 0;
+    let swapped = 0;
     for (let la = vma.start; la < vma.end && vma.pages < 65536; la += 4096) {
-      if (k.pageTables.get(mm.pgd, la) & PTE_P) present += 4;
+      const pte = k.pageTables.get(mm.pgd, la);
+      if (pte & PTE_P) present += 4;
+      if (pte & PTE_SWAP) swapped += 4;
     }
     const row = (name: string, n: number) => `${`${name}:`.padEnd(16)}${String(n).padStart(8)} kB\n`;
     const priv = vma.flags & VM_WRITE ? present : 0;
     out += mapsLine(k, mm, vma, reader) + row("Size", vma.pages * 4) + row("KernelPageSize", 4) + row("MMUPageSize", 4);
     out += row("Rss", present) + row("Pss", present) + row("Shared_Clean", present - priv) + row("Shared_Dirty", 0);
-    out += row("Private_Clean", 0) + row("Private_Dirty", priv) + row("Referenced", present) + row("Swap", 0);
+    out += row("Private_Clean", 0) + row("Private_Dirty", priv) + row("Referenced", present) + row("Swap", swapped);
   }
   return out;
 }
@@ -245,8 +249,8 @@ function status(_k: Kernel, task: Task): string {
       `VmStk:\t${kb(stack)}`,
       `VmExe:\t${kb(text)}`,
       `VmLib:\t${kb(0)}`,
-      `VmPTE:\t${kb(1)}`,
-      `VmSwap:\t${kb(0)}`,
+      `VmPTE:\t${kb(mm.pgd.tables.filter((table) => table !== undefined).length)}`,
+      `VmSwap:\t${kb(mm.swapPages)}`,
     );
   }
   lines.push(
@@ -362,7 +366,7 @@ export const PID_ENTRIES: readonly PidEntry[] = [
   file("mounts", mounts),
   file("mountinfo", mountinfo),
   file("cgroup", () => "0::/\n"),
-  file("oom_score", () => "0\n"),
+  file("oom_score", (k, task) => `${oomScore(k, task)}\n`),
   {
     name: "oom_score_adj",
     kind: "file",

@@ -4,6 +4,7 @@ import { EINVAL, EPERM } from "../../errno.ts";
 import type { Kernel } from "../../kernel.ts";
 import { UTSNAME } from "../../misc.ts";
 import type { Task } from "../../task.ts";
+import { meminfo, swaps, vmstat } from "./memory.ts";
 import { NET_FILES } from "./net.ts";
 
 /** Path below /proc, its text, and what writing it does (missing: read-only). */
@@ -12,46 +13,6 @@ export type RootFile = readonly [
   text: (k: Kernel, t: Task) => string,
   write?: (k: Kernel, text: string, t: Task) => number,
 ];
-
-function meminfo(k: Kernel): string {
-  const kib = (frames: number) => frames * 4;
-  const { cache } = k.vfs;
-  const free = k.frames.free;
-  const rows: [string, number][] = [
-    ["MemTotal", kib(k.frames.managed)],
-    ["MemFree", kib(free)],
-    ["MemAvailable", kib(free + cache.cached - cache.dirty)],
-    ["Buffers", 0],
-    ["Cached", kib(cache.cached)],
-    ["SwapCached", 0],
-    ["Active", kib(k.frames.managed - free - cache.cached)],
-    ["Inactive", kib(cache.cached)],
-    ["HighTotal", 0],
-    ["HighFree", 0],
-    ["LowTotal", kib(k.frames.managed)],
-    ["LowFree", kib(free)],
-    ["SwapTotal", 0],
-    ["SwapFree", 0],
-    ["Dirty", kib(cache.dirty)],
-    ["Writeback", 0],
-    ["AnonPages", kib(k.frames.managed - free - cache.cached)],
-    ["Mapped", kib(cache.cached)],
-    ["Shmem", 0],
-    ["Slab", 0],
-    ["CommitLimit", kib(Math.floor(k.frames.managed / 2))],
-    ["Committed_AS", kib(k.frames.managed - free)],
-    ["VmallocTotal", 122880],
-    ["VmallocUsed", 0],
-    ["HugePages_Total", 0],
-    ["HugePages_Free", 0],
-    ["Hugepagesize", 4096],
-  ];
-  return rows
-    .map(
-      ([name, n]) => `${`${name}:`.padEnd(16)}${String(n).padStart(8)}${name.startsWith("HugePages_") ? "" : " kB"}\n`,
-    )
-    .join("");
-}
 
 /** Names of CPUID.1:EDX's bits (arch/x86/include/asm/cpufeatures.h). */
 const FLAGS =
@@ -181,7 +142,7 @@ export const ROOT_FILES: readonly RootFile[] = [
   ],
   ["partitions", fixed("major minor  #blocks  name\n\n   8        1   16777216 sda1")],
   ["stat", stat],
-  ["swaps", fixed("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority")],
+  ["swaps", swaps],
   ["sys/fs/file-max", fixed("98304")],
   ["sys/fs/file-nr", fixed("64\t0\t98304")],
   ["sys/fs/nr_open", fixed("1048576")],
@@ -210,7 +171,9 @@ export const ROOT_FILES: readonly RootFile[] = [
   ["sys/vm/overcommit_memory", fixed("0"), root],
   ["sys/vm/overcommit_ratio", fixed("50"), root],
   ["sys/vm/swappiness", fixed("60"), root],
+  ["sys/vm/page-cluster", fixed("3"), root],
   ["uptime", uptime],
+  ["vmstat", vmstat],
   ["version", () => `Linux version ${UTSNAME.release} (kmlab) ${UTSNAME.version}\n`],
   // Behind the others, which keep their inode numbers.
   ["sysvipc/msg", (k) => k.ipc.msg.text()],
