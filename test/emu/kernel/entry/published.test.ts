@@ -9,6 +9,8 @@ const MENDED = { ring: 0, kernel: "kml-4.0" } as const;
 const PUBLISHED = { ring: 0, kernel: "kml-4.0-published" } as const;
 const SIGSEGV = 11;
 const IF = 0x200;
+/** A word of memory that outlives the program: the kernel's page above its first 4 MiB. */
+const KEPT = KERNEL_BASE + 0x60_0000;
 
 /** Runs until the program ends or the machine stops by itself; what it died of, and the world. */
 function ended(source: string, o: WorldOptions): { w: World; signal: number } {
@@ -167,6 +169,35 @@ describe("B4: a lost interrupt is replayed through a vector without a handler", 
     w.machine.pic.write(0x20, 0x0b);
     expect(w.machine.pic.read(0x20)).toBe(1);
     expect(w.k.cpu.intr).toBe(false);
+  });
+});
+
+describe("B5: the table has no end", () => {
+  const direct = (nr: number, o: WorldOptions) =>
+    ended(
+      `mov edi, vsyscall\nmov ebx, 0\nmov ecx, 0x1111\nmov edx, 0x2222\npush 0\npush 0\npush 0\nmov eax, ${nr}\ncall edi\nmov [${KEPT}], eax\nmov [${KEPT}+4], ecx`,
+      o,
+    );
+  const kept = ({ w }: { w: World }) => [0, 4].map((at) => w.k.memory.readPhys32(KEPT - KERNEL_BASE + at) | 0);
+
+  it("a number beyond 355 is the call of 355 less, with C's arguments from the stack and ECX lost", () => {
+    // membarrier in 6.1; getpid's slot of the second table.
+    expect(kept(direct(375, MENDED))).toEqual([-22, 0x1111]);
+    const [result, ecx] = kept(direct(375, PUBLISHED));
+    expect(result).toBe(100);
+    expect(ecx).not.toBe(0x1111);
+  });
+
+  it("beyond that table, and below the first, it is a jump to 0", () => {
+    for (const nr of [1000, -1]) {
+      expect(direct(nr, MENDED).signal).toBe(0);
+      expect(direct(nr, PUBLISHED).signal).toBe(SIGSEGV);
+    }
+  });
+
+  it("by int 0x80 it is ENOSYS", () => {
+    const { w } = ended(`mov eax, 1000\nint 0x80\nmov [${KEPT}], eax`, PUBLISHED);
+    expect(kept({ w })[0]).toBe(-38);
   });
 });
 

@@ -135,9 +135,35 @@ function publishedSlot(nr: number): number {
 }
 
 const PUBLISHED_CALLS = 355;
+/** Behind the published table lies the one for programs that call as C does: as many slots as 4.0 has numbers. */
+const C_CALLS = 359;
+
+/** A C call of the kernel: arguments above the return address, ECX and EDX lost. EAX is the number by now. */
+const cStub = (n: number): string => `
+direct_${n}:
+  push ebp
+  mov ebp, esp
+  mov esp, [${hex(AREA.ESP0)}]
+${Array.from({ length: Math.max(n, 1) }, (_, i) => `  push dword [ebp+${8 + 4 * (Math.max(n, 1) - 1 - i)}]`).join("\n")}
+  lea ecx, [sys_call_table+eax*4]
+  call [ecx]
+  mov edx, ${THREAD_MASK}
+  and edx, esp
+  leave
+  ret`;
+
+const argumentsOf = (call: CallShape | undefined): number => Math.min(call?.argc ?? 0, MAX_ARGUMENTS);
+
+/** The published kernel's second table, which a number beyond the first finds. */
+const cCalls = (calls: (nr: number) => CallShape | undefined): string => `
+${Array.from({ length: MAX_ARGUMENTS + 1 }, (_, n) => cStub(n)).join("\n")}
+${Array.from({ length: C_CALLS }, (_, nr) => `direct_call_${nr}:\n  mov eax, ${nr}\n  jmp near direct_${argumentsOf(calls(nr))}`).join("\n")}
+`;
 
 function slot(v: EntryVariant, nr: number, calls: (nr: number) => CallShape | undefined): string {
-  if (v.directTable === "published" && nr >= PUBLISHED_CALLS) return "kml_wild";
+  if (v.directTable === "published" && nr >= PUBLISHED_CALLS) {
+    return nr < PUBLISHED_CALLS + C_CALLS ? `direct_call_${nr - PUBLISHED_CALLS}` : "kml_wild";
+  }
   const call = calls(v.directTable === "published" ? publishedSlot(nr) : nr);
   if (call === undefined) return "kml_nosys";
   return call.special ? "kml_special" : `kml_${Math.min(call.argc, MAX_ARGUMENTS)}`;
@@ -146,12 +172,13 @@ function slot(v: EntryVariant, nr: number, calls: (nr: number) => CallShape | un
 /** Labels of the stubs in kml_call_table, from DIRECT_SLOTS_BELOW slots before its label on. */
 export function directTable(v: EntryVariant, calls: (nr: number) => CallShape | undefined): string[] {
   if (!v.kml) return [];
-  const slots: string[] = new Array(DIRECT_SLOTS_BELOW).fill("kml_nosys");
+  const below = v.directTable === "published" ? "kml_wild" : "kml_nosys";
+  const slots: string[] = new Array(DIRECT_SLOTS_BELOW).fill(below);
   for (let nr = 0; nr < DIRECT_SLOTS; nr++) slots.push(slot(v, nr, calls));
   return slots;
 }
 
-export function directText(v: EntryVariant): string {
+export function directText(v: EntryVariant, calls: (nr: number) => CallShape | undefined): string {
   if (!v.kml) return "";
   const stubs = Array.from({ length: MAX_ARGUMENTS + 1 }, (_, n) =>
     v.directSwitch ? directStub(n) : directStubSameStack(n),
@@ -164,5 +191,6 @@ ${sigreturn()}
 kml_wild:
   xor eax, eax
   jmp eax
+${v.directTable === "published" ? cCalls(calls) : ""}
 `;
 }

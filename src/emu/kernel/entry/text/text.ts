@@ -27,7 +27,7 @@ export interface KernelText {
 /** The assembler source of a kernel's entry code, without the call tables. */
 export function kernelSource(options: TextOptions): string {
   const v = options.variant;
-  return syscallText(v, options.ignoreRf) + trapText(v) + doubleFaultText(v) + directText(v);
+  return syscallText(v, options.ignoreRf) + trapText(v) + doubleFaultText(v) + directText(v, options.calls);
 }
 
 /** Assemble a kernel's entry code at its linear address, and fill its call tables. */
