@@ -63,6 +63,16 @@ export const GUEST_OPTIONS = {
   tty: { type: "boolean", alias: "t", default: false, describe: "standard streams are a terminal" },
 } as const satisfies Record<string, GuestOption>;
 
+/** What `run` has besides. */
+export const RUN_OPTIONS = {
+  ...GUEST_OPTIONS,
+  paths: {
+    type: "boolean",
+    default: false,
+    describe: "print, for each way into the kernel, how often it ran and what the processor did on it",
+  },
+} as const satisfies Record<string, GuestOption>;
+
 /** What `capture` has besides. */
 export const CAPTURE_OPTIONS = {
   ...GUEST_OPTIONS,

@@ -3,7 +3,8 @@ import process from "node:process";
 import type { Argv } from "yargs";
 import { runProgram } from "../emu/run.ts";
 import { type GuestArguments, guestRun, reportEnd } from "./guest.ts";
-import { GUEST_OPTIONS } from "./guest-options.ts";
+import { RUN_OPTIONS } from "./guest-options.ts";
+import { pathTable } from "./paths.ts";
 
 export const command = {
   command: "run",
@@ -11,13 +12,15 @@ export const command = {
   builder: (yargs: Argv): Argv =>
     yargs
       .usage("kmlab run [OPTION...] PROGRAM [ARG...]")
-      .options(GUEST_OPTIONS)
+      .options(RUN_OPTIONS)
       .example("kmlab run ls -l /usr", "in ring 3, by sysenter")
+      .example("kmlab run --ring 0 --paths sh -c 'ls | wc -l'", "and what the processor did on each way in")
       .example("kmlab run --ring 0 ls -l /usr", "in kernel mode: its calls are calls"),
-  handler: async (args: GuestArguments): Promise<void> => {
-    const options = await guestRun(args);
+  handler: async (args: GuestArguments & { paths: boolean }): Promise<void> => {
+    const options = { ...(await guestRun(args)), paths: args.paths };
     const run = runProgram(options);
     reportEnd(run, options.argv, args.missing);
+    if (run.paths !== undefined) process.stderr.write(pathTable(run.paths));
     process.exitCode = run.status;
   },
 };

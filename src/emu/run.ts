@@ -1,6 +1,7 @@
 // One guest run, from a root image and a command line to its end: what `kmlab run`, `kmlab capture` and the tests call.
 import type { Trace } from "../traces/trace.ts";
 import { attachCapture } from "./capture/attach.ts";
+import { type PathCount, PathCounter } from "./capture/path-counter.ts";
 import { NullRecorder } from "./capture/recorder.ts";
 import { TraceRecorder } from "./capture/trace-recorder.ts";
 import { cpuModel } from "./cpu/models.ts";
@@ -51,6 +52,8 @@ export interface RunOptions {
   binds?: BindMount[];
   /** Digests of what came from the host, for the trace's metadata. */
   inputs?: Record<string, string>;
+  /** Count what the processor does on each way into the kernel (runProgram). */
+  paths?: boolean;
   /** Machine instructions an epoch of the trace's page touches and mix (default 1,000,000). */
   epochInstr?: number;
   /** Instructions after which the machine counts as dead; default: never. */
@@ -66,6 +69,8 @@ export interface RunResult {
   missing: { nr: number; name: string; count: number }[];
   /** Retired instructions. */
   instructions: number;
+  /** The ways into the kernel that were taken, if they were to be counted. */
+  paths?: PathCount[];
   /** The machine after the run, for a look at its files. */
   kernel: Kernel;
 }
@@ -147,8 +152,10 @@ function result(kernel: Kernel, exit: ExitInfo): RunResult {
 
 /** Runs a program to its end. */
 export function runProgram(options: RunOptions): RunResult {
-  const kernel = prepare(options, new NullRecorder());
-  return result(kernel, kernel.run());
+  const counter = options.paths ? new PathCounter() : undefined;
+  const kernel = prepare(options, counter ?? new NullRecorder());
+  counter?.attach(kernel.cpu);
+  return { ...result(kernel, kernel.run()), paths: counter?.counts() };
 }
 
 /** Runs a program to its end and keeps its trace; whatever ends the run, the trace is complete up to there. */

@@ -2,7 +2,6 @@
 // epoch the arrays are dropped, so that every page still in use is seen again.
 import { ACCESS, SOURCE } from "../../traces/schema/enums.ts";
 import type { Cpu } from "../cpu/cpu.ts";
-import { flushTlb } from "../cpu/mmu.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Task } from "../kernel/task.ts";
 import type { TraceRecorder } from "./trace-recorder.ts";
@@ -31,7 +30,7 @@ export class PageCapture {
   beginEpoch(epoch: number): void {
     this.epoch = epoch;
     this.#seen.clear();
-    flushTlb(this.#host.cpu);
+    this.#host.cpu.memory.dropEntries(false);
   }
 
   /** The CPU filled an entry for linear address `la`, whose frame is `pfn`. */

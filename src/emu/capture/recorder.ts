@@ -101,6 +101,8 @@ export interface PageTouch {
 export interface Recorder {
   /** False: nothing is kept; callers may skip the work of finding out. */
   readonly enabled: boolean;
+  /** Whether it is told of the ways into the kernel: enter() and leave() of what the entry code's probes see. */
+  readonly watches: boolean;
   task(start: TaskStart): void;
   /** seq: the task's last event; status: wait status. */
   taskExit(task: number, seq: Seq, status: number): void;
@@ -124,6 +126,8 @@ export interface Recorder {
   page(touch: PageTouch): void;
   /** Counts per class in the order of CLASSES; the array is copied. Several calls for one (task, epoch, ring) add up. */
   mix(task: number, epoch: number, ring: number, counts: ArrayLike<number>): void;
+  /** This task has the processor from here on; 0 and up, the idle task too. */
+  running(task: number): void;
   /** Something about the run that its events do not show; the same text counts once. */
   warning(text: string): void;
   /** Argument text for people. */
@@ -135,23 +139,25 @@ export interface Recorder {
 /** Keeps nothing; finish() gives an empty trace's worth of refusal. */
 export class NullRecorder implements Recorder {
   readonly enabled: boolean = false;
+  readonly watches: boolean = false;
   task(): void {}
-  taskExit(): void {}
+  taskExit(_task: number): void {}
   mm(): void {}
   mmEnd(): void {}
   exec(): void {}
   comm(): void {}
-  enter(): Seq {
+  enter(_event: EventEnter): Seq {
     return NO_SEQ;
   }
   set(): void {}
   charge(): void {}
   chargeMore(): void {}
-  leave(): void {}
+  leave(_seq: Seq, _end: EventLeave): void {}
   edge(): void {}
   object(): void {}
   page(): void {}
   mix(): void {}
+  running(_task: number): void {}
   warning(): void {}
   args(): void {}
   finish(): Trace {

@@ -55,6 +55,7 @@ const MOST_WARNINGS = 20;
 
 export class TraceRecorder implements Recorder {
   readonly enabled = true;
+  readonly watches = true;
   readonly warnings = new Set<string>();
   /** Program instructions per task so far: the running total of `user`, by task number. */
   userTotal = new Float64Array(64);
@@ -179,6 +180,8 @@ export class TraceRecorder implements Recorder {
     if (this.#full("execs", this.#execs.length, this.#limits.rows)) return;
     this.#execs.push({ task, seq: known(seq), mm, exe: path, ring });
   }
+
+  running(): void {}
 
   warning(text: string): void {
     if (this.warnings.size < MOST_WARNINGS) this.warnings.add(text);

@@ -26,6 +26,7 @@ import {
   STATE_SEL,
   STATE_SSE,
   STATE_WORDS,
+  TALLY_WORDS,
   type Tier,
 } from "./state.ts";
 import { engineOf } from "./tiers.ts";
@@ -141,6 +142,10 @@ export class Cpu {
    * is first executed.
    */
   readonly probes = new Map<number, () => void>();
+  /** Counts of TALLY since the start; words pushed by instructions only of the kernel's text, and only while counting. */
+  readonly tally = new Int32Array(TALLY_WORDS);
+  /** Set before any code is executed: somebody reads the tally. */
+  counting = false;
   readonly known = new KnownGates();
   readonly mix: Mix;
   readonly engine: Engine;

@@ -29,6 +29,7 @@ import {
   typeOf,
 } from "./segments.ts";
 import { checkStackRoom, dropStack, pushAt, stackMask, stackWord } from "./stack.ts";
+import { TALLY } from "./state.ts";
 import { taskSwitch } from "./tasks.ts";
 
 type Transfer = "call" | "jmp";
@@ -94,6 +95,7 @@ function toSegment(
   if (how === "call") pushReturn(cpu, target, limitOf(low, high), opsize === 32 ? 4 : 2);
   else if (target >>> 0 > limitOf(low, high)) raise(cpu, GP, 0);
   setSegment(cpu, CS, (selector & ~3) | cpu.cpl, low, marked);
+  cpu.tally[TALLY.descriptors]++;
   cpu.eip = target;
 }
 
@@ -105,6 +107,7 @@ function pushReturn(cpu: Cpu, target: number, codeLimit: number, size: 4 | 2): v
   const user = cpu.cpl === 3;
   const sp = pushAt(cpu, cpu.base[SS], mask, cpu.r[ESP], size, cpu.sel[CS], user);
   cpu.r[ESP] = pushAt(cpu, cpu.base[SS], mask, sp, size, cpu.eip, user);
+  cpu.tally[TALLY.pushes] += 2;
 }
 
 /** A call gate: the target comes from the gate; CALL may go to an inner level with a new stack and copied parameters. */
@@ -129,6 +132,7 @@ function throughCallGate(cpu: Cpu, how: Transfer, gateLow: number, gateHigh: num
   else if (how === "call") pushReturn(cpu, target, codeLimit, size);
   else if (target >>> 0 > codeLimit) raise(cpu, GP, 0);
   setSegment(cpu, CS, (selector & ~3) | cpu.cpl, low, marked);
+  cpu.tally[TALLY.descriptors]++;
   cpu.eip = target;
 }
 
@@ -148,6 +152,9 @@ function callInner(cpu: Cpu, dpl: number, target: number, codeLimit: number, par
   sp = pushAt(cpu, stack.base, mask, sp, size, cpu.sel[CS], false);
   sp = pushAt(cpu, stack.base, mask, sp, size, cpu.eip, false);
   setSegment(cpu, SS, stack.ss, stack.low, markAccessed(cpu, stack.at, stack.high));
+  cpu.tally[TALLY.descriptors]++;
+  cpu.tally[TALLY.levels]++;
+  cpu.tally[TALLY.pushes] += 4 + parameters;
   cpu.cpl = dpl;
   cpu.r[ESP] = sp;
 }
@@ -162,6 +169,7 @@ export function retFar(cpu: Cpu, opsize: 16 | 32, bytes: number): void {
   const rpl = selector & 3;
   if (rpl === cpu.cpl) {
     setSegment(cpu, CS, selector, code.low, markAccessed(cpu, code.at, code.high));
+    cpu.tally[TALLY.descriptors]++;
     dropStack(cpu, 2 * size + bytes);
   } else {
     const skipped = bytes / size;

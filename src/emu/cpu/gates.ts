@@ -31,6 +31,8 @@ import {
   typeOf,
 } from "./segments.ts";
 import { checkStackRoom, pushAt, stackMask } from "./stack.ts";
+import { TALLY } from "./state.ts";
+import { noteEntry } from "./tally.ts";
 import { switchThroughGate } from "./tasks.ts";
 
 export type InterruptKind = "hardware" | "software" | "int3" | "exception";
@@ -56,6 +58,7 @@ function has(set: number, vector: number): boolean {
  * @param code error code to push, or -1
  */
 export function deliverException(cpu: Cpu, vector: number, code: number): void {
+  noteEntry(cpu);
   let current = vector;
   let currentCode = code;
   for (;;) {
@@ -94,6 +97,7 @@ function hex(value: number): string {
 
 /** A maskable interrupt or NMI between instructions, with whatever its delivery raises. Never throws GuestFault. */
 export function deliverInterrupt(cpu: Cpu, vector: number): void {
+  noteEntry(cpu);
   try {
     interrupt(cpu, vector, "hardware", -1);
   } catch (error) {
@@ -109,6 +113,7 @@ export function deliverInterrupt(cpu: Cpu, vector: number): void {
  */
 export function interrupt(cpu: Cpu, vector: number, kind: InterruptKind, code: number): void {
   const software = kind === "software" || kind === "int3";
+  if (software) noteEntry(cpu);
   let flags = cpu.getEflags();
   if (kind === "exception" && has(FAULT_CLASS, vector)) flags |= RF;
   if (cpu.known.enter(cpu, vector, software, flags, code)) {
@@ -175,6 +180,9 @@ function enterHandler(
   if (inner) enterInner(cpu, dpl, target, limitOf(low, high), size, flags, code);
   else enterSame(cpu, target, limitOf(low, high), size, flags, code);
   setSegment(cpu, CS, (codeSelector & ~3) | cpu.cpl, low, marked);
+  cpu.tally[TALLY.descriptors] += inner ? 2 : 1;
+  if (inner) cpu.tally[TALLY.levels]++;
+  cpu.tally[TALLY.pushes] += (inner ? 5 : 3) + (code >= 0 ? 1 : 0);
   cpu.eip = target;
   cpu.setEflags(flags & ~handlerClears(clearIf));
 }

@@ -5,7 +5,7 @@ import { type Memory, SUPER_READ, SUPER_WRITE } from "../machine/memory.ts";
 import type { Cpu } from "./cpu.ts";
 import { VM } from "./flags.ts";
 import { ATTR_D, ATTR_DC, descriptorAddress, setSegment } from "./segments.ts";
-import { CS, ESP, SS } from "./state.ts";
+import { CS, ESP, SS, TALLY } from "./state.ts";
 
 /** A segment register's value that passed the checks, and where its descriptor lies. */
 interface KnownSegment {
@@ -157,6 +157,10 @@ export class KnownGates {
     setSegment(cpu, CS, e.code.selector, e.code.low, e.code.high);
     cpu.eip = e.target;
     cpu.clearFlags(e.cleared);
+    const { tally } = cpu;
+    tally[TALLY.descriptors] += 2;
+    tally[TALLY.pushes] += code >= 0 ? 6 : 5;
+    tally[TALLY.levels]++;
     return true;
   }
 
@@ -194,6 +198,8 @@ export class KnownGates {
     cpu.cpl = code.selector & 3;
     cpu.eip = i32[at];
     cpu.r[ESP] = i32[at + 3];
+    cpu.tally[TALLY.descriptors] += 2;
+    cpu.tally[TALLY.levels]++;
     return flags;
   }
 }

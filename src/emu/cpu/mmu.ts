@@ -14,7 +14,7 @@ import {
 import type { Cpu } from "./cpu.ts";
 import { noteDataBreakpoint, watchesPage } from "./debug.ts";
 import { GP, PF, raise, UD } from "./fault.ts";
-import { NEEDS_SSE } from "./state.ts";
+import { NEEDS_SSE, TALLY } from "./state.ts";
 
 export const CR0_PE = 1;
 export const CR0_MP = 1 << 1;
@@ -252,11 +252,13 @@ function writeAny32(cpu: Cpu, la: number, value: number, user: boolean): void {
 
 /** Drop what CR3 loads drop: every entry that is not global. */
 export function flushTlb(cpu: Cpu): void {
+  cpu.tally[TALLY.drops]++;
   cpu.memory.dropEntries(false);
 }
 
 /** Drop every entry, global ones too (CR0.PG, CR0.WP, CR4.PSE/PGE changed, watchpoints set). */
 export function flushTlbAll(cpu: Cpu): void {
+  cpu.tally[TALLY.drops]++;
   cpu.memory.dropEntries(true);
 }
 

@@ -22,6 +22,8 @@ import {
   setSegment,
 } from "./segments.ts";
 import { dropStack, stackMask, stackWord } from "./stack.ts";
+import { TALLY } from "./state.ts";
+import { noteReturn } from "./tally.ts";
 import { taskReturn } from "./tasks.ts";
 
 /** A code segment found for a return, checked but not loaded. */
@@ -59,6 +61,7 @@ export function iret(cpu: Cpu, opsize: 16 | 32): void {
     dropInnerSegments(cpu);
     setReturnFlags(cpu, known, 4, oldCpl);
     cpu.nmiBlocked = false;
+    noteReturn(cpu);
     return;
   }
   const size = opsize === 32 ? 4 : 2;
@@ -73,6 +76,7 @@ export function iret(cpu: Cpu, opsize: 16 | 32): void {
     if (eip >>> 0 > limitOf(code.low, code.high)) raise(cpu, GP, 0);
     const high = markAccessed(cpu, code.at, code.high);
     setSegment(cpu, CS, selector, code.low, high);
+    cpu.tally[TALLY.descriptors]++;
     dropStack(cpu, 3 * size);
   } else {
     const esp = stackWord(cpu, 3, size);
@@ -85,6 +89,7 @@ export function iret(cpu: Cpu, opsize: 16 | 32): void {
   cpu.eip = eip;
   setReturnFlags(cpu, flags, size, oldCpl);
   cpu.nmiBlocked = false;
+  noteReturn(cpu);
 }
 
 /** Load CS and SS:ESP of an outer level (all checks made) and drop data segments that level may not use. */
@@ -100,6 +105,8 @@ export function returnToOuter(
   const high = markAccessed(cpu, code.at, code.high);
   loadStackSegment(cpu, ss, rpl, GP);
   setSegment(cpu, CS, selector, code.low, high);
+  cpu.tally[TALLY.descriptors]++;
+  cpu.tally[TALLY.levels]++;
   cpu.cpl = rpl;
   const mask = stackMask(cpu.attr[SS]);
   cpu.r[ESP] = (cpu.r[ESP] & ~mask) | ((esp + extraBytes) & mask);
@@ -122,6 +129,7 @@ export function sysenter(cpu: Cpu): void {
   cpu.setEflags(cpu.getEflags() & ~(VM | IF));
   setFlatSegment(cpu, CS, selector, 0);
   setFlatSegment(cpu, SS, (selector + 8) & 0xffff, 0);
+  if (cpu.cpl !== 0) cpu.tally[TALLY.levels]++;
   cpu.cpl = 0;
   cpu.r[ESP] = cpu.sysenterEsp;
   cpu.eip = cpu.sysenterEip;
@@ -134,6 +142,8 @@ export function sysexit(cpu: Cpu): void {
   setFlatSegment(cpu, CS, ((selector + 16) & 0xffff) | 3, 3);
   setFlatSegment(cpu, SS, ((selector + 24) & 0xffff) | 3, 3);
   cpu.cpl = 3;
+  cpu.tally[TALLY.levels]++;
   cpu.r[ESP] = cpu.r[ECX];
   cpu.eip = cpu.r[EDX];
+  noteReturn(cpu);
 }

@@ -4,7 +4,7 @@ import { SUPER_READ } from "../machine/memory.ts";
 import type { Cpu } from "./cpu.ts";
 import { GP, NP, raise, SS_FAULT } from "./fault.ts";
 import { checkRead, readSlow16, readSlow32, writeSlow8, writeSlow16, writeSlow32 } from "./mmu.ts";
-import { CS, DS, ES, FS, GS, SS } from "./state.ts";
+import { CS, DS, ES, FS, GS, SS, TALLY } from "./state.ts";
 
 // Attribute bits: the second descriptor word shifted right by 8, limit bits left out.
 export const ATTR_ACCESSED = 1;
@@ -162,6 +162,7 @@ function isLoaded(cpu: Cpu, seg: number, sel: number): boolean {
 
 /** A non-null selector into ES, DS, FS or GS; `vector` is #GP, or #TS inside a task switch. */
 export function loadDataSegment(cpu: Cpu, seg: number, sel: number, vector: number): void {
+  cpu.tally[TALLY.descriptors]++;
   if (isLoaded(cpu, seg, sel)) return;
   const at = mustFindDescriptor(cpu, sel, vector);
   const high = readSlow32(cpu, at + 4, false);
@@ -193,6 +194,7 @@ export function checkStackSelector(cpu: Cpu, sel: number, cpl: number, vector: n
 
 /** Load SS for privilege level `cpl`. */
 export function loadStackSegment(cpu: Cpu, sel: number, cpl: number, vector: number): void {
+  cpu.tally[TALLY.descriptors]++;
   const at = checkStackSelector(cpu, sel, cpl, vector);
   const low = readSlow32(cpu, at, false);
   setSegment(cpu, SS, sel, low, markAccessed(cpu, at, readSlow32(cpu, at + 4, false)));
@@ -225,6 +227,7 @@ export function loadLdt(cpu: Cpu, sel: number, vector: number, absentVector: num
     return;
   }
   if (sel & 4) raise(cpu, vector, selectorError(cpu, sel));
+  cpu.tally[TALLY.descriptors]++;
   const at = mustFindDescriptor(cpu, sel, vector);
   const high = readSlow32(cpu, at + 4, false);
   const attr = attrOf(high);

@@ -53,6 +53,15 @@ export const NEEDS_SSSE3 = 16;
 export const NEEDS_CLFLUSH = 32;
 export const NEEDS_MONITOR = 64;
 
+/** What `Cpu.tally` counts, and where in it the counts at the last delivery and at the last return lie, with their numbers. */
+export const TALLY = { descriptors: 0, pushes: 1, levels: 2, drops: 3, tasks: 4, ports: 5 } as const;
+export const TALLY_KINDS = 6;
+export const TALLY_ENTRY = 8;
+export const TALLY_RETURN = 16;
+export const TALLY_ENTRIES = 24;
+export const TALLY_RETURNS = 25;
+export const TALLY_WORDS = 26;
+
 /** Instruction classes of the mix, in column order. */
 export const MIX_CLASSES = [
   "alu",

@@ -41,6 +41,7 @@ import {
   typeOf,
 } from "./segments.ts";
 import { checkStackRoom, pushAt, stackMask } from "./stack.ts";
+import { TALLY } from "./state.ts";
 import { readTask, saveTask, TSS_EFLAGS, TSS_IOMAP, TSS_LIMIT, TSS_LINK, TSS16, TSS32, type TssFormat } from "./tss.ts";
 
 /** What asked for a task switch; "gate" is an interrupt or exception through the IDT. */
@@ -110,6 +111,10 @@ export function taskSwitch(
   cpu.trLimit = limit;
   cpu.trAttr = attr | 2;
   cpu.cr0 |= CR0_TS;
+  const { tally } = cpu;
+  tally[TALLY.tasks]++;
+  tally[TALLY.descriptors]++;
+  if ((segments[CS] & 3) !== cpu.cpl) tally[TALLY.levels]++;
 
   // Step 13: load the new state, selectors first as unusable segments.
   if (cpu.cr0 & CR0_PG && task.cr3 !== -1) {
@@ -148,6 +153,7 @@ function loadTaskSegments(cpu: Cpu, segments: readonly number[], ldt: number): v
   if (attr & ATTR_DC ? dplOf(attr) > rpl : dplOf(attr) !== rpl) raise(cpu, TS, selectorError(cpu, cs));
   if (!(attr & ATTR_P)) raise(cpu, NP, selectorError(cpu, cs));
   setSegment(cpu, CS, cs, readSlow32(cpu, at, false), markAccessed(cpu, at, high));
+  cpu.tally[TALLY.descriptors]++;
   loadStackSegment(cpu, segments[SS], cpu.cpl, TS);
   for (const seg of [DS, ES, FS, GS]) {
     if ((segments[seg] & 0xfffc) !== 0) loadDataSegment(cpu, seg, segments[seg], TS);
@@ -158,6 +164,7 @@ function loadTaskSegments(cpu: Cpu, segments: readonly number[], ldt: number): v
 function pushErrorCode(cpu: Cpu, code: number, bytes: 4 | 2): void {
   checkStackRoom(cpu, cpu.r[ESP], bytes);
   cpu.r[ESP] = pushAt(cpu, cpu.base[SS], stackMask(cpu.attr[SS]), cpu.r[ESP], bytes, code, cpu.cpl === 3);
+  cpu.tally[TALLY.pushes]++;
 }
 
 /** An interrupt or exception met a task gate in the IDT. */

@@ -54,6 +54,13 @@ export function ordered(slices: readonly Slice[]): Slice[] {
   return [...slices].sort((a, b) => a.from - b.from || b.to - a.to);
 }
 
+/** The slices of each track, in order. */
+export function slicesByTrack(scene: Scene): Slice[][] {
+  const of: Slice[][] = scene.tracks.map(() => []);
+  for (const slice of scene.slices) of[slice.track].push(slice);
+  return of;
+}
+
 /** Walks the slices of one track as opening and closing of nested ones, in order of time. */
 export function visitNested(
   slices: readonly Slice[],

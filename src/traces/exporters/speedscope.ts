@@ -1,5 +1,5 @@
 // speedscope's own format: one evented profile for the work of each task. www.speedscope.app/file-format-schema.json
-import { type Scene, visitNested } from "./scene.ts";
+import { type Scene, slicesByTrack, visitNested } from "./scene.ts";
 
 interface Event {
   readonly type: "O" | "C";
@@ -20,8 +20,9 @@ export function toSpeedscope(scene: Scene): string {
     return number;
   };
   const ns = (units: number): number => Math.round(units * scene.nsPerUnit * 1000) / 1000;
+  const byTrack = slicesByTrack(scene);
   const profiles = scene.work.flatMap((track) => {
-    const slices = scene.slices.filter((slice) => slice.track === track);
+    const slices = byTrack[track];
     if (slices.length === 0) return [];
     const events: Event[] = [];
     visitNested(slices, {

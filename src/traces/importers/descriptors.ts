@@ -50,8 +50,9 @@ export class Flow {
     return this.#match();
   }
 
+  /** A read of `bytes` ended; none: nobody is left to write, and if nobody ever did, nothing brought it. */
   read(event: number, bytes: number): { to: number; from: number }[] {
-    if (this.lost) return [];
+    if (this.lost || (bytes === 0 && this.#written === 0)) return [];
     this.#read += bytes;
     this.#reads.push({ until: this.#read, event });
     return this.#match();

@@ -275,7 +275,7 @@ describe("progress", () => {
 
 it("a NullRecorder takes everything and gives nothing", () => {
   const r = new NullRecorder();
-  expect(r.enter()).toBe(NO_SEQ);
+  expect(r.enter({ task: 1, kind: KIND.syscall, tIn: 0, user: 0 })).toBe(NO_SEQ);
   expect(() => r.finish()).toThrow("records nothing");
 });
 

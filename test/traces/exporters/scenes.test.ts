@@ -11,7 +11,7 @@ import { replayedScene } from "../../../src/model/scene.ts";
 import { stacks, toFolded } from "../../../src/traces/exporters/folded.ts";
 import { toPerfetto } from "../../../src/traces/exporters/perfetto.ts";
 import { recordedScene } from "../../../src/traces/exporters/recorded.ts";
-import type { Scene, Slice } from "../../../src/traces/exporters/scene.ts";
+import { type Scene, type Slice, slicesByTrack } from "../../../src/traces/exporters/scene.ts";
 import { toSpeedscope } from "../../../src/traces/exporters/speedscope.ts";
 import { callNames, readTrace } from "../../../src/traces/node.ts";
 
@@ -29,11 +29,6 @@ function pairOf(trace: typeof pipe, cpus = 1): Pair {
 const pair = pairOf(pipe);
 const [int80, kml] = ["int80", "kml"].map((mechanism) => replayedScene(pair, mechanism, pipe));
 const recorded = recordedScene(pipe, (nr, abi) => calls.name(nr, abi));
-
-/** Slices of each track, in order. */
-function byTrack(scene: Scene): Slice[][] {
-  return scene.tracks.map((_, track) => scene.slices.filter((slice) => slice.track === track));
-}
 
 /** Slices that lie neither within nor behind all that are open. */
 function crossing(slices: readonly Slice[]): Slice[] {
@@ -58,7 +53,7 @@ describe.each([
       ({ from, to }, index) => to <= from || from < scene.slices[Math.max(0, index - 1)].from,
     );
     expect(wrong).toEqual([]);
-    for (const slices of byTrack(scene)) expect(crossing(slices)).toEqual([]);
+    for (const slices of slicesByTrack(scene)) expect(crossing(slices)).toEqual([]);
   });
 
   test("arrows lead forward, from one task to another", () => {
@@ -72,7 +67,7 @@ describe.each([
 
 describe("a replay", () => {
   test("a CPU has one task at a time, and a task's states follow each other without a gap", () => {
-    for (const [track, slices] of byTrack(kml).entries()) {
+    for (const [track, slices] of slicesByTrack(kml).entries()) {
       if (kml.tracks[track].threadName === "work") continue;
       slices.slice(1).forEach((slice, index) => {
         expect(slice.from).toBeGreaterThanOrEqual(slices[index].to);
@@ -105,7 +100,7 @@ describe("a replay", () => {
     for (let round = 0; round < 6; round++) {
       const trace = randomTrace(() => draw(3, "scenes", counter++), 200, 1 + (round % 4));
       const scene = replayedScene(pairOf(trace, 1 + (round % 3)), "kml", trace);
-      for (const slices of byTrack(scene)) expect(crossing(slices)).toEqual([]);
+      for (const slices of slicesByTrack(scene)) expect(crossing(slices)).toEqual([]);
     }
   });
 });

@@ -129,6 +129,14 @@ describe("one line", () => {
   });
 });
 
+describe("pipes", () => {
+  it("a read of a pipe that nobody wrote into depends on no write", () => {
+    const lines = ["pipe2([3, 4], 0) = 0", "close(4) = 0", 'read(3, "", 10) = 0'];
+    const { trace } = imported([text(lines.map((what, i) => `10 1.00000${i} ${what} <0.000001>\n`).join(""))]);
+    expect(trace.edges.length).toBe(0);
+  });
+});
+
 describe("times", () => {
   it("are from the first line on, in nanoseconds, with -T also of return; waits are inferred and marked", () => {
     const { events } = imported([

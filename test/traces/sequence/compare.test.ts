@@ -50,18 +50,6 @@ describe("a native run beside the emulator's", () => {
     expect(unexplained(differences)).toEqual([]);
   });
 
-  it.runIf(hasPackages)("of find and of a bash script, too; and no row of the table is there for nothing", () => {
-    const reasons = new Set(compare(forks, native).differences.map(({ reason }) => reason));
-    for (const { argv, file } of ["find", "bash"].map(sample)) {
-      const { tasks, differences } = compare(emulated(argv), strace(file));
-      expect(unexplained(differences)).toEqual([]);
-      expect(tasks.every(({ ones, same }) => same >= ones - 4)).toBe(true);
-      for (const { reason } of differences) reasons.add(reason);
-    }
-    const rows = new Set(allowed.filter(({ kind }) => kind !== "alias").map(({ reason }) => reason));
-    expect([...reasons].sort()).toEqual([...rows].sort());
-  });
-
   const straces = spawnSync("strace", ["--version"]).status === 0 && process.getuid?.() === 0 && existsSync("/dev/shm");
   const runs32 = straces && hasPackages && spawnSync("setarch", ["i386", "true"]).status === 0;
   it.runIf(runs32)("recorded here and now, prints the same and calls the same", () => {

@@ -1,6 +1,6 @@
 // Decoded blocks by host address and mode: found at CS:EIP, decoded when they are met first, dropped when their bytes change.
 import { RAM_BASE, SUPER_READ, USER_READ } from "../../machine/memory.ts";
-import { type Cpu, CS, SS, STATE_EIP } from "../cpu.ts";
+import { type Cpu, CS, SS, STATE_EIP, TALLY } from "../cpu.ts";
 import { GP, raise } from "../fault.ts";
 import {
   admitted,
@@ -14,6 +14,7 @@ import {
 } from "../isa/decode.ts";
 import { BAD_OPCODE } from "../isa/table.ts";
 import { protectCodeFrame, translate } from "../mmu.ts";
+import { pushesOf } from "../tally.ts";
 import { Block, DROPPED, drop, END_BRANCH, END_FALL, END_PROBED, END_REPEAT, END_SYNC } from "./block.ts";
 import { CodeFrames } from "./code-frames.ts";
 import { HandlerSet } from "./handlers.ts";
@@ -139,6 +140,7 @@ export class BlockCache {
     const limit = (host | 0xfff) + 1;
     const { probes } = cpu;
     const probing = probes.size > 0;
+    const counted = cpu.counting && host >= RAM_BASE && cpu.memory.kernelText[(host - RAM_BASE) >>> 12] !== 0;
     const ops: Op[] = [];
     let off = 0;
     let end = END_FALL;
@@ -160,6 +162,7 @@ export class BlockCache {
       const solo = sync || (op.form.string && op.key >> KEY_REP_SHIFT !== 0);
       if (solo && ops.length > 0) break;
       op.f = handlers.get(op.form, op.key);
+      if (counted) countPushes(op, cpu.tally);
       op.idx = ops.length;
       ops.push(op);
       off = op.end;
@@ -199,6 +202,19 @@ export class BlockCache {
     this.handlers[i] ??= new HandlerSet(this.cpu, user);
     return this.handlers[i];
   }
+}
+
+/** The operation's pushes are added to the tally when it has completed. */
+function countPushes(op: Op, tally: Int32Array): void {
+  const pushes = pushesOf(op.form);
+  if (pushes === 0) return;
+  const { f } = op;
+  op.pushes = pushes;
+  op.f = (o) => {
+    const result = f(o);
+    tally[TALLY.pushes] += pushes;
+    return result;
+  };
 }
 
 function nothing(): undefined {

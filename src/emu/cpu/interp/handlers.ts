@@ -2,7 +2,7 @@
 import type { Cpu } from "../cpu.ts";
 import { type Handler, KEYS_PER_FORM, type Op } from "../isa/decode.ts";
 import type { Form } from "../isa/forms.ts";
-import { STATE_OP } from "../state.ts";
+import { STATE_OP, TALLY } from "../state.ts";
 import { BINDINGS, handlerSource } from "./emit.ts";
 import { PREPARED_HANDLERS, type PreparedHandlers } from "./prepared.ts";
 import { makeRuntime } from "./runtime.ts";
@@ -67,6 +67,12 @@ const FAULTS_DIRECTLY = /\b(?:H\.|K\.|V\[|fault\(|l[rw]\()/;
 /** Statements that can reach the block's own code. */
 const STORES = /\b(?:ws\d|cm\d|vs\d|H\.)/;
 
+/** Its pushes are counted behind everything that can fault: before it returns, or at its end. */
+function withPushes(body: string, { form, pushes }: Op): string {
+  const count = `cpu.tally[${TALLY.pushes}]+=${pushes};`;
+  return form.branch ? body.replace(/return \d;/g, `${count}$&`) : body + count;
+}
+
 /**
  * The handlers of one operation's source with its operands as literals.
  * @param own name of the operation
@@ -77,9 +83,10 @@ export function inlined(op: Op, n: number, own: string, held: string): string {
     const v = op[field as "a"];
     return v < 0 ? `(${v})` : `${v}`;
   };
-  const body = sourceOf(op.form, op.key)
+  const plain = sourceOf(op.form, op.key)
     .replace(/\bo\.(\w+)/g, literal)
     .replace(/\((o)([,)])/g, `(${own}$2`);
+  const body = op.pushes === 0 ? plain : withPushes(plain, op);
   const noted = FAULTS_DIRECTLY.test(body) ? `S[${STATE_OP}]=${n};` : "";
   const dropped =
     STORES.test(body) && !op.form.branch

@@ -29,6 +29,7 @@ import {
 } from "../simd/access.ts";
 import { compareFlags } from "../simd/compare.ts";
 import { scalarToInteger } from "../simd/convert.ts";
+import { TALLY } from "../state.ts";
 import { checkIoPermission } from "../tasks.ts";
 
 /** Helpers take the processor and int32 values, and give an int32. */
@@ -241,10 +242,12 @@ export const helpers = {
   },
   portIn: (cpu: Cpu, port: number, bytes: number): number => {
     noteIoBreakpoint(cpu, port, bytes);
+    cpu.tally[TALLY.ports]++;
     return cpu.host.inPort(port, bytesOf(bytes)) | 0;
   },
   portOut: (cpu: Cpu, port: number, bytes: number, value: number): number => {
     noteIoBreakpoint(cpu, port, bytes);
+    cpu.tally[TALLY.ports]++;
     cpu.host.outPort(port, bytesOf(bytes), value);
     return 0;
   },

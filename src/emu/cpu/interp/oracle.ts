@@ -6,7 +6,8 @@ import { checkCodeBreakpoint, debugTrap } from "../debug.ts";
 import { guestFault, NMI } from "../fault.ts";
 import { IF, RF, TF } from "../flags.ts";
 import { deliverException, deliverInterrupt } from "../gates.ts";
-import { CS, STATE_CODE, STATE_EFLAGS, STATE_LEFT } from "../state.ts";
+import { CS, STATE_CODE, STATE_EFLAGS, STATE_LEFT, TALLY } from "../state.ts";
+import { pushesOf } from "../tally.ts";
 import { MixClasses } from "./classes.ts";
 import { executeNaive } from "./naive.ts";
 
@@ -74,6 +75,7 @@ class Oracle implements Engine {
       S[STATE_LEFT]--;
       // Between the iterations of a repeated instruction RF is set.
       if (op.form.string && cpu.eip === start) S[STATE_EFLAGS] |= RF;
+      if (!program && cpu.counting) cpu.tally[TALLY.pushes] += pushesOf(op.form);
       if (program) this.retired[this.classes.of(op)]++;
       // INT and INT3, and INTO when taken, have cleared TF on their way in: they are not stepped.
       const entered = /^int/.test(op.form.names[0]) && !(S[STATE_EFLAGS] & TF);

@@ -53,6 +53,8 @@ export class Op {
   /** Instructions before this one in the block. */
   idx = 0;
   key = 0;
+  /** Words pushed, where that is counted. */
+  pushes = 0;
   form: Form;
   constructor(form: Form, f: Handler) {
     this.form = form;

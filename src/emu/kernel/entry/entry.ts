@@ -89,7 +89,7 @@ export class Entry {
     this.kcalls = new Kcalls(k, this);
     this.frames = this.frameContext();
     this.paths = new Paths(k.recorder, k.cpu, k.clock, k.idle);
-    if (k.recorder.enabled) {
+    if (k.recorder.watches) {
       const { text, vdso, paths } = this;
       const idle = () => k.current === k.idle;
       watchEntries({ cpu: k.cpu, memory, text, vdso, paths, idle, sysenter: () => this.bySysenter(k.current) });
@@ -238,6 +238,7 @@ export class Entry {
   /** The task's stack and thread-local segments are the CPU's from now on; called at every context switch. */
   switchTo(t: Task): void {
     this.paths.switchTo(t);
+    this.k.recorder.running(t.id);
     if (t.kstackPfn >= 0) setEsp0(this.k.memory, t.esp0 | 0);
     this.loadTls(t);
   }

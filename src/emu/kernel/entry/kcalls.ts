@@ -40,7 +40,7 @@ export class Kcalls {
   constructor(k: Kernel, entry: Entry) {
     this.k = k;
     this.entry = entry;
-    this.recording = k.recorder.enabled;
+    this.recording = k.recorder.watches;
     this.charges = Array.from(SYSCALLS, (call) => k.charges.calls[call?.name ?? ""] ?? k.charges.body);
     this.traps = new Traps(k, entry);
   }

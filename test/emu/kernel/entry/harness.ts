@@ -48,6 +48,7 @@ export interface Event {
 /** Keeps the events, and nothing else. */
 export class EventList implements Recorder {
   readonly enabled = true;
+  readonly watches = true;
   readonly events: Event[] = [];
   enter(e: EventEnter): number {
     this.events.push({
@@ -86,6 +87,7 @@ export class EventList implements Recorder {
   object(): void {}
   page(): void {}
   mix(): void {}
+  running(): void {}
   readonly warnings: string[] = [];
   warning(text: string): void {
     this.warnings.push(text);
