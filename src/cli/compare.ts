@@ -7,11 +7,12 @@ import { CheckFailed, InputError } from "../errors.ts";
 import { FORMATS } from "../traces/importers/formats.ts";
 import { importTrace } from "../traces/importers/import.ts";
 import { textFile } from "../traces/importers/text-node.ts";
+import { limitLines, limitsOf, needOrder } from "../traces/limits.ts";
 import { callNames, readTrace } from "../traces/node.ts";
 import { type Allowed, readAllowed } from "../traces/sequence/allowed.ts";
 import { compareSequences } from "../traces/sequence/compare.ts";
 import { sequenceLines } from "../traces/sequence/report.ts";
-import { COUNTS_ONLY, type Trace } from "../traces/trace.ts";
+import type { Trace } from "../traces/trace.ts";
 
 interface CompareArguments {
   one: string;
@@ -26,11 +27,16 @@ interface CompareArguments {
 function run(path: string, format: string | undefined): Trace {
   const isFile = path === "-" || statSync(path, { throwIfNoEntry: false })?.isFile() === true;
   const trace = isFile ? importTrace([textFile(path)], callNames(), { format }).trace : readTrace(path);
-  if (trace.meta.fidelity.times === COUNTS_ONLY)
-    throw new InputError(
-      `${path}: a table of counts has no order to compare; record with strace -f -ttt -T -i -o FILE PROGRAM, or compare counts with kmlab show`,
-    );
+  needOrder(trace.meta, `${path}: compare`);
   return trace;
+}
+
+/** What is compared, and what of it is not known that could make a difference. */
+function heads(names: readonly [string, string], runs: readonly [Trace, Trace]): string[] {
+  return (["first", "second"] as const).flatMap((which, index) => {
+    const limits = limitsOf(runs[index]).filter(({ of }) => of !== "times" && of !== "arguments");
+    return [`${which}: ${names[index]}`, ...limitLines(limits, runs[index].meta.source)];
+  });
 }
 
 /** The differences that have a reason: those that come with kmlab, then the user's own. */
@@ -69,8 +75,11 @@ export const command: CommandModule<object, CompareArguments> = {
       .example("kmlab compare find.kmtrace strace.txt", "status 1 when a difference has no known reason") as never,
   handler: ({ one, two, format, allow, all, json }) => {
     const rules = allowed(allow);
-    const comparison = compareSequences(run(one, format), run(two, format), callNames(), rules);
-    const text = json ? JSON.stringify(comparison, null, 2) : sequenceLines(comparison, [one, two], all).join("\n");
+    const runs = [run(one, format), run(two, format)] as const;
+    const comparison = compareSequences(...runs, callNames(), rules);
+    const text = json
+      ? JSON.stringify(comparison, null, 2)
+      : [...heads([one, two], runs), ...sequenceLines(comparison, all)].join("\n");
     process.stdout.write(`${text}\n`);
     if (!comparison.explained) {
       const open = comparison.differences.filter(({ reason }) => reason === null).length;

@@ -4,8 +4,10 @@ import type { CommandModule } from "yargs";
 import { CheckFailed, InputError } from "../errors.ts";
 import { compareTraces, differenceLines } from "../traces/compare.ts";
 import { type Comparison, comparePrediction, type Difference } from "../traces/compare-prediction.ts";
+import { limitLines, limitsOf } from "../traces/limits.ts";
 import { readTrace } from "../traces/node.ts";
 import { aligned } from "../traces/show/table.ts";
+import type { Trace } from "../traces/trace.ts";
 
 interface DiffOptions {
   one: string;
@@ -51,6 +53,14 @@ function comparePredicted(one: string, two: string, json: boolean): void {
   if (!comparison.explained) throw new CheckFailed(`${two} is not what ${one} predicts`);
 }
 
+/** What the traces could not tell, where there is such a thing. */
+function heads(names: readonly [string, string], traces: readonly [Trace, Trace]): string[] {
+  return traces.flatMap((trace, index) => {
+    const lines = limitLines(limitsOf(trace), trace.meta.source);
+    return lines.length === 0 ? [] : [`${names[index]}:`, ...lines];
+  });
+}
+
 export const command: CommandModule<object, DiffOptions> = {
   command: "diff <one> <two>",
   describe: "compare two traces",
@@ -70,10 +80,11 @@ export const command: CommandModule<object, DiffOptions> = {
       ),
   handler: ({ one, two, ring0, json }) => {
     if (ring0) return comparePredicted(one, two, json);
-    const difference = compareTraces(readTrace(one), readTrace(two));
+    const traces = [readTrace(one), readTrace(two)] as const;
+    const difference = compareTraces(...traces);
     if (json) process.stdout.write(`${JSON.stringify(difference, null, 2)}\n`);
     else if (difference.same) process.stdout.write(`the same trace: ${difference.ids[0]}\n`);
-    else process.stdout.write(`${differenceLines(difference).join("\n")}\n`);
+    else process.stdout.write(`${[...heads([one, two], traces), ...differenceLines(difference)].join("\n")}\n`);
     if (!difference.same) throw new CheckFailed(`${one} and ${two} differ`);
   },
 };

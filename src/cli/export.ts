@@ -28,7 +28,9 @@ import { recordedScene } from "../traces/exporters/recorded.ts";
 import type { Scene } from "../traces/exporters/scene.ts";
 import { toSpeedscope } from "../traces/exporters/speedscope.ts";
 import { toStrace } from "../traces/exporters/strace.ts";
+import { limitLines, limitsOf, needOrder, needTimes } from "../traces/limits.ts";
 import { callNames, readTrace } from "../traces/node.ts";
+import type { Trace, TraceMeta } from "../traces/trace.ts";
 import { list, MACHINE_OPTIONS, machineOf, settings } from "./model-options.ts";
 
 const FORMATS = {
@@ -51,18 +53,28 @@ interface ExportArguments extends MachineChoice {
   set: string[];
 }
 
+/** The trace; what it cannot tell goes to standard error, since no other format has a place for that. */
+function load(name: string, needs: (meta: TraceMeta) => void = () => {}): Trace {
+  const trace = readTrace(name);
+  needs(trace.meta);
+  for (const line of limitLines(limitsOf(trace), trace.meta.source)) process.stderr.write(`kmlab: ${line}\n`);
+  return trace;
+}
+
 /** The scenes that are asked for: the trace as recorded, or a replay by each mechanism. */
 function scenes(args: ExportArguments): Scene[] {
-  const recorded = readTrace(args.trace);
+  const recorded = load(args.trace, (meta) => needTimes(meta, `--to ${args.to}`));
   const names = list(args.mech);
   if (names === undefined) {
     const calls = callNames();
     return [recordedScene(recorded, (nr, abi) => calls.name(nr, abi))];
   }
   const data = modelData();
-  const [profile] = pickProfiles(data, [args.profile ?? defaultProfile(undefined)]);
-  const [kernel] = pickKernels(data, [args.kernel ?? defaultKernel(data, profile)]);
   const mechanisms = pickMechanisms(data, names);
+  // A way of 64-bit programs is asked about on a 64-bit machine, unless another one is named.
+  const target = data.mechanisms.get(mechanisms[0])?.target === "x86-64" ? "x86-64" : undefined;
+  const [profile] = pickProfiles(data, [args.profile ?? defaultProfile(target)]);
+  const [kernel] = pickKernels(data, [args.kernel ?? defaultKernel(data, profile, target)]);
   const set = settings(args.set);
   checkSet(data, [profile], [kernel], set);
   const machine = machineOf(args);
@@ -97,8 +109,9 @@ async function write(chunks: Iterable<string>, file: string | undefined): Promis
 async function writeText({ trace, output, mech }: ExportArguments): Promise<void> {
   if (mech !== undefined) throw new InputError("--to strace is the trace as it was recorded, without --mech");
   const calls = callNames();
+  const recorded = load(trace, (meta) => needOrder(meta, "--to strace"));
   await write(
-    toStrace(readTrace(trace), (nr, abi) => calls.name(nr, abi)),
+    toStrace(recorded, (nr, abi) => calls.name(nr, abi)),
     output,
   );
 }
@@ -110,7 +123,7 @@ async function writeTables({ trace, output, mech }: ExportArguments): Promise<vo
   const { toParquet } = await import("../traces/exporters/parquet.ts");
   try {
     mkdirSync(output, { recursive: true });
-    toParquet(readTrace(trace), (name) => (bytes) => writeFileSync(join(output, name), bytes));
+    toParquet(load(trace), (name) => (bytes) => writeFileSync(join(output, name), bytes));
   } catch (error) {
     if (error instanceof InputError) throw error;
     throw new InputError(`${output}: ${error instanceof Error ? error.message : String(error)}`);

@@ -3,6 +3,7 @@ import { InputError } from "../errors.ts";
 import type { MachineChoice } from "../model/machine-choice.ts";
 import { RECLAIMS } from "../model/memory/replacement.ts";
 import { SCHEDULERS } from "../model/schedulers/schedulers.ts";
+import type { Trace } from "../traces/trace.ts";
 
 /** "a,b c" -> [a, b, c]; undefined stays undefined. */
 export function list(words: string | undefined): string[] | undefined {
@@ -52,4 +53,14 @@ export function wholeNumber(option: string, value: number, most = Number.MAX_SAF
     throw new InputError(`--${option} ${value}: write a whole number ${range}`);
   }
   return value;
+}
+
+/** What a 64-bit program is asked about when the question names nothing of the machine: a 64-bit one. */
+export function targetOf(
+  named: { target?: string; mech?: string; profile?: string; kernel?: string },
+  { meta }: Trace,
+): string | undefined {
+  const { target, mech, profile, kernel } = named;
+  if (target !== undefined || mech !== undefined || profile !== undefined || kernel !== undefined) return target;
+  return meta.arch === "x86_64" ? "x86-64" : undefined;
 }

@@ -2,19 +2,21 @@
 import process from "node:process";
 import cliProgress from "cli-progress";
 import type { CommandModule } from "yargs";
+import { TARGETS } from "../model/choices.ts";
 import { modelData, withProfileFiles } from "../model/data-node.ts";
 import type { MachineChoice } from "../model/machine-choice.ts";
 import { sensitivityText } from "../model/sensitivity/report.ts";
 import { sensitivity } from "../model/sensitivity/sensitivity.ts";
 import { readTrace } from "../traces/node.ts";
 import { CONDITION_OPTIONS, type ConditionArguments, conditionsOf } from "./condition-options.ts";
-import { list, MACHINE_OPTIONS, machineOf, settings, wholeNumber } from "./model-options.ts";
+import { list, MACHINE_OPTIONS, machineOf, settings, targetOf, wholeNumber } from "./model-options.ts";
 
 interface SensitivityArguments extends ConditionArguments, MachineChoice {
   trace: string;
   mech?: string;
   profile?: string;
   kernel?: string;
+  target?: string;
   set: string[];
   walks: number;
   rows: number;
@@ -56,6 +58,11 @@ export const command: CommandModule<object, SensitivityArguments> = {
       .option("mech", { type: "string", requiresArg: true, describe: "ways in, the first is compared with" })
       .option("profile", { type: "string", requiresArg: true, describe: "the processor (default p4)" })
       .option("kernel", { type: "string", requiresArg: true, describe: "the software era (default kml-4.0)" })
+      .option("target", {
+        choices: TARGETS,
+        requiresArg: true,
+        describe: "what the program is taken as compiled for, as in whatif",
+      })
       .option("set", { type: "string", array: true, nargs: 1, default: [], describe: "KEY=VALUE, as in whatif" })
       .options(CONDITION_OPTIONS)
       .options(MACHINE_OPTIONS)
@@ -72,10 +79,12 @@ export const command: CommandModule<object, SensitivityArguments> = {
   handler: (args) => {
     const bar = runsBar();
     try {
-      const result = sensitivity(readTrace(args.trace), withProfileFiles(modelData(), list(args.profile)), {
+      const trace = readTrace(args.trace);
+      const result = sensitivity(trace, withProfileFiles(modelData(), list(args.profile)), {
         mechanisms: list(args.mech),
         profile: args.profile,
         kernel: args.kernel,
+        target: targetOf(args, trace),
         conditions: conditionsOf(args),
         set: settings(args.set),
         machine: machineOf(args),

@@ -11,9 +11,9 @@ import { readRoutes } from "../model/routes.ts";
 import { withoutVdso } from "../model/vdso.ts";
 import { whatif } from "../model/whatif.ts";
 import { readTrace } from "../traces/node.ts";
-import { cannotReplay, restsOnCounts, type Trace } from "../traces/trace.ts";
+import { cannotReplay, restsOnCounts } from "../traces/trace.ts";
 import { CONDITION_OPTIONS, type ConditionArguments, conditionsOf } from "./condition-options.ts";
-import { list, MACHINE_OPTIONS, machineOf, settings, wholeNumber } from "./model-options.ts";
+import { list, MACHINE_OPTIONS, machineOf, settings, targetOf, wholeNumber } from "./model-options.ts";
 
 interface WhatIfArguments extends ConditionArguments, MachineChoice {
   trace: string;
@@ -33,12 +33,6 @@ interface WhatIfArguments extends ConditionArguments, MachineChoice {
 }
 
 const mechanisms = () => readRoutes(readDataFile("kernels/mechanisms.csv"));
-
-/** A 64-bit program is asked about on a 64-bit machine, unless the question names another. */
-function targetOf({ target, mech, profile, kernel }: WhatIfArguments, { meta }: Trace): string | undefined {
-  if (target !== undefined || mech !== undefined || profile !== undefined || kernel !== undefined) return target;
-  return meta.arch === "x86_64" ? "x86-64" : undefined;
-}
 
 export const command: CommandModule<object, WhatIfArguments> = {
   command: "whatif <trace>",

@@ -52,7 +52,7 @@ function recompiled(trace: Trace, kernels: readonly Kernel[]): string[] {
 }
 
 /** What calls of unknown site are taken as. */
-function siteNote(trace: Trace, { parameters }: ModelData, set: Overrides, assumed: Program["assumed"]): string[] {
+function siteNote({ parameters }: ModelData, set: Overrides, assumed: Program["assumed"]): string[] {
   const row = parameters.get(SITE_SHARE);
   if (row === undefined) return [];
   const of = (share: number): string => `${(100 * share).toFixed(0)} %`;
@@ -61,8 +61,9 @@ function siteNote(trace: Trace, { parameters }: ModelData, set: Overrides, assum
     chosen === undefined
       ? `${of(row.value ?? 0)} of them taken as made through the vsyscall page, by what their programs' starts suggest (${of(row.low)} to ${of(row.high)} in the intervals, --set ${SITE_SHARE}=)`
       : `${of(chosen)} of them taken as made through the vsyscall page, as set`;
-  const tool = trace.meta.source === "strace" ? "strace -i" : "strace -f -ttt -T -i, or kmlab capture,";
-  return [`call site unknown for ${percent(assumed.sites, assumed.calls)} of the calls: ${taken}; ${tool} knows`];
+  return [
+    `call site unknown for ${percent(assumed.sites, assumed.calls)} of the calls: ${taken}; strace -f -ttt -T -i of the i386 program knows, and kmlab capture`,
+  ];
 }
 
 /** Ways of this answer that were put together or assumed, not counted or read. */
@@ -109,9 +110,6 @@ export function honesty(
       `fixed-path replay: ${percent(assumed.timingSensitive, assumed.calls)} of the calls depend on when they were made (short reads, EAGAIN, timeouts); a program with other timing would have called otherwise`,
     );
   }
-  if (trace.meta.fidelity.times.startsWith("exact") === false)
-    notes.push(`times of the trace: ${trace.meta.fidelity.times}`);
-  if (trace.meta.fidelity.loss !== "none") notes.push(`lost from the trace: ${trace.meta.fidelity.loss}`);
   if (cannotReplay(trace.meta) === undefined && program.userUnit === "ns") {
     notes.push(
       trace.meta.fidelity.times.includes(UNTRACED_RUN)
@@ -125,7 +123,7 @@ export function honesty(
   } else if (program.userUnit === "instr" && !program.mixKnown) {
     notes.push("the trace has no instruction mix: program instructions are priced with a default mix (assumed)");
   }
-  if (assumed.sites > 0) notes.push(...siteNote(trace, data, set, assumed));
+  if (assumed.sites > 0 && kernels.some(({ target }) => target === "i386")) notes.push(...siteNote(data, set, assumed));
   if (assumed.recompiled > 0 && kernels.some(({ target }) => target === "i386")) {
     notes.push(
       `${percent(assumed.recompiled, assumed.calls)} of the calls used another instruction: assumed recompiled to calls through the vsyscall page`,

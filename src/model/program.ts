@@ -309,7 +309,7 @@ export function compile(trace: Trace, data: ModelData, counted = false): Program
   const why = counted ? undefined : cannotReplay(trace.meta);
   if (why !== undefined)
     throw new InputError(
-      `${why}; kmlab whatif answers from counts, and import --anchor user=S,sys=S gives the trace times`,
+      `${why}; strace -f -ttt -T -i -o FILE PROGRAM records what a replay needs, kmlab import --anchor user=S,sys=S spreads the times of an untraced run, and kmlab whatif answers from counts`,
     );
   if (events.length === 0) throw new InputError("the trace has no events; capture or import one that has");
   const { order, firstRecord, user, userUnit } = linearize(trace);

@@ -1,4 +1,6 @@
 // A what-if answer as a table for people: causes down, mechanisms across, every column with its sum.
+
+import { limitLines } from "../traces/limits.ts";
 import { breakEvenLines, pathTable, requestTable } from "./answers/report.ts";
 import { CAUSES } from "./causes.ts";
 import { recompiledLines } from "./recompiled.ts";
@@ -61,6 +63,7 @@ export function whatifText(result: WhatIfResult): string[] {
   const lines = [
     `${what}: ${grouped(result.records)} records of ${tasks}, replayed on ${result.cpus === 1 ? "one CPU" : `${result.cpus} CPUs`}`,
     ...recompiledLines(result.recompiled),
+    ...limitLines(result.limits, result.source),
   ];
   const pairs = new Map<string, (typeof result.mechanisms)[number][]>();
   for (const entry of result.mechanisms) {

@@ -1,4 +1,5 @@
 // What would a trace's program gain? The same records replayed under several ways into the kernel, every cycle given to a cause.
+import { type Limit, limitsOf } from "../traces/limits.ts";
 import type { Trace } from "../traces/trace.ts";
 import { type BreakEven, breakEven } from "./answers/break-even.ts";
 import type { CriticalPath } from "./answers/critical-path.ts";
@@ -102,6 +103,9 @@ export interface WhatIfResult {
   readonly memory: MemoryReport | null;
   /** What became of the calls of a program of another instruction set; null: it is of that of the kernels. */
   readonly recompiled: Recompiled | null;
+  /** What made the trace, and what it could not tell. */
+  readonly source: string;
+  readonly limits: readonly Limit[];
   readonly mechanisms: readonly (MechanismResult | MechanismMissing)[];
   readonly draws: number;
   readonly seed: number;
@@ -204,6 +208,8 @@ export function whatif(recorded: Trace, tables: ModelData, options: WhatIfOption
     cpus: options.machine?.cpus ?? 1,
     memory,
     recompiled,
+    source: recorded.meta.source,
+    limits: limitsOf(recorded),
     taskNames: trace.tasks.map(({ comm }) => comm ?? ""),
     mechanisms: results,
     draws: count,

@@ -1,5 +1,6 @@
 // What counts of calls alone permit: cycles saved, and how long the program itself may run for that to be a gain worth having.
 // For traces whose times are missing, or are the tracer's more than the program's.
+import { type Limit, limitLines, limitsOf } from "../../traces/limits.ts";
 import type { Trace } from "../../traces/trace.ts";
 import { withSites } from "../call-sites.ts";
 import { ask } from "../choices.ts";
@@ -51,6 +52,9 @@ export interface CountsAnswer {
   readonly calls: number;
   /** What became of the calls of a program of another instruction set. */
   readonly recompiled: Recompiled | null;
+  /** What made the trace, and what it could not tell. */
+  readonly source: string;
+  readonly limits: readonly Limit[];
   readonly estimates: readonly CountsEstimate[];
   readonly names: Readonly<Record<string, string>>;
   readonly notes: readonly string[];
@@ -124,6 +128,8 @@ export function countsAnswer(recorded: Trace, tables: ModelData, options: Counts
     argv: trace.meta.argv,
     calls: program.assumed.calls,
     recompiled,
+    source: recorded.meta.source,
+    limits: limitsOf(recorded),
     estimates: pairs.flatMap(({ profile, kernel }) => onePair(program, data, profile, kernel, mechanisms, options)),
     names,
     notes: honesty(trace, program, data, profiles, kernels, mechanisms, set),
@@ -174,6 +180,7 @@ export function countsText(answer: CountsAnswer, why: string): string[] {
   return [
     `${what}: not replayed, because ${why}`,
     ...recompiledLines(answer.recompiled),
+    ...limitLines(answer.limits, answer.source),
     "",
     ...countsTables(answer),
     "",

@@ -1,4 +1,5 @@
 // A sensitivity answer as tables for people; the last line says whether the ordering of the mechanisms is sure.
+import { limitLines } from "../../traces/limits.ts";
 import { recompiledLines } from "../recompiled.ts";
 import { align, grouped } from "../text.ts";
 import type { Parameter } from "./parameters.ts";
@@ -89,6 +90,7 @@ export function sensitivityText(result: SensitivityResult): string[] {
   const lines = [
     `${what}: on ${result.profile}, kernel ${result.kernel}; ${result.parameters.length} parameters matter, seed ${result.seed}`,
     ...recompiledLines(result.recompiled),
+    ...limitLines(result.limits, result.source),
     "",
   ];
   for (const of of result.mechanisms) lines.push(...tornado(result, of), "", ...screening(of), "", ...shares(of), "");

@@ -1,9 +1,18 @@
 // Which costs does an answer hang on? One at a time, Morris's screening, Sobol's indices; and does the ordering of the mechanisms
 // hold wherever in their ranges the costs lie?
 import { InputError } from "../../errors.ts";
+import { type Limit, limitsOf } from "../../traces/limits.ts";
 import type { Trace } from "../../traces/trace.ts";
 import { withSites } from "../call-sites.ts";
-import { checkSet, defaultKernel, defaultMechanisms, pickKernels, pickMechanisms, pickProfiles } from "../choices.ts";
+import {
+  checkSet,
+  defaultKernel,
+  defaultMechanisms,
+  defaultProfile,
+  pickKernels,
+  pickMechanisms,
+  pickProfiles,
+} from "../choices.ts";
 import { type Conditions, underConditions } from "../conditions.ts";
 import type { ModelData } from "../data.ts";
 import type { MachineChoice } from "../machine-choice.ts";
@@ -22,6 +31,8 @@ export interface SensitivityOptions {
   readonly mechanisms?: readonly string[];
   readonly profile?: string;
   readonly kernel?: string;
+  /** What the program is taken as compiled for, when neither processor nor kernel are named: i386 or x86-64. */
+  readonly target?: string;
   readonly set?: ReadonlyMap<string, number>;
   /** What else the answer is asked under, as in whatif. */
   readonly conditions?: Conditions;
@@ -71,6 +82,9 @@ export interface SensitivityResult {
   readonly trace: string;
   /** What became of the calls of a program of another instruction set. */
   readonly recompiled: Recompiled | null;
+  /** What made the trace, and what it could not tell. */
+  readonly source: string;
+  readonly limits: readonly Limit[];
   readonly argv: readonly string[];
   readonly profile: string;
   readonly kernel: string;
@@ -133,8 +147,8 @@ function width({ low, high }: Bar): number {
  */
 export function sensitivity(recorded: Trace, tables: ModelData, options: SensitivityOptions = {}): SensitivityResult {
   const conditional = underConditions(tables, options.conditions);
-  const [profile] = pickProfiles(conditional, [options.profile ?? "p4"]);
-  const [kernel] = pickKernels(conditional, [options.kernel ?? defaultKernel(conditional, profile)]);
+  const [profile] = pickProfiles(conditional, [options.profile ?? defaultProfile(options.target)]);
+  const [kernel] = pickKernels(conditional, [options.kernel ?? defaultKernel(conditional, profile, options.target)]);
   const { trace, recompiled } = recompiledFor(recorded, conditional, [kernel]);
   const data = withSites(conditional, trace);
   const mechanisms = pickMechanisms(data, options.mechanisms ?? defaultMechanisms([kernel]));
@@ -189,6 +203,8 @@ export function sensitivity(recorded: Trace, tables: ModelData, options: Sensiti
     trace: trace.meta.id,
     argv: trace.meta.argv,
     recompiled,
+    source: recorded.meta.source,
+    limits: limitsOf(recorded),
     profile: profile.id,
     kernel: kernel.id,
     base: possible[0],

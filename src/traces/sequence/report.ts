@@ -48,17 +48,12 @@ function explainedLines(differences: readonly Difference[]): string[] {
   });
 }
 
-/** The whole answer. `names` are what the two runs are called; `all`: no list is cut. */
-export function sequenceLines(
-  { tasks, differences, explained }: SequenceComparison,
-  names: readonly [string, string],
-  all = false,
-): string[] {
+/** The whole answer. `all`: no list is cut. */
+export function sequenceLines({ tasks, differences, explained }: SequenceComparison, all = false): string[] {
   const cut = <T>(list: readonly T[]): readonly T[] => (all ? list : list.slice(0, ROWS));
   const more = (count: number): string[] => (all || count <= ROWS ? [] : [`  ... and ${count - ROWS} more (--all)`]);
   const rows = cut(tasks).map(({ task, ones, twos, same }) => [`  ${task}`, `${ones}`, `${twos}`, `${same}`]);
   const lines = [
-    `first ${names[0]}, second ${names[1]}`,
     ...aligned([["  task", "first", "second", "the same"], ...rows], [false, true, true, true], (text) => text),
     ...more(tasks.length),
   ];

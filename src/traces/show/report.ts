@@ -1,4 +1,6 @@
 // A summary as text for people: what was run, its tasks, where their time went, calls, files and faults, in a hundred columns.
+
+import { limitsOf } from "../limits.ts";
 import { KINDS } from "../schema/enums.ts";
 import type { Trace, TraceMeta } from "../trace.ts";
 import type { CallSummary } from "./call-counter.ts";
@@ -18,7 +20,8 @@ const BAR = 28;
 const DEEPEST = 8;
 
 /** The metadata that tells a reader what was run. */
-function machine(meta: TraceMeta): string[] {
+function machine(trace: Trace): string[] {
+  const { meta } = trace;
   const ring = meta.ring === null ? "" : `, ring ${meta.ring}`;
   const kernel =
     meta.kernel === null ? "unknown kernel" : `${meta.kernel} by ${meta.entry ?? "an unknown entry"}${ring}`;
@@ -34,10 +37,7 @@ function machine(meta: TraceMeta): string[] {
     ["trace", meta.id],
   ];
   for (const warning of meta.warnings ?? []) lines.push(["warning", warning]);
-  const flaws = Object.entries(meta.fidelity).filter(
-    ([, text]) => !/^(exact|none)\b/.test(text) || text.startsWith("none:"),
-  );
-  for (const [what, text] of flaws) lines.push([what, text]);
+  for (const { of, says } of limitsOf(trace)) lines.push([of, says]);
   const width = lines.reduce((most, [name]) => Math.max(most, name.length), 0);
   return lines.map(([name, text]) => `${name.padEnd(width)} ${text}`);
 }
@@ -59,7 +59,7 @@ function cut<T>(rows: readonly T[], all: boolean, most = ROWS): { rows: readonly
 export function report(trace: Trace, summary: Summary, bold: Emphasis, all = false): string {
   const { meta } = trace;
   const parts = [
-    [...machine(meta)],
+    machine(trace),
     totals(meta, summary),
     taskTable(summary, bold, all),
     timeTable(meta, summary, bold, all),
