@@ -1,4 +1,5 @@
-// Bundles the TypeScript sources and the packages they use into one script; the launcher asks for it when they have changed.
+// Bundles the TypeScript sources and the packages they use into a script for the command line and one for its worker threads; the launcher
+// asks for them when they have changed.
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -65,7 +66,7 @@ async function preparing(esbuild, sources) {
 /**
  * Bundles into a folder of its own and renames it, so that launchers running side by side never see half a bundle.
  * @param sources the folder of the sources
- * @param folder where the script will be, as main.cjs
+ * @param folder where the scripts will be, as main.cjs and worker.cjs
  */
 export async function bundle(sources, folder) {
   const esbuild = await import("esbuild").catch(() => {
@@ -76,12 +77,16 @@ export async function bundle(sources, folder) {
   mkdirSync(draft, { recursive: true });
   try {
     await esbuild.build({
-      entryPoints: [join(sources, "cli", "main.ts")],
+      entryPoints: {
+        main: join(sources, "cli", "main.ts"),
+        worker: join(sources, "model", "sweep", "worker-node.ts"),
+      },
       bundle: true,
       format: "cjs",
       platform: "node",
       target: "node20",
-      outfile: join(draft, "main.cjs"),
+      outdir: draft,
+      outExtension: { ".js": ".cjs" },
       banner: { js: "(function (require, module, exports) {" },
       footer: { js: "})" },
       sourcemap: "linked",

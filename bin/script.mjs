@@ -53,6 +53,7 @@ function late(require) {
 /**
  * @param path the script: a function of require, module and exports
  * @param name what is run of it: each has a cache of its own, as it compiles other functions
+ * @returns what the script exports
  */
 export function runScript(path, name, require) {
   if (BUDGET_OF.test(process.versions.v8)) setFlagsFromString(`--interrupt-budget=${INTERRUPT_BUDGET}`);
@@ -63,4 +64,5 @@ export function runScript(path, name, require) {
   if (script.cachedDataRejected !== false) process.once("exit", () => keep(script, cache));
   const module = { exports: {} };
   script.runInThisContext()(late(require), module, module.exports);
+  return module.exports;
 }

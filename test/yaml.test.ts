@@ -28,11 +28,15 @@ describe("readYaml", () => {
   });
 
   it.each([
-    ["an unknown key", "name: one\ncolour: red\n", "some.yaml:2:1: colour: no such key here"],
+    [
+      "an unknown key",
+      "name: one\ncolour: red\n",
+      "some.yaml:2:1: colour: no such key here; there are name, size, kind, parts",
+    ],
     [
       "an unknown key further in",
       "name: one\nparts:\n  - x: 1\n    y: 2\n",
-      "some.yaml:4:5: parts.0.y: no such key here",
+      "some.yaml:4:5: parts.0.y: no such key here; there are x",
     ],
     ["a key that is missing", "size: 3\n", "some.yaml:1:1: name: expected string, received undefined"],
     ["a number too large", "name: one\nsize: 10\n", "some.yaml:2:1: size: Too big: expected number to be <=9"],

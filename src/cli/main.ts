@@ -36,6 +36,7 @@ const VERBS: Record<string, { describe: string; load: () => Promise<{ command: o
   },
   whatif: { describe: "replay a trace under other ways into the kernel", load: () => import("./whatif.ts") },
   sensitivity: { describe: "say which costs an answer hangs on", load: () => import("./sensitivity.ts") },
+  sweep: { describe: "go through an experiment's values, run by run", load: () => import("./sweep.ts") },
   validate: { describe: "check the model against published and measured numbers", load: () => import("./validate.ts") },
   calibrate: { describe: "print what is fitted, on what, with residuals", load: () => import("./calibrate.ts") },
   tour: { describe: "the whole job once: capture, replay, answer", load: () => import("./tour.ts") },

@@ -1,6 +1,5 @@
 // kmlab sensitivity: which costs an answer hangs on, and whether the ordering of the mechanisms is sure.
 import process from "node:process";
-import cliProgress from "cli-progress";
 import type { CommandModule } from "yargs";
 import { TARGETS } from "../model/choices.ts";
 import { modelData, withProfileFiles } from "../model/data-node.ts";
@@ -10,6 +9,7 @@ import { sensitivity } from "../model/sensitivity/sensitivity.ts";
 import { readTrace } from "../traces/node.ts";
 import { CONDITION_OPTIONS, type ConditionArguments, conditionsOf } from "./condition-options.ts";
 import { list, MACHINE_OPTIONS, machineOf, settings, targetOf, wholeNumber } from "./model-options.ts";
+import { runsBar } from "./progress-bar.ts";
 
 interface SensitivityArguments extends ConditionArguments, MachineChoice {
   trace: string;
@@ -23,30 +23,6 @@ interface SensitivityArguments extends ConditionArguments, MachineChoice {
   factors: number;
   seed: number;
   json: boolean;
-}
-
-/** A bar of runs on standard error if that is a terminal. */
-function runsBar(): { at: (done: number, of: number) => void; end: () => void } | undefined {
-  if (!process.stderr.isTTY) return undefined;
-  const bar = new cliProgress.SingleBar({
-    stream: process.stderr,
-    clearOnComplete: true,
-    hideCursor: true,
-    format: "{bar} {value} of {total} runs, {eta_formatted} left",
-  });
-  let running = false;
-  return {
-    at(done, of) {
-      if (!running) bar.start(of, done);
-      running = true;
-      bar.setTotal(of);
-      bar.update(done);
-    },
-    end() {
-      if (running) bar.stop();
-      running = false;
-    },
-  };
 }
 
 export const command: CommandModule<object, SensitivityArguments> = {

@@ -131,16 +131,19 @@ export function checkSet(
   set: ReadonlyMap<string, number>,
 ): void {
   const valid = settable(data, profiles, kernels);
-  for (const [key, value] of set) {
-    if (!valid.includes(key)) throw new InputError(`nothing to set is called "${key}"; there are ${valid.join(", ")}`);
-    if (!Number.isFinite(value) || value < 0) {
-      throw new InputError(`${key}=${value}: costs are numbers that are not negative; keys are ${valid.join(", ")}`);
-    }
-    if (value < 1 && key === "batch.size") throw new InputError(`${key}=${value}: a batch has at least one call`);
-    if (value > 1 && key === SITE_SHARE) throw new InputError(`${key}=${value}: it is a share; write at most 1`);
-    if (value >= 1 && key === "pollution.depth")
-      throw new InputError(`${key}=${value}: a program keeps some of its speed; write less than 1`);
-    if (value === 0 && (key === "mhz" || key === "quantum_us" || key === "protection.user"))
-      throw new InputError(`${key}=0: it must be more than 0`);
+  for (const [key, value] of set) checkSetting(valid, key, value);
+}
+
+/** Checks one key and its value; `valid`: every key that may be set. */
+export function checkSetting(valid: readonly string[], key: string, value: number): void {
+  if (!valid.includes(key)) throw new InputError(`nothing to set is called "${key}"; there are ${valid.join(", ")}`);
+  if (!Number.isFinite(value) || value < 0) {
+    throw new InputError(`${key}=${value}: costs are numbers that are not negative; keys are ${valid.join(", ")}`);
   }
+  if (value < 1 && key === "batch.size") throw new InputError(`${key}=${value}: a batch has at least one call`);
+  if (value > 1 && key === SITE_SHARE) throw new InputError(`${key}=${value}: it is a share; write at most 1`);
+  if (value >= 1 && key === "pollution.depth")
+    throw new InputError(`${key}=${value}: a program keeps some of its speed; write less than 1`);
+  if (value === 0 && (key === "mhz" || key === "quantum_us" || key === "protection.user"))
+    throw new InputError(`${key}=0: it must be more than 0`);
 }
