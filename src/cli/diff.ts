@@ -5,9 +5,11 @@ import { CheckFailed, InputError } from "../errors.ts";
 import { compareTraces, differenceLines } from "../traces/compare.ts";
 import { type Comparison, comparePrediction, type Difference } from "../traces/compare-prediction.ts";
 import { limitLines, limitsOf } from "../traces/limits.ts";
-import { readTrace } from "../traces/node.ts";
+import { callNames, readTrace } from "../traces/node.ts";
+import { countDifference, countLines } from "../traces/show/diff.ts";
 import { aligned } from "../traces/show/table.ts";
 import type { Trace } from "../traces/trace.ts";
+import { bold } from "./bold.ts";
 
 interface DiffOptions {
   one: string;
@@ -76,15 +78,19 @@ export const command: CommandModule<object, DiffOptions> = {
       .option("json", { type: "boolean", default: false, describe: "the differences as JSON" })
       .example(
         "kmlab diff a.kmtrace b.kmtrace",
-        "identity, metadata, rows of each table, the first event that differs",
+        "what each counts, calls that match, metadata, rows of each table, the first event that differs",
       ),
   handler: ({ one, two, ring0, json }) => {
     if (ring0) return comparePredicted(one, two, json);
     const traces = [readTrace(one), readTrace(two)] as const;
     const difference = compareTraces(...traces);
-    if (json) process.stdout.write(`${JSON.stringify(difference, null, 2)}\n`);
+    const counted = countDifference(...traces, callNames());
+    if (json) process.stdout.write(`${JSON.stringify({ ...difference, ...counted }, null, 2)}\n`);
     else if (difference.same) process.stdout.write(`the same trace: ${difference.ids[0]}\n`);
-    else process.stdout.write(`${[...heads([one, two], traces), ...differenceLines(difference)].join("\n")}\n`);
+    else
+      process.stdout.write(
+        `${[...heads([one, two], traces), ...countLines(counted, bold), "", ...differenceLines(difference)].join("\n")}\n`,
+      );
     if (!difference.same) throw new CheckFailed(`${one} and ${two} differ`);
   },
 };

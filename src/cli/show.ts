@@ -1,22 +1,16 @@
 // kmlab show: what is in a trace.
 
 import process from "node:process";
-import { styleText } from "node:util";
 import type { CommandModule } from "yargs";
 import { callNames, readTrace } from "../traces/node.ts";
 import { report } from "../traces/show/report.ts";
 import { summarize } from "../traces/show/summary.ts";
+import { bold } from "./bold.ts";
 
 interface ShowOptions {
   trace: string;
   json: boolean;
   all: boolean;
-}
-
-/** Bold on a terminal that wants it; NO_COLOR and pipes get plain text. */
-function bold(text: string): string {
-  const plain = !process.stdout.isTTY || process.env["NO_COLOR"] !== undefined || process.env["TERM"] === "dumb";
-  return plain ? text : styleText("bold", text);
 }
 
 export const command: CommandModule<object, ShowOptions> = {
