@@ -1,6 +1,6 @@
 // Where the time of each task went: its program, the kernel on its behalf, waits and for what, and what lies between.
 import { piecesOf } from "../columns.ts";
-import { EDGE_KINDS } from "../schema/enums.ts";
+import { EDGE_KINDS, KIND } from "../schema/enums.ts";
 import type { Trace } from "../trace.ts";
 import { Histogram } from "./histogram.ts";
 
@@ -39,6 +39,42 @@ function reasons(trace: Trace): Uint8Array {
   return why;
 }
 
+/**
+ * Time within events that tasks neither worked nor waited: others had the CPU. Follows who has each CPU, event by event, as far as
+ * switches are recorded.
+ */
+class Turns {
+  /** The task on each CPU. */
+  readonly #on = new Map<number, number>();
+  /** When another was first seen on its CPU; NaN: none was. */
+  readonly #off: Float64Array;
+  /** What is left of the wait of the event that each task is in. */
+  readonly #wait: Float64Array;
+
+  constructor(tasks: number) {
+    this.#off = new Float64Array(tasks).fill(Number.NaN);
+    this.#wait = new Float64Array(tasks);
+  }
+
+  /** A task enters the kernel and will wait there for so long. */
+  enter(task: number, waits: number): void {
+    this.#wait[task] = waits;
+  }
+
+  /** A task gets a CPU: for how long it was off it without waiting, if it goes on within an event. */
+  switch(to: number, cpu: number, time: number, within: boolean): number {
+    const from = this.#on.get(cpu);
+    if (from !== undefined && from !== to && Number.isNaN(this.#off[from])) this.#off[from] = time;
+    this.#on.set(cpu, to);
+    const away = time - this.#off[to];
+    this.#off[to] = Number.NaN;
+    if (!(away > 0) || !within) return 0;
+    const waited = Math.min(away, this.#wait[to]);
+    this.#wait[to] -= waited;
+    return away - waited;
+  }
+}
+
 /** Follows every task along its outermost events. */
 export function timesOf(trace: Trace): TraceTimes {
   const { clock } = trace.meta;
@@ -49,12 +85,19 @@ export function timesOf(trace: Trace): TraceTimes {
   const why = reasons(trace);
   const waits = new Float64Array(EDGE_KINDS.length);
   const [spans, gaps] = [new Histogram(), new Histogram()];
+  const turns = new Turns(tasks.length);
   for (const { from, rows } of piecesOf(trace.events)) follow(from, rows);
-  function follow(from: number, { length, task: taskOf, parent, tIn, tOut, user, blocked }: Trace["events"]): void {
+  function follow(from: number, rows: Trace["events"]): void {
+    const { length, kind, task: taskOf, cpu, parent, tIn, tOut, user, blocked } = rows;
     for (let seq = 0; seq < length; seq++) {
-      if (parent[seq] >= 0) continue;
       const task = taskOf[seq];
       const times = tasks[task];
+      if (kind[seq] === KIND.switch) {
+        const away = Math.min(turns.switch(task, cpu[seq], tIn[seq], parent[seq] >= 0), times.kernel);
+        times.kernel -= away;
+        times.ready += away;
+      }
+      if (parent[seq] >= 0) continue;
       const known = instructions && user[seq] >= 0;
       const before = Number.isNaN(last[task]) ? (known ? tIn[seq] - user[seq] : tIn[seq]) : last[task];
       const gap = Math.max(0, tIn[seq] - before);
@@ -65,6 +108,7 @@ export function timesOf(trace: Trace): TraceTimes {
       times.ready += gap - program;
       times.waited += waited;
       times.kernel += end - tIn[seq] - waited;
+      turns.enter(task, waited);
       times.life += gap + end - tIn[seq];
       waits[why[from + seq]] += waited;
       if (program > 0) gaps.add(program * clock.nsPerUnit);

@@ -4,15 +4,17 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
+import { makeColumns } from "../../../src/traces/columns.ts";
 import { callNames, readTrace } from "../../../src/traces/node.ts";
 import { KIND } from "../../../src/traces/schema/enums.ts";
+import { TABLES } from "../../../src/traces/schema/tables.ts";
 import { bins, Histogram } from "../../../src/traces/show/histogram.ts";
 import { report } from "../../../src/traces/show/report.ts";
 import { timesOf } from "../../../src/traces/show/states.ts";
 import { summarize } from "../../../src/traces/show/summary.ts";
 import { ending, sharedUnit, table } from "../../../src/traces/show/table.ts";
 import { taskTree } from "../../../src/traces/show/task-tree.ts";
-import type { Trace } from "../../../src/traces/trace.ts";
+import { emptyMeta, emptyTrace, type Trace } from "../../../src/traces/trace.ts";
 import { importSample } from "../importers/samples.ts";
 import { syntheticTrace } from "../synthetic.ts";
 
@@ -79,6 +81,33 @@ test("a captured task's program time is its instructions, and it is never ready 
     expect(program).toBe(
       [...user].reduce((sum, count, seq) => sum + (task[seq] === number && count > 0 ? count : 0), 0),
     );
+});
+
+test("a task that others' turns interrupt within a call is ready there, not in the kernel", () => {
+  const trace = emptyTrace(emptyMeta("kmlab"));
+  const events = makeColumns(TABLES.events, 4);
+  events.task.set([0, 0, 1, 0]);
+  events.kind.set([KIND.switch, KIND.syscall, KIND.switch, KIND.switch]);
+  events.cpu.fill(0);
+  events.parent.set([-1, -1, -1, 1]);
+  events.tIn.set([0, 100, 300, 800]);
+  events.tOut.set([0, 1000, 300, 800]);
+  events.user.fill(0);
+  events.user[1] = 100;
+  events.blocked[1] = 150;
+  const task = {
+    mm: null,
+    parentTask: null,
+    spawnSeq: null,
+    exitSeq: null,
+    status: null,
+    ring: 3,
+    comm: "t",
+    exe: null,
+  };
+  const tasks = [0, 1].map((number) => ({ ...task, task: number, tgidTask: number, pid: number + 1 }));
+  const [first] = timesOf({ ...trace, tasks, events }).tasks;
+  expect(first).toEqual({ life: 1000, program: 100, kernel: 400, waited: 150, ready: 350 });
 });
 
 test("bins: each time falls into the one whose bounds hold it, and none is lost", () => {
