@@ -4,9 +4,12 @@ import { unknownSites, withSites } from "../../src/model/call-sites.ts";
 import { modelData } from "../../src/model/data-node.ts";
 import { sensitivity } from "../../src/model/sensitivity/sensitivity.ts";
 import { isResult, type MechanismResult, whatif } from "../../src/model/whatif.ts";
-import { readTrace } from "../../src/traces/node.ts";
+import { importTrace } from "../../src/traces/importers/import.ts";
+import { textFile } from "../../src/traces/importers/text-node.ts";
+import { callNames, readTrace } from "../../src/traces/node.ts";
 import { KIND, SITE } from "../../src/traces/schema/enums.ts";
 import { COUNTS_ONLY, type Trace } from "../../src/traces/trace.ts";
+import { NATIVE_SAMPLES } from "../traces/sequence/native-samples.ts";
 
 const data = modelData();
 const recorded = (name: string): Trace => readTrace(`data/traces/${name}-ring3.kmtrace`);
@@ -34,6 +37,13 @@ describe("the share of calls through the vsyscall page", () => {
     }
     expect(unknownSites(withSite(trace, SITE.unknown), data)).toMatchObject({ calls, traps });
     expect(unknownSites(trace, data).calls).toBe(0);
+  });
+
+  test.each(NATIVE_SAMPLES)("of a native $name is found without strace -i", ({ file }) => {
+    const trace = importTrace([textFile(file)], callNames()).trace;
+    const traps = trace.events.site.reduce((sum, site) => sum + (site === SITE.int80 ? 1 : 0), 0);
+    expect(unknownSites(withSite(trace, SITE.unknown), data).traps).toBe(traps);
+    expect(traps).toBeGreaterThan(60);
   });
 
   test("without an order, so many calls are taken for each execve", () => {
