@@ -58,6 +58,8 @@ export interface RunOptions {
   epochInstr?: number;
   /** Instructions after which the machine counts as dead; default: never. */
   instructionLimit?: number;
+  /** Called when the machine is ready to run. */
+  attach?: (kernel: Kernel) => void;
 }
 
 /** A run's end. */
@@ -135,6 +137,7 @@ function prepare(options: RunOptions, recorder: NullRecorder | TraceRecorder): K
   );
   if (options.instructionLimit !== undefined) machine.instructionLimit = options.instructionLimit;
   kernel.boot(options.image, options.binds ?? []);
+  options.attach?.(kernel);
   return kernel;
 }
 

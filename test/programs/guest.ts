@@ -90,15 +90,18 @@ function decode(name: string): string {
 /**
  * Runs a command in /w of an image, one of the three ways.
  * @param before the image's lines (`imageTree`)
+ * @param attach gets the machine before it runs
  */
 export function runGuest(
   image: RootImage,
   before: readonly string[],
   { argv, stdin }: Pick<Case, "argv" | "stdin">,
   way: Way,
+  attach?: (kernel: Kernel) => void,
 ): Outcome {
   const host = new MemoryIo(new TextEncoder().encode(stdin ?? ""));
-  const { status, kernel } = runProgram({ image, argv: [...argv], host, cwd: WORK, ring: way.ring, entry: way.entry });
+  const { ring, entry } = way;
+  const { status, kernel } = runProgram({ image, argv: [...argv], host, cwd: WORK, ring, entry, attach });
   return {
     status,
     stdout: outputOf(concat(host.out)),

@@ -21,6 +21,7 @@ import { BODY_INSTRUCTIONS, KCALL } from "./kcall-numbers.ts";
 import { IRQ_LINES, PT, TIF_NOTIFY_RESUME, VECTOR } from "./layout.ts";
 import { directMapped, type PtRegs, peek32 } from "./regs.ts";
 import { setUpFrame } from "./signal-frame.ts";
+import { endStub, stubEnds } from "./stub-end.ts";
 import { Traps } from "./traps.ts";
 
 const NR_RESTART_SYSCALL = 0;
@@ -36,6 +37,7 @@ export class Kcalls {
   /** Clock units of the bodies, by call number. */
   private readonly charges: readonly number[];
   readonly traps: Traps;
+  private readonly stubEnds: ReturnType<typeof stubEnds>;
 
   constructor(k: Kernel, entry: Entry) {
     this.k = k;
@@ -43,6 +45,7 @@ export class Kcalls {
     this.recording = k.recorder.watches;
     this.charges = Array.from(SYSCALLS, (call) => k.charges.calls[call?.name ?? ""] ?? k.charges.body);
     this.traps = new Traps(k, entry);
+    this.stubEnds = stubEnds(entry.text);
   }
 
   /** Guest code in a kernel-text frame executed the reserved instruction. It may be a ring-0 program's doing. */
@@ -208,6 +211,7 @@ export class Kcalls {
 
   private *deliverSignals(t: Task, regs: PtRegs): Generator<Wait, number, WakeReason> {
     const { k } = this;
+    if (t.ku && this.entry.variant.restartsInStubs) yield* this.endStub(t, regs);
     for (;;) {
       const next = k.signals.next(t);
       if (next === undefined) break;
@@ -220,6 +224,20 @@ export class Kcalls {
     if (restartWithoutHandler(regs)) this.noteRestart(regs);
     k.signals.restoreSavedMask(t);
     return 0;
+  }
+
+  /** The frame of a call that was interrupted behind its body becomes that of its end. */
+  private *endStub(t: Task, regs: PtRegs): Generator<Wait, void, WakeReason> {
+    for (;;) {
+      try {
+        endStub(this.k, t, this.entry.text, this.stubEnds, regs);
+        return;
+      } catch (e) {
+        if (e instanceof SysError) return;
+        if (!(e instanceof Retry)) throw e;
+        yield e.wait;
+      }
+    }
   }
 
   private noteRestart(regs: PtRegs): void {

@@ -223,6 +223,7 @@ export function setUpFrame(c: FrameContext, t: Task, regs: PtRegs, d: Delivery, 
   put(FRAME.SIG, info.signo);
   copyOut(k, t, frame, bytes);
   const { status } = k.cpu.fpu;
+  if (t.mm !== undefined) k.pageTables.repair(t.mm.pgd, fpstate, FP.BYTES);
   saveFpu(k.cpu, fpstate);
   copyOut(k, t, fpstate + FP.STATUS, Uint8Array.of(status, status >> 8, 0, 0));
 
@@ -258,7 +259,11 @@ function reloadGs(cpu: Cpu, selector: number): void {
 /** Puts the registers of a sigcontext back. @returns EAX */
 function restoreContext(k: Kernel, t: Task, regs: PtRegs, words: Uint32Array): number {
   const fpstate = words[SC.FPSTATE];
-  if (fpstate !== 0) touch(k, t, fpstate, k.cpu.features & NEEDS_SSE ? FP.BYTES : FP.FXSAVE, false);
+  if (fpstate !== 0) {
+    const size = k.cpu.features & NEEDS_SSE ? FP.BYTES : FP.FXSAVE;
+    touch(k, t, fpstate, size, false);
+    if (t.mm !== undefined) k.pageTables.repair(t.mm.pgd, fpstate, size);
+  }
   const word = (i: number) => words[i] | 0;
   reloadGs(k.cpu, words[SC.GS] & 0xffff);
   const selectors: [number, number][] = [

@@ -21,6 +21,11 @@ export interface EntryVariant {
   readonly replay: "right" | "published";
   /** A handler entered from an interrupt frame has the program's EFLAGS (bug B6: 0). */
   readonly handlerFlags: boolean;
+  /**
+   * A call to be made again is, although its signal came in the last instructions of its stub (a fault of the published patch too: the
+   * program sees -512).
+   */
+  readonly restartsInStubs: boolean;
   /** The vDSO's clock functions ask by a trap that any ring may use (bug B7: by SYSENTER, and always in the first second). */
   readonly clockFallback: "int80" | "sysenter";
 }
@@ -35,6 +40,7 @@ const LINUX: EntryVariant = {
   directTable: "right",
   replay: "right",
   handlerFlags: true,
+  restartsInStubs: true,
   clockFallback: "int80",
 };
 
@@ -49,6 +55,7 @@ const PUBLISHED: EntryVariant = {
   directTable: "published",
   replay: "published",
   handlerFlags: false,
+  restartsInStubs: false,
   clockFallback: "sysenter",
 };
 

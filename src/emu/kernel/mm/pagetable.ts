@@ -130,6 +130,21 @@ export class PageTables {
     this.invalidate(dir, la);
   }
 
+  /** Puts back what the hardware's entries of a range have lost of ours, so that the CPU finds there what the kernel does. */
+  repair(dir: PageDirectory, from: number, bytes: number): void {
+    const last = (from >>> 0) + bytes - 1;
+    for (let la = from >>> 0; la <= last; la = ((la | 4095) >>> 0) + 1) {
+      const table = dir.tables[la >>> 22];
+      const own = table?.entries[(la >>> 12) & 1023] ?? 0;
+      if (table === undefined || !(own & PTE_P)) continue;
+      const at = this.index(table, la);
+      const whole = own | (this.memory.i32[at] & (PTE_A | PTE_D));
+      if (this.memory.i32[at] === whole) continue;
+      this.memory.i32[at] = whole;
+      this.invalidate(dir, la);
+    }
+  }
+
   private index(table: PageTable, la: number): number {
     return (this.host(table.pfn) >>> 2) + ((la >>> 12) & 1023);
   }

@@ -63,10 +63,15 @@ ${pushArguments(n)}
   mov ecx, ${THREAD_MASK}
   and ecx, esp
   leave
+kml_${n}_left:
   mov ecx, [ecx+${TI.FLAGS}]
+kml_${n}_test:
   test ecx, ${WORK}
+kml_${n}_pop:
   pop ecx
+kml_${n}_pop_edx:
   pop edx
+kml_${n}_work:
   jne near kml_exit_work
   add esp, 4
 kml_${n}_ret:
@@ -100,8 +105,11 @@ kml_nosys_ret:
 const exitWork = (v: EntryVariant): string => `
 kml_exit_work:
   pushf
+kml_exit_cs:
   push cs
+kml_exit_eip:
   push dword kml_wrapper_int_post
+kml_exit_switch:
 ${switchStack(v, "exit_work")}
   push ebp
   mov ebp, [esp+16]

@@ -73,10 +73,13 @@ export const switchStack = (v: EntryVariant, id: string): string =>
     ? ""
     : `
   cmp esp, ${hex(KERNEL_BASE)}
+switch_${id}_above:
   ja near switched_${id}
 switch_${id}:
   mov [esp+4], ebp
+switch_${id}_esp:
   mov ebp, esp
+switch_${id}_saved:
   mov esp, [${hex(AREA.ESP0)}]
   ${pushSs(v)}
   push ebp
