@@ -77,6 +77,7 @@ import {
 import { sys_eventfd, sys_eventfd2, sys_memfd_create } from "./fs/eventfd.ts";
 import { sys_dup, sys_dup2, sys_dup3, sys_fcntl, sys_fcntl64, sys_pipe, sys_pipe2 } from "./fs/fcntl.ts";
 import { sys_getdents, sys_getdents64 } from "./fs/getdents.ts";
+import { sys_inotify_add_watch, sys_inotify_init, sys_inotify_init1, sys_inotify_rm_watch } from "./fs/inotify.ts";
 import { sys_ioctl } from "./fs/ioctl.ts";
 import { sys_flock } from "./fs/locks.ts";
 import {
@@ -634,9 +635,9 @@ const ROWS: readonly Row[] = [
   [288, "keyctl", 5],
   [289, "ioprio_set", 3, sys_ioprio_set],
   [290, "ioprio_get", 2, sys_ioprio_get],
-  [291, "inotify_init", 0],
-  [292, "inotify_add_watch", 3],
-  [293, "inotify_rm_watch", 2],
+  [291, "inotify_init", 0, sys_inotify_init],
+  [292, "inotify_add_watch", 3, sys_inotify_add_watch],
+  [293, "inotify_rm_watch", 2, sys_inotify_rm_watch],
   [294, "migrate_pages", 4],
   [295, "openat", 4, sys_openat],
   [296, "mkdirat", 3, sys_mkdirat],
@@ -675,7 +676,7 @@ const ROWS: readonly Row[] = [
   [329, "epoll_create1", 1, sys_epoll_create1],
   [330, "dup3", 3, sys_dup3],
   [331, "pipe2", 2, sys_pipe2],
-  [332, "inotify_init1", 1],
+  [332, "inotify_init1", 1, sys_inotify_init1],
   [333, "preadv", 5, sys_preadv],
   [334, "pwritev", 5, sys_pwritev],
   [335, "rt_tgsigqueueinfo", 4, sys_rt_tgsigqueueinfo],

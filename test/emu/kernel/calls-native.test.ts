@@ -13,6 +13,7 @@ describe.each([
   it.each([
     ["timerfd and signalfd", "timers"],
     ["System V IPC", "sysv"],
+    ["inotify", "inotify"],
   ])("%s", (_what, name) => {
     const path = `/bin/${name}`;
     const { out, exit } = run({ [path]: file(name) }, [path], { ring });

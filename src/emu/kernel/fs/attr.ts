@@ -15,14 +15,16 @@ import {
   S_ISGID,
   S_ISUID,
 } from "./const.ts";
-import type { Inode, Mount, Timespec } from "./inode.ts";
+import type { Dentry, Path, Timespec } from "./inode.ts";
 import { CAP, capable, inGroup, LOOKUP_FOLLOW, mountWritable, ownerOrCapable, permission } from "./namei.ts";
+import { IN_ACCESS, IN_ATTRIB, IN_MODIFY } from "./notify.ts";
 import { pathAt, userPathAt } from "./open.ts";
 import { removePrivs, sizeLimit } from "./regular.ts";
 import { currentTime, readTimespec } from "./times.ts";
 import { objectOf } from "./trace.ts";
 
-function chmod(k: Kernel, t: Task, mnt: Mount, inode: Inode, mode: number): number {
+function chmod(k: Kernel, t: Task, { mnt, dentry }: Path, mode: number): number {
+  const { inode } = dentry;
   const ro = mountWritable(mnt);
   if (ro < 0) return ro;
   if (!ownerOrCapable(inode, t.creds)) return -EPERM;
@@ -36,13 +38,14 @@ function chmod(k: Kernel, t: Task, mnt: Mount, inode: Inode, mode: number): numb
     return r;
   }
   inode.ctime = currentTime(k);
+  k.vfs.notify.event(dentry, IN_ATTRIB);
   return 0;
 }
 
 /** fchmodat(dfd, path, mode): links are followed; the call has no flags. */
 export function sys_fchmodat(k: Kernel, t: Task, dfd: number, path: number, mode: number): SysResult {
   const w = userPathAt(k, t, dfd, path, LOOKUP_FOLLOW);
-  return typeof w === "number" ? w : chmod(k, t, w.mnt, w.dentry.inode, mode);
+  return typeof w === "number" ? w : chmod(k, t, w, mode);
 }
 export function sys_chmod(k: Kernel, t: Task, path: number, mode: number): SysResult {
   return sys_fchmodat(k, t, AT_FDCWD, path, mode);
@@ -51,10 +54,11 @@ export function sys_fchmod(k: Kernel, t: Task, fd: number, mode: number): SysRes
   const file = t.files!.get(fd);
   if (!file || !(file.readable || file.writable)) return -EBADF;
   if (k.recorder.enabled) k.recorder.set(t.seq, { obj: objectOf(k, file.inode) });
-  return chmod(k, t, file.path.mnt, file.inode, mode);
+  return chmod(k, t, file.path, mode);
 }
 
-function chown(k: Kernel, t: Task, mnt: Mount, inode: Inode, uid: number, gid: number): number {
+function chown(k: Kernel, t: Task, { mnt, dentry }: Path, uid: number, gid: number): number {
+  const { inode } = dentry;
   const ro = mountWritable(mnt);
   if (ro < 0) return ro;
   const c = t.creds;
@@ -79,6 +83,7 @@ function chown(k: Kernel, t: Task, mnt: Mount, inode: Inode, uid: number, gid: n
     if (inode.mode & 0o10) inode.mode &= ~S_ISGID;
   }
   inode.ctime = currentTime(k);
+  k.vfs.notify.event(dentry, IN_ATTRIB);
   return 0;
 }
 
@@ -95,7 +100,7 @@ export function sys_fchownat(
   if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) return -EINVAL;
   const follow = flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
   const w = userPathAt(k, t, dfd, path, follow | (flags & AT_EMPTY_PATH));
-  return typeof w === "number" ? w : chown(k, t, w.mnt, w.dentry.inode, uid, gid);
+  return typeof w === "number" ? w : chown(k, t, w, uid, gid);
 }
 export function sys_chown32(k: Kernel, t: Task, path: number, uid: number, gid: number): SysResult {
   return sys_fchownat(k, t, AT_FDCWD, path, uid, gid, 0);
@@ -107,7 +112,7 @@ export function sys_fchown32(k: Kernel, t: Task, fd: number, uid: number, gid: n
   const file = t.files!.get(fd);
   if (!file || !(file.readable || file.writable)) return -EBADF;
   if (k.recorder.enabled) k.recorder.set(t.seq, { obj: objectOf(k, file.inode) });
-  return chown(k, t, file.path.mnt, file.inode, uid, gid);
+  return chown(k, t, file.path, uid, gid);
 }
 
 /** A 16-bit id; 0xffff means "leave it". */
@@ -128,7 +133,8 @@ const UTIME_NOW = 0x3fffffff;
 const UTIME_OMIT = 0x3ffffffe;
 
 /** Sets times; null = both to now. */
-function setTimes(k: Kernel, t: Task, mnt: Mount, inode: Inode, times: [Timespec, Timespec] | null): number {
+function setTimes(k: Kernel, t: Task, { mnt, dentry }: Path, times: [Timespec, Timespec] | null): number {
+  const { inode } = dentry;
   const ro = mountWritable(mnt);
   if (ro < 0) return ro;
   const now = currentTime(k);
@@ -146,6 +152,8 @@ function setTimes(k: Kernel, t: Task, mnt: Mount, inode: Inode, times: [Timespec
   inode.atime = pick(times?.[0], inode.atime);
   inode.mtime = pick(times?.[1], inode.mtime);
   inode.ctime = now;
+  const omitted = times?.map((x) => x.nsec === UTIME_OMIT) ?? [false, false];
+  k.vfs.notify.event(dentry, omitted[0] ? IN_MODIFY : omitted[1] ? IN_ACCESS : IN_ATTRIB);
   return inode.changed("times", k);
 }
 
@@ -163,11 +171,11 @@ function utimensat(
     if (!file) return -EBADF;
     if (flags) return -EINVAL;
     if (k.recorder.enabled) k.recorder.set(t.seq, { obj: objectOf(k, file.inode) });
-    return setTimes(k, t, file.path.mnt, file.inode, times);
+    return setTimes(k, t, file.path, times);
   }
   const follow = flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
   const w = userPathAt(k, t, dfd, path, follow | (flags & AT_EMPTY_PATH));
-  return typeof w === "number" ? w : setTimes(k, t, w.mnt, w.dentry.inode, times);
+  return typeof w === "number" ? w : setTimes(k, t, w, times);
 }
 
 function timePair(k: Kernel, t: Task, addr: number, is64: boolean): [Timespec, Timespec] | null {
@@ -223,14 +231,18 @@ export function sys_utime(k: Kernel, t: Task, path: number, addr: number): SysRe
   return utimensat(k, t, AT_FDCWD, path, times, 0);
 }
 
-function truncate(k: Kernel, t: Task, inode: Inode, size: number): number {
+function truncate(k: Kernel, t: Task, dentry: Dentry, size: number): number {
+  const { inode } = dentry;
   if (size < 0 || size > MAX_FILE_BYTES) return -EINVAL;
   if (size > inode.size) {
     const limit = sizeLimit(k, t, inode.size, size - inode.size);
     if (limit < size - inode.size) return limit < 0 ? limit : -EFBIG;
   }
   const r = inode.truncate(size, k);
-  if (r === 0) removePrivs(inode, t);
+  if (r === 0) {
+    removePrivs(inode, t);
+    k.vfs.notify.event(dentry, IN_MODIFY);
+  }
   return r;
 }
 
@@ -244,7 +256,7 @@ function truncatePath(k: Kernel, t: Task, path: number, size: number): number {
   const ro = mountWritable(w.mnt);
   if (ro < 0) return ro;
   const denied = permission(inode, MAY_WRITE, t.creds);
-  return denied < 0 ? denied : truncate(k, t, inode, size);
+  return denied < 0 ? denied : truncate(k, t, w.dentry, size);
 }
 
 function truncateFd(k: Kernel, t: Task, fd: number, size: number): number {
@@ -253,7 +265,7 @@ function truncateFd(k: Kernel, t: Task, fd: number, size: number): number {
   if (!file) return -EBADF;
   if (!file.inode.isRegular || !file.writable) return -EINVAL;
   if (k.recorder.enabled) k.recorder.set(t.seq, { obj: objectOf(k, file.inode) });
-  return truncate(k, t, file.inode, size);
+  return truncate(k, t, file.path.dentry, size);
 }
 
 export function sys_truncate(k: Kernel, t: Task, path: number, size: number): SysResult {

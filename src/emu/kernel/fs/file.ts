@@ -6,6 +6,7 @@ import type { WaitQueue } from "../wait.ts";
 import { O_ACCMODE, O_APPEND, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY } from "./const.ts";
 import type { Inode, Path } from "./inode.ts";
 import type { IovIter } from "./iov.ts";
+import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE } from "./notify.ts";
 
 /** What poll says of a file, and where to wait for a change. */
 export interface PollResult {
@@ -98,7 +99,12 @@ export class File {
     if (inode.flock) dropLocks(k, inode, this);
     if (this.writable && inode.isRegular) inode.writers--;
     this.ops.release?.(k, this);
-    if (--inode.opens === 0 && inode.nlink === 0) inode.evict(k);
+    const { notify } = k.vfs;
+    if (notify.active && !(this.flags & O_PATH))
+      notify.event(this.path.dentry, this.writable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+    if (--inode.opens > 0 || inode.nlink > 0) return;
+    notify.goneIfUnused(inode);
+    inode.evict(k);
   }
 }
 

@@ -3,6 +3,7 @@ import { EBADF, EFAULT, EINVAL, ENOENT, ENOTDIR, EOVERFLOW, SysError } from "../
 import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import { copyOut, touch } from "../user.ts";
+import { IN_ACCESS } from "./notify.ts";
 import { objectOf } from "./trace.ts";
 
 /** Largest buffer that is filled in one call; a larger one is used up to here. */
@@ -52,6 +53,7 @@ function fillBuffer(k: Kernel, t: Task, fd: number, addr: number, count: number,
     used += length;
     return true;
   });
+  k.vfs.notify.event(file.path.dentry, IN_ACCESS);
   if (items === 0 || last < 0) return refused ? -refused : 0;
   try {
     copyOut(k, t, addr, out.subarray(0, used));

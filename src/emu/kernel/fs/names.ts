@@ -51,7 +51,9 @@ function make(k: Kernel, t: Task, dfd: number, path: number, mode: number, rdev:
   const w = newName(k, t, dfd, readString(k, t, path, 4096), (mode & S_IFMT) === S_IFDIR);
   if (typeof w === "number") return w;
   const made = w.dentry.inode.create(w.dentry, w.last, mode & ~t.fs!.umask, rdev, k, t);
-  return typeof made === "number" ? made : 0;
+  if (typeof made === "number") return made;
+  k.vfs.notify.created(w.dentry, w.last);
+  return 0;
 }
 
 export function sys_mkdirat(k: Kernel, t: Task, dfd: number, path: number, mode: number): SysResult {
@@ -82,7 +84,9 @@ export function sys_symlinkat(k: Kernel, t: Task, target: number, dfd: number, p
   const w = newName(k, t, dfd, readString(k, t, path, 4096), false);
   if (typeof w === "number") return w;
   const made = w.dentry.inode.symlink(w.dentry, w.last, text, k, t);
-  return typeof made === "number" ? made : 0;
+  if (typeof made === "number") return made;
+  k.vfs.notify.created(w.dentry, w.last);
+  return 0;
 }
 export function sys_symlink(k: Kernel, t: Task, target: number, path: number): SysResult {
   return sys_symlinkat(k, t, target, AT_FDCWD, path);
@@ -110,7 +114,9 @@ export function sys_linkat(
   if (allowed < 0) return allowed;
   if (inode.isDir) return -EPERM;
   if (inode.nlink === 0 && !(flags & (AT_EMPTY_PATH | AT_SYMLINK_FOLLOW))) return -ENOENT;
-  return w.dentry.inode.link(inode, w.dentry, w.last, k);
+  const r = w.dentry.inode.link(inode, w.dentry, w.last, k);
+  if (r === 0) k.vfs.notify.linked(inode, w.dentry, w.last);
+  return r;
 }
 
 /** protected_hardlinks = 1, as Debian sets it: only the owner may link what others could misuse. */
@@ -123,6 +129,12 @@ function mayLink(inode: Inode, t: Task): number {
 
 export function sys_link(k: Kernel, t: Task, path: number, newPath: number): SysResult {
   return sys_linkat(k, t, AT_FDCWD, path, AT_FDCWD, newPath, 0);
+}
+
+function remove(k: Kernel, dir: Dentry, victim: Dentry): number {
+  const r = dir.inode.unlink(victim, k);
+  if (r === 0) k.vfs.notify.deleted(dir, victim);
+  return r;
 }
 
 function unlinkAt(k: Kernel, t: Task, dfd: number, path: number): number {
@@ -138,7 +150,7 @@ function unlinkAt(k: Kernel, t: Task, dfd: number, path: number): number {
   if (denied < 0) return denied;
   if (victim.inode.isDir) return -EISDIR;
   if (victim.mounted > 0) return -EBUSY;
-  return w.dentry.inode.unlink(victim, k);
+  return remove(k, w.dentry, victim);
 }
 
 function rmdirAt(k: Kernel, t: Task, dfd: number, path: number): number {
@@ -157,7 +169,7 @@ function rmdirAt(k: Kernel, t: Task, dfd: number, path: number): number {
   if (victim.mounted > 0) return -EBUSY;
   victim.inode.fill(victim, k, t);
   if (victim.children!.size > 0) return -ENOTEMPTY;
-  return w.dentry.inode.unlink(victim, k);
+  return remove(k, w.dentry, victim);
 }
 
 /** unlinkat(dfd, path, flags). */
@@ -238,7 +250,11 @@ function rename(k: Kernel, t: Task, from: Walk, to: Walk, old: Dentry, replaced:
     if (replaced.children!.size > 0) return -ENOTEMPTY;
   }
   if (isDir && fromDir !== toDir && !replaced && toDir.nlink >= 65000) return -EMLINK;
-  return fromDir.rename(old, to.dentry, to.last, replaced, exchange, k);
+  const r = fromDir.rename(old, to.dentry, to.last, replaced, exchange, k);
+  if (r !== 0) return r;
+  k.vfs.notify.moved(from.dentry, from.last, to.dentry, to.last, old, exchange ? null : replaced);
+  if (exchange && replaced) k.vfs.notify.moved(to.dentry, to.last, from.dentry, from.last, replaced, null);
+  return 0;
 }
 
 export function sys_renameat(

@@ -58,6 +58,7 @@ import {
   type Walk,
   walk,
 } from "./namei.ts";
+import { IN_MODIFY, IN_OPEN } from "./notify.ts";
 import { removePrivs } from "./regular.ts";
 import { objectOf } from "./trace.ts";
 
@@ -145,6 +146,7 @@ function openAt(k: Kernel, t: Task, at: Path, flags: number, created: boolean): 
     const r = inode.truncate(0, k);
     if (r < 0) return r;
     removePrivs(inode, t);
+    k.vfs.notify.event(at.dentry, IN_MODIFY);
   }
   const file = new File({ mnt: at.mnt, dentry: at.dentry }, flags & KEPT, ops);
   if (file.writable && inode.isRegular) inode.writers++;
@@ -185,6 +187,7 @@ function openCreate(k: Kernel, t: Task, base: Path, path: string, flags: number,
       if (denied < 0) return denied;
       const made = dir.create(w.dentry, w.last, S_IFREG | (mode & ~t.fs!.umask & S_IALLUGO), 0, k, t);
       if (typeof made === "number") return made;
+      k.vfs.notify.created(w.dentry, w.last);
       return openAt(k, t, { mnt: w.mnt, dentry: made }, flags, true);
     }
     if (flags & O_EXCL) return -EEXIST;
@@ -244,6 +247,7 @@ function* installLater(
 function install(k: Kernel, t: Task, file: File, cloexec: boolean): number {
   const fd = t.files!.install(file, 0, cloexec, nofile(t));
   if (fd < 0) file.get().put(k);
+  else if (!(file.flags & O_PATH)) k.vfs.notify.event(file.path.dentry, IN_OPEN);
   return fd;
 }
 
@@ -310,5 +314,6 @@ export function openExec(k: Kernel, t: Task, dfd: number, path: string, flags: n
   if (inode.writers > 0) return -ETXTBSY;
   const ops = inode.fileOps(k, t);
   if (typeof ops === "number") return ops;
+  k.vfs.notify.event(w.dentry, IN_OPEN);
   return new File({ mnt: w.mnt, dentry: w.dentry }, O_RDONLY, ops).get();
 }

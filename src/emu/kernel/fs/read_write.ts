@@ -7,24 +7,45 @@ import { Retry, type Wait, type WakeReason } from "../wait.ts";
 import { MAX_RW_COUNT } from "./const.ts";
 import type { File } from "./file.ts";
 import { IovIter } from "./iov.ts";
+import { IN_ACCESS, IN_MODIFY } from "./notify.ts";
 
 /** An offset given as two words. */
 function offset64(lo: number, hi: number): number {
   return hi * 0x1_0000_0000 + (lo >>> 0);
 }
 
+/** Passes a result on; bytes that moved are an event for who watches the file. */
+function told(k: Kernel, file: File, mask: number, r: SysResult): SysResult {
+  if (typeof r !== "number") return toldLater(k, file, mask, r);
+  if (r > 0) k.vfs.notify.event(file.path.dentry, mask);
+  return r;
+}
+
+function* toldLater(
+  k: Kernel,
+  file: File,
+  mask: number,
+  body: Generator<Wait, number, WakeReason>,
+): Generator<Wait, number, WakeReason> {
+  const r = yield* body;
+  if (r > 0) k.vfs.notify.event(file.path.dentry, mask);
+  return r;
+}
+
 function doRead(k: Kernel, t: Task, file: File | undefined, iter: IovIter, pos: number): SysResult {
   if (!file?.readable) return -EBADF;
   if (!file.ops.read) return -EINVAL;
   if (pos >= 0 && file.ops.stream) return -ESPIPE;
-  return file.ops.read(k, t, file, iter, pos);
+  const r = file.ops.read(k, t, file, iter, pos);
+  return k.vfs.notify.active ? told(k, file, IN_ACCESS, r) : r;
 }
 
 function doWrite(k: Kernel, t: Task, file: File | undefined, iter: IovIter, pos: number): SysResult {
   if (!file?.writable) return -EBADF;
   if (!file.ops.write) return -EINVAL;
   if (pos >= 0 && file.ops.stream) return -ESPIPE;
-  return file.ops.write(k, t, file, iter, pos);
+  const r = file.ops.write(k, t, file, iter, pos);
+  return k.vfs.notify.active ? told(k, file, IN_MODIFY, r) : r;
 }
 
 /** read(fd, buf, count). */

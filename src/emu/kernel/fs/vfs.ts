@@ -16,6 +16,7 @@ import { imageBytes, mountImage } from "./image_root.ts";
 import { type Dentry, dPath, Mount, type Path } from "./inode.ts";
 import { type MemInode, MemSuper } from "./memfs.ts";
 import { LOOKUP_DIRECTORY, walk } from "./namei.ts";
+import { Notifier } from "./notify.ts";
 import { PageCache } from "./page_cache.ts";
 import { ProcSuper } from "./proc/proc.ts";
 import { StdStreams } from "./stdio.ts";
@@ -62,6 +63,9 @@ export class Vfs {
   readonly anonfs = new AnonSuper(DEV.anon, "anon_inodefs", ANON_INODE_FS_MAGIC, 1);
   /** Where memfd files live. */
   readonly shmem: MemSuper;
+  /** Who watches which files, and the inotify instances that do. */
+  readonly notify = new Notifier();
+  readonly inotifies = new Set<object>();
   /** Names of AF_UNIX sockets. */
   readonly names = new UnixNames();
   /** Ports of TCP and UDP. */

@@ -4,8 +4,9 @@ import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import { bytesOf, copyIn, copyOut, readString } from "../user.ts";
 import { AT_FDCWD, MAY_READ, MAY_WRITE } from "./const.ts";
-import type { Inode, Mount } from "./inode.ts";
+import type { Dentry, Inode, Mount } from "./inode.ts";
 import { CAP, capable, LOOKUP_FOLLOW, mountWritable, ownerOrCapable, permission } from "./namei.ts";
+import { IN_ATTRIB } from "./notify.ts";
 import { userPathAt } from "./open.ts";
 import { currentTime } from "./times.ts";
 import { objectOf } from "./trace.ts";
@@ -23,18 +24,19 @@ const STORE_MAX = 4040;
 interface Target {
   inode: Inode;
   mnt: Mount;
+  dentry: Dentry;
 }
 
 function byPath(k: Kernel, t: Task, path: number, follow: boolean): Target | number {
   const w = userPathAt(k, t, AT_FDCWD, path, follow ? LOOKUP_FOLLOW : 0);
-  return typeof w === "number" ? w : { inode: w.dentry.inode, mnt: w.mnt };
+  return typeof w === "number" ? w : { inode: w.dentry.inode, mnt: w.mnt, dentry: w.dentry };
 }
 
 function byFd(k: Kernel, t: Task, fd: number): Target | number {
   const file = t.files!.get(fd);
   if (!file || !(file.readable || file.writable)) return -EBADF;
   if (k.recorder.enabled) k.recorder.set(t.seq, { obj: objectOf(k, file.inode) });
-  return { inode: file.inode, mnt: file.path.mnt };
+  return { inode: file.inode, ...file.path };
 }
 
 /** 0 or -errno: may the task read or write attributes of this name space (xattr_permission)? */
@@ -129,6 +131,7 @@ function set(
   inode.xattrs ??= new Map();
   inode.xattrs.set(name, value);
   inode.ctime = currentTime(k);
+  k.vfs.notify.event(target.dentry, IN_ATTRIB);
   return 0;
 }
 
@@ -157,6 +160,7 @@ function remove(k: Kernel, t: Task, target: Target | number, nameAddr: number): 
   if (name === ACL_ACCESS || name === ACL_DEFAULT) return 0;
   if (!inode.xattrs?.delete(name)) return -ENODATA;
   inode.ctime = currentTime(k);
+  k.vfs.notify.event(target.dentry, IN_ATTRIB);
   return 0;
 }
 

@@ -56,6 +56,7 @@ export class UnixSocket extends Socket {
     const denied = mayCreate(w, t.creds);
     if (denied < 0) return denied;
     const made = w.dentry.inode.create(w.dentry, w.last, S_IFSOCK | (0o777 & ~t.fs!.umask), 0, k, t);
+    if (typeof made !== "number") k.vfs.notify.created(w.dentry, w.last);
     if (typeof made === "number") return made;
     k.vfs.names.bindInode(made.inode, this);
     this.path = name;

@@ -4,6 +4,7 @@ import { EINVAL, EPERM } from "../../errno.ts";
 import type { Kernel } from "../../kernel.ts";
 import { UTSNAME } from "../../misc.ts";
 import type { Task } from "../../task.ts";
+import { INOTIFY_LIMITS } from "../inotify.ts";
 import { meminfo, swaps, vmstat } from "./memory.ts";
 import { NET_FILES } from "./net.ts";
 
@@ -179,6 +180,7 @@ export const ROOT_FILES: readonly RootFile[] = [
   ["sysvipc/msg", (k) => k.ipc.msg.text()],
   ["sysvipc/sem", (k) => k.ipc.sem.text()],
   ["sysvipc/shm", (k) => k.ipc.shm.text()],
+  ...Object.entries(INOTIFY_LIMITS).map(([name, n]): RootFile => [`sys/fs/inotify/${name}`, fixed(`${n}`), root]),
   ["sys/kernel/msgmax", fixed("8192")],
   ["sys/kernel/msgmnb", fixed("16384")],
   ["sys/kernel/msgmni", fixed("32000")],
