@@ -1,4 +1,5 @@
 // kmlab import: another tool's trace becomes one of kmlab's.
+import { readFileSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import process from "node:process";
 import type { CommandModule } from "yargs";
@@ -6,6 +7,7 @@ import { InputError } from "../errors.ts";
 import { readAnchor } from "../traces/importers/anchor.ts";
 import { FORMATS } from "../traces/importers/formats.ts";
 import { importStream } from "../traces/importers/import.ts";
+import { readNames } from "../traces/importers/numbers.ts";
 import { reportLines } from "../traces/importers/report.ts";
 import { spillTo } from "../traces/importers/scratch-node.ts";
 import { textFile } from "../traces/importers/text-node.ts";
@@ -19,6 +21,7 @@ interface ImportArguments {
   abi?: "i386" | "x86_64";
   anchor?: string;
   columns?: string;
+  names?: string;
   json: boolean;
 }
 
@@ -39,6 +42,14 @@ function columnMap(words: string | undefined): Map<string, string> | undefined {
     map.set(word.slice(0, at), word.slice(at + 1));
   }
   return map;
+}
+
+function namesIn(path: string): string[] {
+  try {
+    return readNames(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new InputError(`--names ${path}: ${(error as Error).message}`);
+  }
 }
 
 export const command: CommandModule<object, ImportArguments> = {
@@ -73,6 +84,11 @@ export const command: CommandModule<object, ImportArguments> = {
         requiresArg: true,
         describe: "of a plain CSV: which column holds what, as time=t,pid=task,call=name",
       })
+      .option("names", {
+        type: "string",
+        requiresArg: true,
+        describe: "of sequences of numbers: a file of the names of calls, one a line from 0, or number and name",
+      })
       .option("json", { type: "boolean", default: false, describe: "the report as JSON" })
       .example("kmlab import -o server.kmtrace strace.txt", "then: kmlab whatif server.kmtrace")
       .epilogue(FORMATS.map(({ id, is }) => `${id}: ${is}`).join("\n")) as never,
@@ -87,6 +103,7 @@ export const command: CommandModule<object, ImportArguments> = {
       abi: args.abi,
       anchor: args.anchor === undefined ? undefined : readAnchor(args.anchor),
       columns: columnMap(args.columns),
+      names: args.names === undefined ? undefined : namesIn(args.names),
     };
     discardUnfinished(trace);
     const { id, report } = interruptible(

@@ -8,6 +8,8 @@ import type { LineReader } from "./lines.ts";
 export interface ReadOptions {
   /** Columns of a plain CSV, by what they hold. */
   readonly columns?: ReadonlyMap<string, string>;
+  /** Names of calls by number, for sequences of another system's numbers. */
+  readonly names?: readonly string[];
 }
 
 /** What reading found of a source's worth. */
