@@ -116,9 +116,11 @@ export function unpack(hold: Holding, packed: Packed, bytes: Uint8Array, length:
     }
     return column;
   }
-  const unknown = column instanceof Int32Array ? -1 : Number.NaN;
+  // Widened by the host first, so that each loop sees one kind of array.
+  column.set(cells);
   const add = low - 1;
-  for (let i = 0; i < length; i++) column[i] = cells[i] === 0 ? unknown : cells[i] + add;
+  if (column instanceof Int32Array) for (let i = 0; i < length; i++) column[i] = column[i] === 0 ? -1 : column[i] + add;
+  else for (let i = 0; i < length; i++) column[i] = column[i] === 0 ? Number.NaN : column[i] + add;
   return addBase(column, hold, base);
 }
 

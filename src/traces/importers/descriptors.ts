@@ -32,6 +32,9 @@ export class Descriptors {
   }
 }
 
+/** A pipe of the largest size, full of single bytes. */
+const MOST_UNMATCHED = 1 << 20;
+
 /** The bytes that went through one pipe: which write made which read possible. */
 export class Flow {
   #written = 0;
@@ -44,7 +47,7 @@ export class Flow {
 
   /** A write of `bytes` ended; gives reads that ended before it was seen to. */
   write(event: number, bytes: number): { to: number; from: number }[] {
-    if (this.lost) return [];
+    if (this.lost || this.#isEndless(this.#writes)) return [];
     this.#written += bytes;
     this.#writes.push({ until: this.#written, event });
     return this.#match();
@@ -52,10 +55,19 @@ export class Flow {
 
   /** A read of `bytes` ended; none: nobody is left to write, and if nobody ever did, nothing brought it. */
   read(event: number, bytes: number): { to: number; from: number }[] {
-    if (this.lost || (bytes === 0 && this.#written === 0)) return [];
+    if (this.lost || (bytes === 0 && this.#written === 0) || this.#isEndless(this.#reads)) return [];
     this.#read += bytes;
     this.#reads.push({ until: this.#read, event });
     return this.#match();
+  }
+
+  /** More than any pipe or socket holds: the other end is outside the trace. */
+  #isEndless(list: readonly unknown[]): boolean {
+    if (list.length < MOST_UNMATCHED) return false;
+    this.lost = true;
+    this.#reads = [];
+    this.#writes = [];
+    return true;
   }
 
   /** Every read needs the write that brought its last byte. */
