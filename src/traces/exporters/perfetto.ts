@@ -27,11 +27,13 @@ export function* toPerfetto(scene: Scene): Generator<string> {
     return text;
   };
   const named = new Set<number>();
-  for (const { process, processName, thread, threadName } of scene.tracks) {
+  const used = new Set(scene.slices.map(({ track }) => track));
+  for (const [track, { process, processName, thread, threadName }] of scene.tracks.entries()) {
+    if (!used.has(track)) continue;
     if (!named.has(process)) {
       named.add(process);
       yield line({ ph: "M", name: "process_name", pid: process, args: { name: processName } });
-      yield line({ ph: "M", name: "process_sort_index", pid: process, args: { sort_index: named.size } });
+      yield line({ ph: "M", name: "process_sort_index", pid: process, args: { sort_index: process } });
     }
     yield line({ ph: "M", name: "thread_name", pid: process, tid: thread, args: { name: threadName } });
     yield line({ ph: "M", name: "thread_sort_index", pid: process, tid: thread, args: { sort_index: thread } });

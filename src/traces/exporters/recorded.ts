@@ -2,10 +2,15 @@
 import { InputError } from "../../errors.ts";
 import { CAUSES, FLAG, KIND, KINDS, PATHS } from "../schema/enums.ts";
 import type { Trace } from "../trace.ts";
-import { ordered, type Scene, type Slice, type Track } from "./scene.ts";
+import { endsOfTasks, turnsOf, WAITS } from "./recorded-turns.ts";
+import { type CounterChange, ordered, type Scene, type Slice, type Track } from "./scene.ts";
 
 /** Events that a picture may have. */
 const MOST_EVENTS = 1_000_000;
+
+/** Threads of a task's process in the picture. */
+const STATE = 1;
+const WORK = 2;
 
 /** Names calls by number and ABI. */
 export type CallName = (nr: number, abi: number) => string;
@@ -41,11 +46,10 @@ export function recordedScene(trace: Trace, nameOf: CallName): Scene {
   const tracks: Track[] = tasks.map(({ task, pid, comm }) => ({
     process: task + 1,
     processName: `${comm ?? "task"} (${pid ?? task})`,
-    thread: 1,
-    threadName: "as recorded",
+    thread: WORK,
+    threadName: "work",
   }));
-  let last = 0;
-  for (let seq = 0; seq < events.length; seq++) last = Math.max(last, events.tIn[seq] || 0, events.tOut[seq] || 0);
+  const ends = endsOfTasks(trace);
   const slices: Slice[] = [];
   // What is open in each task, innermost last, and when its program last went on.
   const open: { seq: number; to: number; inner: number }[][] = tasks.map(() => []);
@@ -58,7 +62,9 @@ export function recordedScene(trace: Trace, nameOf: CallName): Scene {
     const outer = stack[stack.length - 1];
     // A direct call whose first instruction faulted began before that fault was over: it is shown behind it.
     const from = Math.max(events.tIn[seq], outer?.inner ?? (returned[task] || 0));
-    const to = Math.min(Number.isNaN(events.tOut[seq]) ? last : Math.max(from, events.tOut[seq]), outer?.to ?? last);
+    // What never returned lasts as long as anything of its task is recorded; an exit is the last, and no point.
+    const over = Number.isNaN(events.tOut[seq]) ? Math.max(ends[task], from + 1) : events.tOut[seq];
+    const to = Math.min(Math.max(from, over), outer?.to ?? Number.POSITIVE_INFINITY);
     if (outer === undefined) {
       const began = events.user[seq] >= 0 ? from - events.user[seq] : returned[task];
       const start = Math.max(began, Number.isNaN(returned[task]) ? began : returned[task]);
@@ -82,15 +88,45 @@ export function recordedScene(trace: Trace, nameOf: CallName): Scene {
       args,
     });
   }
+  const counters = turns(trace, ends, tracks, slices);
   return {
     nsPerUnit: meta.clock.nsPerUnit,
     tracks,
     slices: ordered(slices),
-    counters: [],
+    counters,
     flows: flows(trace),
     work: tasks.map(({ task }) => task),
     title: `${meta.argv.join(" ")} as recorded`,
   };
+}
+
+/** Tracks of CPUs and of tasks' states, and the length of the run queue, where switches are recorded. */
+function turns(trace: Trace, ends: Float64Array, tracks: Track[], slices: Slice[]): CounterChange[] {
+  const found = turnsOf(trace, ends);
+  const cpus = new Map<number, number>();
+  for (const cpu of new Set(found.turns.map((turn) => Math.max(0, turn.cpu))))
+    cpus.set(cpu, tracks.push({ process: 0, processName: "CPUs", thread: cpu + 1, threadName: `CPU ${cpu}` }) - 1);
+  const states = new Map<number, number>();
+  for (const { task } of found.turns)
+    if (!states.has(task)) states.set(task, tracks.push({ ...tracks[task], thread: STATE, threadName: "state" }) - 1);
+  const add = (track: number, from: number, to: number, name: string, category: string): void => {
+    if (to > from) slices.push({ track, from, to, name, category });
+  };
+  for (const { task, cpu, from, to } of found.turns) {
+    add(cpus.get(Math.max(0, cpu))!, from, to, trace.tasks[task].comm ?? `task ${task}`, "running");
+    add(states.get(task)!, from, to, "running", "running");
+  }
+  const changes: [number, number][] = [];
+  for (const { task, from, to, why } of found.held) {
+    add(states.get(task)!, from, to, WAITS.get(why) ?? "ready", why < 0 ? "ready" : "wait");
+    if (why < 0) changes.push([from, 1], [to, -1]);
+  }
+  changes.sort((a, b) => a[0] - b[0] || b[1] - a[1]);
+  let value = 0;
+  return changes.flatMap(([time, change], index) => {
+    value += change;
+    return changes[index + 1]?.[0] === time ? [] : [{ name: "run queue", time, value }];
+  });
 }
 
 /** The edges between tasks. */
