@@ -116,9 +116,14 @@ function turns(trace: Trace, ends: Float64Array, tracks: Track[], slices: Slice[
     add(cpus.get(Math.max(0, cpu))!, from, to, trace.tasks[task].comm ?? `task ${task}`, "running");
     add(states.get(task)!, from, to, "running", "running");
   }
+  const firstTurn = new Map<number, number>();
+  for (const { task, from } of found.turns) if (!firstTurn.has(task)) firstTurn.set(task, from);
   const changes: [number, number][] = [];
   for (const { task, from, to, why } of found.held) {
-    add(states.get(task)!, from, to, WAITS.get(why) ?? "ready", why < 0 ? "ready" : "wait");
+    const name = WAITS.get(why) ?? "ready";
+    add(states.get(task)!, from, to, name, why < 0 ? "ready" : "wait");
+    // Before its first turn a task has no work to cut it out of.
+    if (from >= (firstTurn.get(task) ?? Number.POSITIVE_INFINITY)) add(task, from, to, name, "wait");
     if (why < 0) changes.push([from, 1], [to, -1]);
   }
   changes.sort((a, b) => a[0] - b[0] || b[1] - a[1]);

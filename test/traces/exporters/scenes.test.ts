@@ -197,6 +197,41 @@ test("work by nobody: what others' turns and ticks take is cut out of a task's w
   expect(worked.reduce((sum, [, cycles]) => sum + cycles, 0)).toBeCloseTo(shown("running"), 3);
 });
 
+describe.each(["pipe-ring3", "forks-ring0", "cp-int80", "find-ring3"])("%s as recorded", (name) => {
+  const trace = readTrace(join(folder, `${name}.kmtrace`));
+  const scene = recordedScene(trace, (nr, abi) => calls.name(nr, abi));
+  const tracks = slicesByTrack(scene);
+  const threads = (wanted: RegExp) =>
+    scene.tracks.flatMap(({ threadName }, track) => (wanted.test(threadName) ? [track] : []));
+
+  test("a CPU has one task at a time, and a task is in one state", () => {
+    const overlaps = threads(/^(state|CPU \d)/).flatMap((track) =>
+      tracks[track].filter(({ from }, index, all) => index > 0 && from < all[index - 1].to),
+    );
+    expect(overlaps).toEqual([]);
+    expect(threads(/^CPU/).length).toBe(1);
+  });
+
+  test("who runs has the CPU, and the run queue ends empty", () => {
+    const running = (of: readonly number[]): number =>
+      of
+        .flatMap((track) => tracks[track])
+        .filter(({ category }) => category === "running")
+        .reduce((sum, { from, to }) => sum + to - from, 0);
+    expect(running(threads(/^state/))).toBe(running(threads(/^CPU/)));
+    expect(scene.counters.at(-1)?.value ?? 0).toBe(0);
+  });
+
+  test("the program's time is its instructions, however often others had the CPU", () => {
+    const { user, task } = trace.events;
+    const folded = stacks(scene);
+    trace.tasks.forEach((_, number) => {
+      const instructions = user.reduce((sum, count, seq) => sum + (task[seq] === number && count > 0 ? count : 0), 0);
+      expect(folded.get(`${scene.tracks[number].processName};program`) ?? 0).toBe(instructions);
+    });
+  });
+});
+
 test("speedscope: frames open and close like brackets, in order of time", () => {
   const file = JSON.parse(toSpeedscope(recorded)) as {
     shared: { frames: { name: string }[] };
