@@ -9,6 +9,7 @@ import { modelData, readDataFile } from "../model/data-node.ts";
 import { align } from "../model/text.ts";
 import { type Comparison, validate } from "../model/validate.ts";
 import { validationPage } from "../model/validation-page.ts";
+import { needCapture } from "../traces/limits.ts";
 import { readTrace, SUFFIX } from "../traces/node.ts";
 import type { Trace } from "../traces/trace.ts";
 
@@ -63,7 +64,9 @@ function counterfactualTable(rows: readonly Counterfactual[]): string[] {
 }
 
 function load(path: string): { name: string; trace: Trace } {
-  return { name: basename(path, SUFFIX), trace: readTrace(path) };
+  const trace = readTrace(path);
+  needCapture(trace.meta, `validate ${path}`, "what each way in cost, which a replay is compared with");
+  return { name: basename(path, SUFFIX), trace };
 }
 
 /** The captures that come with kmlab. */

@@ -10,7 +10,9 @@ import { whatifCsv } from "../model/report-csv.ts";
 import { readRoutes } from "../model/routes.ts";
 import { withoutVdso } from "../model/vdso.ts";
 import { whatif } from "../model/whatif.ts";
+import { limitLines, needCapture, needTimes } from "../traces/limits.ts";
 import { readTrace } from "../traces/node.ts";
+import { EDGE } from "../traces/schema/enums.ts";
 import { cannotReplay, restsOnCounts } from "../traces/trace.ts";
 import { CONDITION_OPTIONS, type ConditionArguments, conditionsOf } from "./condition-options.ts";
 import { list, MACHINE_OPTIONS, machineOf, settings, targetOf, wholeNumber } from "./model-options.ts";
@@ -33,6 +35,9 @@ interface WhatIfArguments extends ConditionArguments, MachineChoice {
 }
 
 const mechanisms = () => readRoutes(readDataFile("kernels/mechanisms.csv"));
+
+/** What only a replay can answer. */
+const REPLAY_OPTIONS = ["csv", "request", "arrivals", "scheduler", "cpus", "disk", "memory", "reclaim"] as const;
 
 export const command: CommandModule<object, WhatIfArguments> = {
   command: "whatif <trace>",
@@ -105,10 +110,12 @@ export const command: CommandModule<object, WhatIfArguments> = {
     const counts = restsOnCounts(trace.meta) ? countsAnswer(trace, data, { ...question, draws, seed }) : undefined;
     const why = cannotReplay(trace.meta);
     if (why !== undefined && counts !== undefined) {
-      if (args.csv) throw new InputError(`--csv: ${why}; without it whatif answers from counts`);
+      for (const option of REPLAY_OPTIONS) if (args[option]) needTimes(trace.meta, `--${option}`);
       process.stdout.write(`${args.json ? JSON.stringify({ counts }, null, 2) : countsText(counts, why).join("\n")}\n`);
       return;
     }
+    if (args.disk === "seek" && !trace.edges.kind.includes(EDGE.device))
+      needCapture(trace.meta, "--disk seek", "which waits were for a disk");
     const result = whatif(trace, data, {
       ...question,
       machine: machineOf(args),
@@ -123,6 +130,7 @@ export const command: CommandModule<object, WhatIfArguments> = {
       : args.csv
         ? whatifCsv(result)
         : [...whatifText(result), ...(counts === undefined ? [] : ["", ...countsTables(counts)])].join("\n");
+    if (args.csv) for (const line of limitLines(result.limits, result.source)) process.stderr.write(`kmlab: ${line}\n`);
     process.stdout.write(`${text}\n`);
   },
 };

@@ -100,3 +100,9 @@ export function needOrder({ fidelity: { times } }: TraceMeta, what: string): voi
   if (times === COUNTS_ONLY)
     throw new InputError(`${what} needs the calls in their order, and the trace has only counts: ${RECORD} records it`);
 }
+
+/** Refuses what only the emulator's own traces hold; `missing`: what another tool's does not. */
+export function needCapture({ source }: TraceMeta, what: string, missing: string): void {
+  if (source !== "kmlab")
+    throw new InputError(`${what}: a trace of ${source} does not hold ${missing}; that of kmlab capture PROGRAM does`);
+}

@@ -71,6 +71,13 @@ describe("limits", () => {
   });
 });
 
+/** The one line that a command ends with that cannot answer. */
+function refused(words: string[]): string {
+  const { status, stderr, stdout } = kmlab(words);
+  expect([status, stdout, stderr.trim().split("\n").length]).toEqual([2, "", 1]);
+  return stderr;
+}
+
 describe("refusals", () => {
   const counts = imported("strace-c").meta;
   const untimed = imported("qemu-i386-strace").meta;
@@ -93,10 +100,16 @@ describe("refusals", () => {
       [table, "--to", "perfetto"],
       [table, "--to", "strace"],
       [lines, "--to", "folded"],
-    ]) {
-      const { status, stderr, stdout } = kmlab(["export", ...words]);
-      expect([status, stdout, stderr.trim().split("\n").length]).toEqual([2, "", 1]);
-    }
+    ])
+      refused(["export", ...words]);
+    for (const option of ["--csv", "--cpus=2", "--request=read..close", "--memory=8"])
+      expect(refused(["whatif", table, option])).toMatch(/needs times, and the trace has none \(counts only/);
+    expect(refused(["validate", lines])).toMatch(
+      /a trace of qemu does not hold .*; that of kmlab capture PROGRAM does/,
+    );
+    writeTrace("build/limits-find.kmtrace", imported("strace-native-find"));
+    expect(refused(["whatif", "build/limits-find.kmtrace", "--disk", "seek"])).toContain("which waits were for a disk");
+
     const { status, stderr, stdout } = kmlab(["export", lines, "--to", "strace"]);
     expect([status, stderr]).toEqual([
       0,
