@@ -1,7 +1,8 @@
 // The end of tasks: exit, what is left for the parent, orphans, and waiting for children (kernel/exit.c).
-import { ECHILD, EFAULT, EINVAL, ESRCH, SysError } from "./errno.ts";
+import { EAGAIN, ECHILD, EFAULT, EINVAL, ESRCH, SysError } from "./errno.ts";
 import { exitRobustList, wakeClearedTid } from "./futex.ts";
 import type { Kernel, Sys, SysResult } from "./kernel.ts";
+import { pidfdTask } from "./pidfd.ts";
 import { NoReturn } from "./sched.ts";
 import {
   CLD_CONTINUED,
@@ -300,16 +301,25 @@ export const sys_waitpid: Sys = (k, t, pid, status, options, _d, e, f) =>
 const P_ALL = 0;
 const P_PID = 1;
 const P_PGID = 2;
+const P_PIDFD = 3;
 
 export const sys_waitid: Sys = (k, t, which, id, infop, options, rusage): SysResult => {
   if (options & ~(WNOHANG | WNOWAIT | WEXITED | WUNTRACED | WCONTINUED | WNOTHREAD | WCLONE | WALL)) return -EINVAL;
   if (!(options & (WEXITED | WUNTRACED | WCONTINUED))) return -EINVAL;
   let matches: Selector;
+  let wait = options;
+  let blocks = true;
   if (which === P_ALL) matches = () => true;
   else if (which === P_PID && id > 0) matches = (child) => child.pid === id;
   else if (which === P_PGID && id >= 0) matches = (child) => child.signal.pgrp === (id === 0 ? t.signal.pgrp : id);
-  else return -EINVAL;
-  return waitForChild(k, t, matches, options, (found) => {
+  else if (which === P_PIDFD && id >= 0) {
+    const { leader, file } = pidfdTask(t, id);
+    matches = (child) => child === leader;
+    if (file.nonblock) wait = options | WNOHANG;
+    blocks = !file.nonblock;
+  } else return -EINVAL;
+  return waitForChild(k, t, matches, wait, (found) => {
+    if (found === undefined && !blocks && !(options & WNOHANG)) return -EAGAIN;
     const info = new Uint8Array(24);
     const view = new DataView(info.buffer);
     if (found !== undefined) {

@@ -4,6 +4,7 @@ import { TIF_LOOK_AT_CALLS } from "./entry/layout.ts";
 import { E2BIG, EAGAIN, EFAULT, EINVAL, ENOMEM, ENOSYS, SysError } from "./errno.ts";
 import type { Kernel, Sys, SysResult } from "./kernel.ts";
 import { outOfMemory } from "./mm/oom.ts";
+import { newPidfd } from "./pidfd.ts";
 import { SIG_DFL, SIG_IGN, Sighand, type SignalStruct, Task, THREAD_SIZE, TIF_KU } from "./task.ts";
 import { readTls, writeTls } from "./tls.ts";
 import { copyIn, TASK_SIZE, touch, writeU32 } from "./user.ts";
@@ -15,6 +16,7 @@ const CLONE_FS = 0x200;
 const CLONE_FILES = 0x400;
 const CLONE_SIGHAND = 0x800;
 const CLONE_PIDFD = 0x1000;
+const CLONE_DETACHED = 0x40_0000;
 const CLONE_VFORK = 0x4000;
 const CLONE_PARENT = 0x8000;
 const CLONE_THREAD = 0x1_0000;
@@ -44,6 +46,8 @@ interface CloneArgs {
   tls: number;
   parentTid: number;
   childTid: number;
+  /** Where CLONE_PIDFD puts the descriptor. */
+  pidfd: number;
 }
 
 /**
@@ -66,7 +70,7 @@ export function giveStack(k: Kernel, t: Task): void {
 function checkFlags(k: Kernel, flags: number): number {
   if ((flags & (CLONE_SIGHAND | CLONE_VM)) === CLONE_SIGHAND) return -EINVAL;
   if ((flags & (CLONE_THREAD | CLONE_SIGHAND)) === CLONE_THREAD) return -EINVAL;
-  if (flags & (CLONE_NEW | CLONE_PIDFD)) return -EINVAL;
+  if (flags & CLONE_NEW || (flags & CLONE_PIDFD && flags & (CLONE_THREAD | CLONE_DETACHED))) return -EINVAL;
   if (k.tasks.size >= MAX_TASKS) return -EAGAIN;
   return 0;
 }
@@ -217,7 +221,9 @@ function kernelClone(k: Kernel, t: Task, args: CloneArgs): SysResult {
   const error = checkFlags(k, flags);
   if (error !== 0) return error;
   if (flags & CLONE_PARENT_SETTID) touch(k, t, args.parentTid, 4, true);
+  if (flags & CLONE_PIDFD) touch(k, t, args.pidfd, 4, true);
   const child = copyProcess(k, t, args);
+  if (flags & CLONE_PIDFD) writeU32(k, t, args.pidfd, newPidfd(k, t, child, 0));
   if (flags & CLONE_PARENT_SETTID) writeU32(k, t, args.parentTid, child.pid);
   tellRecorder(k, t, child);
   k.sched.wakeUpNew(child);
@@ -232,14 +238,16 @@ function* waitForVfork(queue: WaitQueue, pid: number): Generator<Wait, number, W
 }
 
 function simple(flags: number): CloneArgs {
-  return { flags, flagsHigh: 0, exitSignal: SIGCHLD, stack: 0, tls: 0, parentTid: 0, childTid: 0 };
+  return { flags, flagsHigh: 0, exitSignal: SIGCHLD, stack: 0, tls: 0, parentTid: 0, childTid: 0, pidfd: 0 };
 }
 
 export const sys_fork: Sys = (k, t) => kernelClone(k, t, simple(0));
 export const sys_vfork: Sys = (k, t) => kernelClone(k, t, simple(CLONE_VFORK | CLONE_VM));
 
-export const sys_clone: Sys = (k, t, flags, stack, parentTid, tls, childTid) =>
-  kernelClone(k, t, {
+/** Here the place of CLONE_PIDFD's descriptor is that of CLONE_PARENT_SETTID. */
+export const sys_clone: Sys = (k, t, flags, stack, parentTid, tls, childTid) => {
+  if (flags & CLONE_PIDFD && flags & CLONE_PARENT_SETTID) return -EINVAL;
+  return kernelClone(k, t, {
     flags: flags & ~CSIGNAL,
     flagsHigh: 0,
     exitSignal: flags & CSIGNAL,
@@ -247,7 +255,9 @@ export const sys_clone: Sys = (k, t, flags, stack, parentTid, tls, childTid) =>
     tls: tls >>> 0,
     parentTid: parentTid >>> 0,
     childTid: childTid >>> 0,
+    pidfd: parentTid >>> 0,
   });
+};
 
 const CLONE_ARGS_SIZE_VER0 = 64;
 const PAGE = 4096;
@@ -278,6 +288,7 @@ export const sys_clone3: Sys = (k, t, addr, size) => {
     tls: low(56),
     parentTid: low(24),
     childTid: low(16),
+    pidfd: low(8),
   });
 };
 

@@ -23,9 +23,9 @@ const FUTEX_CMP_REQUEUE = 4;
 const FUTEX_WAKE_OP = 5;
 const FUTEX_WAIT_BITSET = 9;
 const FUTEX_WAKE_BITSET = 10;
-const FUTEX_PRIVATE = 128;
+export const FUTEX_PRIVATE = 128;
 const FUTEX_CLOCK_REALTIME = 256;
-const ANY_BIT = 0xffff_ffff | 0;
+export const ANY_BIT = 0xffff_ffff | 0;
 
 const FUTEX_WAITERS = 0x8000_0000;
 const FUTEX_OWNER_DIED = 0x4000_0000;
@@ -40,7 +40,7 @@ interface Key {
   readonly offset: number;
 }
 
-interface FutexWaiter {
+export interface FutexWaiter {
   key: Key;
   readonly bitset: number;
   readonly queue: WaitQueue;
@@ -106,7 +106,7 @@ export class Futexes {
   }
 }
 
-function keyOf(k: Kernel, t: Task, addr: number, isPrivate: boolean): Key {
+export function keyOf(k: Kernel, t: Task, addr: number, isPrivate: boolean): Key {
   const la = addr >>> 0;
   const mm = t.mm!;
   if (!isPrivate) {

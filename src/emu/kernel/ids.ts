@@ -24,6 +24,7 @@ export const CAP = {
   IPC_LOCK: 14,
   SYS_RAWIO: 17,
   SYS_CHROOT: 18,
+  SYS_PTRACE: 19,
   SYS_ADMIN: 21,
   SYS_BOOT: 22,
   SYS_NICE: 23,
@@ -40,6 +41,8 @@ export class Ids {
   private nextTask = 0;
   private nextMm = 0;
   private nextObject = 0;
+  private readonly order = new WeakMap<object, number>();
+  private ordered = 0;
 
   constructor(k: Kernel, first: number) {
     this.k = k;
@@ -76,6 +79,14 @@ export class Ids {
   /** The next trace id of an object: file, pipe, socket, ... */
   object(): number {
     return this.nextObject++;
+  }
+
+  /** A number that stays with an object: kcmp's order. */
+  orderOf(object: object): number {
+    const known = this.order.get(object);
+    if (known !== undefined) return known;
+    this.order.set(object, ++this.ordered);
+    return this.ordered;
   }
 
   /** The next trace id of an address space. */

@@ -16,7 +16,7 @@ import { objectOf } from "./fs/trace.ts";
 import { type BindMount, Vfs } from "./fs/vfs.ts";
 import { Futexes } from "./futex.ts";
 import { Ids } from "./ids.ts";
-import { SysvIpc } from "./ipc/sysv.ts";
+import { Ipc } from "./ipc/sysv.ts";
 import { FrameAllocator } from "./mm/frames.ts";
 import { PageLists } from "./mm/lru.ts";
 import type { Mm } from "./mm/mm.ts";
@@ -109,7 +109,7 @@ export class Kernel {
   readonly sched: Scheduler;
   readonly signals: Signals;
   readonly futexes = new Futexes();
-  readonly ipc = new SysvIpc();
+  readonly ipc = new Ipc();
   readonly time: Timers;
   /** By pid; zombies included. */
   readonly tasks = new Map<number, Task>();

@@ -76,7 +76,7 @@ import {
 } from "./fs/epoll.ts";
 import { sys_eventfd, sys_eventfd2, sys_memfd_create } from "./fs/eventfd.ts";
 import { sys_dup, sys_dup2, sys_dup3, sys_fcntl, sys_fcntl64, sys_pipe, sys_pipe2 } from "./fs/fcntl.ts";
-import { sys_getdents, sys_getdents64 } from "./fs/getdents.ts";
+import { sys_getdents, sys_getdents64, sys_readdir } from "./fs/getdents.ts";
 import { sys_inotify_add_watch, sys_inotify_init, sys_inotify_init1, sys_inotify_rm_watch } from "./fs/inotify.ts";
 import { sys_ioctl } from "./fs/ioctl.ts";
 import { sys_flock } from "./fs/locks.ts";
@@ -98,7 +98,9 @@ import {
   sys_unlink,
   sys_unlinkat,
 } from "./fs/names.ts";
+import { sys_setns, sys_sysfs, sys_ustat, sys_vmsplice } from "./fs/odd.ts";
 import { sys_close, sys_close_range, sys_creat, sys_open, sys_openat } from "./fs/open.ts";
+import { sys_openat2 } from "./fs/openat2.ts";
 import {
   sys_newselect,
   sys_poll,
@@ -175,6 +177,7 @@ import {
   sys_setxattr,
 } from "./fs/xattr.ts";
 import { sys_futex, sys_futex_time64, sys_get_robust_list, sys_set_robust_list, sys_set_tid_address } from "./futex.ts";
+import { sys_futex_waitv } from "./futex_waitv.ts";
 import {
   sys_getpgid,
   sys_getpgrp,
@@ -185,6 +188,16 @@ import {
   sys_setpgid,
   sys_setsid,
 } from "./ids.ts";
+import {
+  sys_mq_getsetattr,
+  sys_mq_notify,
+  sys_mq_open,
+  sys_mq_timedreceive,
+  sys_mq_timedreceive_time64,
+  sys_mq_timedsend,
+  sys_mq_timedsend_time64,
+  sys_mq_unlink,
+} from "./ipc/mqueue.ts";
 import { sys_msgctl, sys_msgget, sys_msgrcv, sys_msgsnd } from "./ipc/msg.ts";
 import { sys_semctl, sys_semget, sys_semtimedop_time64 } from "./ipc/sem.ts";
 import { sys_shmat, sys_shmctl, sys_shmdt, sys_shmget } from "./ipc/shm.ts";
@@ -246,6 +259,7 @@ import {
   sys_munlockall,
   sys_munmap,
   sys_pkey_mprotect,
+  sys_remap_file_pages,
   sys_set_mempolicy,
 } from "./mm/mmap.ts";
 import {
@@ -264,7 +278,16 @@ import {
 } from "./net/calls.ts";
 import { sys_recvmmsg, sys_recvmmsg_time64, sys_recvmsg, sys_sendmmsg, sys_sendmsg } from "./net/message.ts";
 import { sys_getsockopt, sys_setsockopt } from "./net/options.ts";
+import { sys_pidfd_getfd, sys_pidfd_open, sys_pidfd_send_signal } from "./pidfd.ts";
+import {
+  sys_kcmp,
+  sys_process_madvise,
+  sys_process_mrelease,
+  sys_process_vm_readv,
+  sys_process_vm_writev,
+} from "./process_vm.ts";
 import { REFUSED, type Refusal } from "./refused.ts";
+import { sys_sched_getattr, sys_sched_setattr } from "./sched_attr.ts";
 import { sys_seccomp } from "./seccomp.ts";
 import {
   sys_kill,
@@ -290,6 +313,7 @@ import {
 import {
   sys_adjtimex,
   sys_alarm,
+  sys_clock_adjtime,
   sys_clock_getres,
   sys_clock_getres_time64,
   sys_clock_gettime,
@@ -410,7 +434,7 @@ const ROWS: readonly Row[] = [
   [59, "oldolduname", 1, sys_oldolduname],
   [60, "umask", 1, sys_umask],
   [61, "chroot", 1, sys_chroot],
-  [62, "ustat", 2],
+  [62, "ustat", 2, sys_ustat],
   [63, "dup2", 2, sys_dup2],
   [64, "getppid", 0, sys_getppid],
   [65, "getpgrp", 0, sys_getpgrp],
@@ -437,7 +461,7 @@ const ROWS: readonly Row[] = [
   [86, "uselib", 1, sys_uselib],
   [87, "swapon", 2, sys_swapon],
   [88, "reboot", 4, sys_reboot],
-  [89, "readdir", 3],
+  [89, "readdir", 3, sys_readdir],
   [90, "mmap", 1, sys_mmap],
   [91, "munmap", 2, sys_munmap],
   [92, "truncate", 2, sys_truncate],
@@ -483,7 +507,7 @@ const ROWS: readonly Row[] = [
   [132, "getpgid", 1, sys_getpgid],
   [133, "fchdir", 1, sys_fchdir],
   [134, "bdflush", 2],
-  [135, "sysfs", 3],
+  [135, "sysfs", 3, sys_sysfs],
   [136, "personality", 1, sys_personality],
   [137, "afs_syscall", 0],
   [138, "setfsuid", 1, sys_setfsuid],
@@ -602,7 +626,7 @@ const ROWS: readonly Row[] = [
   [254, "epoll_create", 1, sys_epoll_create],
   [255, "epoll_ctl", 4, sys_epoll_ctl],
   [256, "epoll_wait", 4, sys_epoll_wait],
-  [257, "remap_file_pages", 5],
+  [257, "remap_file_pages", 5, sys_remap_file_pages],
   [258, "set_tid_address", 1, sys_set_tid_address],
   [259, "timer_create", 3, sys_timer_create],
   [260, "timer_settime", 4, sys_timer_settime],
@@ -622,12 +646,12 @@ const ROWS: readonly Row[] = [
   [274, "mbind", 6, sys_mbind],
   [275, "get_mempolicy", 5, sys_get_mempolicy],
   [276, "set_mempolicy", 3, sys_set_mempolicy],
-  [277, "mq_open", 4],
-  [278, "mq_unlink", 1],
-  [279, "mq_timedsend", 5],
-  [280, "mq_timedreceive", 5],
-  [281, "mq_notify", 2],
-  [282, "mq_getsetattr", 3],
+  [277, "mq_open", 4, sys_mq_open],
+  [278, "mq_unlink", 1, sys_mq_unlink],
+  [279, "mq_timedsend", 5, sys_mq_timedsend],
+  [280, "mq_timedreceive", 5, sys_mq_timedreceive],
+  [281, "mq_notify", 2, sys_mq_notify],
+  [282, "mq_getsetattr", 3, sys_mq_getsetattr],
   [283, "kexec_load", 4],
   [284, "waitid", 5, sys_waitid],
   [286, "add_key", 5],
@@ -660,7 +684,7 @@ const ROWS: readonly Row[] = [
   [313, "splice", 6, sys_splice],
   [314, "sync_file_range", 6, sys_sync_file_range],
   [315, "tee", 4, sys_tee],
-  [316, "vmsplice", 4],
+  [316, "vmsplice", 4, sys_vmsplice],
   [317, "move_pages", 6],
   [318, "getcpu", 3, sys_getcpu],
   [319, "epoll_pwait", 6, sys_epoll_pwait],
@@ -687,16 +711,16 @@ const ROWS: readonly Row[] = [
   [340, "prlimit64", 4, sys_prlimit64],
   [341, "name_to_handle_at", 5],
   [342, "open_by_handle_at", 3],
-  [343, "clock_adjtime", 2],
+  [343, "clock_adjtime", 2, sys_clock_adjtime],
   [344, "syncfs", 1, sys_syncfs],
   [345, "sendmmsg", 4, sys_sendmmsg],
-  [346, "setns", 2],
-  [347, "process_vm_readv", 6],
-  [348, "process_vm_writev", 6],
-  [349, "kcmp", 5],
+  [346, "setns", 2, sys_setns],
+  [347, "process_vm_readv", 6, sys_process_vm_readv],
+  [348, "process_vm_writev", 6, sys_process_vm_writev],
+  [349, "kcmp", 5, sys_kcmp],
   [350, "finit_module", 3],
-  [351, "sched_setattr", 3],
-  [352, "sched_getattr", 4],
+  [351, "sched_setattr", 3, sys_sched_setattr],
+  [352, "sched_getattr", 4, sys_sched_getattr],
   [353, "renameat2", 5, sys_renameat2],
   [354, "seccomp", 3, sys_seccomp],
   [355, "getrandom", 3, sys_getrandom],
@@ -743,7 +767,7 @@ const ROWS: readonly Row[] = [
   [402, "msgctl", 3, sys_msgctl],
   [403, "clock_gettime64", 2, sys_clock_gettime64],
   [404, "clock_settime64", 2, sys_clock_settime64],
-  [405, "clock_adjtime64", 2],
+  [405, "clock_adjtime64", 2, sys_clock_adjtime],
   [406, "clock_getres_time64", 2, sys_clock_getres_time64],
   [407, "clock_nanosleep_time64", 4, sys_clock_nanosleep_time64],
   [408, "timer_gettime64", 2, sys_timer_gettime64],
@@ -755,13 +779,13 @@ const ROWS: readonly Row[] = [
   [414, "ppoll_time64", 5, sys_ppoll_time64],
   [416, "io_pgetevents_time64", 6],
   [417, "recvmmsg_time64", 5, sys_recvmmsg_time64],
-  [418, "mq_timedsend_time64", 5],
-  [419, "mq_timedreceive_time64", 5],
+  [418, "mq_timedsend_time64", 5, sys_mq_timedsend_time64],
+  [419, "mq_timedreceive_time64", 5, sys_mq_timedreceive_time64],
   [420, "semtimedop_time64", 4, sys_semtimedop_time64],
   [421, "rt_sigtimedwait_time64", 4, sys_rt_sigtimedwait_time64],
   [422, "futex_time64", 6, sys_futex_time64],
   [423, "sched_rr_get_interval_time64", 2, sys_sched_rr_get_interval_time64],
-  [424, "pidfd_send_signal", 4],
+  [424, "pidfd_send_signal", 4, sys_pidfd_send_signal],
   [425, "io_uring_setup", 2],
   [426, "io_uring_enter", 6],
   [427, "io_uring_register", 4],
@@ -771,13 +795,13 @@ const ROWS: readonly Row[] = [
   [431, "fsconfig", 5],
   [432, "fsmount", 3],
   [433, "fspick", 3],
-  [434, "pidfd_open", 2],
+  [434, "pidfd_open", 2, sys_pidfd_open],
   [435, "clone3", 2, sys_clone3, "special"],
   [436, "close_range", 3, sys_close_range],
-  [437, "openat2", 4],
-  [438, "pidfd_getfd", 3],
+  [437, "openat2", 4, sys_openat2],
+  [438, "pidfd_getfd", 3, sys_pidfd_getfd],
   [439, "faccessat2", 4, sys_faccessat2],
-  [440, "process_madvise", 5],
+  [440, "process_madvise", 5, sys_process_madvise],
   [441, "epoll_pwait2", 6, sys_epoll_pwait2],
   [442, "mount_setattr", 5],
   [443, "quotactl_fd", 4],
@@ -785,8 +809,8 @@ const ROWS: readonly Row[] = [
   [445, "landlock_add_rule", 4],
   [446, "landlock_restrict_self", 2],
   [447, "memfd_secret", 1],
-  [448, "process_mrelease", 2],
-  [449, "futex_waitv", 5],
+  [448, "process_mrelease", 2, sys_process_mrelease],
+  [449, "futex_waitv", 5, sys_futex_waitv],
   [450, "set_mempolicy_home_node", 4],
 ];
 

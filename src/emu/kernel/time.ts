@@ -181,6 +181,12 @@ export const sys_adjtimex: Sys = (k, t, addr) => {
   return -EPERM;
 };
 
+export const sys_clock_adjtime: Sys = (k, t, clock, addr) => {
+  if (readClock(k, t, clock) === undefined) return -EINVAL;
+  copyIn(k, t, addr, 4);
+  return clock === CLOCK_REALTIME ? -EPERM : -EOPNOTSUPP;
+};
+
 /** Sleeps to a deadline; a signal ends it with what is left of the time. */
 function* sleep(
   k: Kernel,

@@ -14,6 +14,7 @@ describe.each([
     ["timerfd and signalfd", "timers"],
     ["System V IPC", "sysv"],
     ["inotify", "inotify"],
+    ["POSIX queues, pidfds and others", "posix"],
   ])("%s", (_what, name) => {
     const path = `/bin/${name}`;
     const { out, exit } = run({ [path]: file(name) }, [path], { ring });

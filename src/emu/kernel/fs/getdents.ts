@@ -65,6 +65,30 @@ function fillBuffer(k: Kernel, t: Task, fd: number, addr: number, count: number,
   return used;
 }
 
+/** readdir(fd, struct old_linux_dirent, ignored): one entry; 0 at the end. */
+export function sys_readdir(k: Kernel, t: Task, fd: number, dirent: number): SysResult {
+  const file = t.files!.get(fd);
+  if (!file?.readable) return -EBADF;
+  if (!file.ops.iterate) return -ENOTDIR;
+  if (file.inode.nlink === 0) return -ENOENT;
+  touch(k, t, dirent, 11, true);
+  const before = file.pos;
+  let found: Uint8Array | undefined;
+  file.ops.iterate(k, t, file, (name, ino) => {
+    if (found !== undefined) return false;
+    found = new Uint8Array(11 + name.length);
+    const view = new DataView(found.buffer);
+    view.setUint32(0, ino, true);
+    view.setUint32(4, before, true);
+    view.setUint16(8, name.length, true);
+    for (let i = 0; i < name.length; i++) found[10 + i] = name.charCodeAt(i);
+    return true;
+  });
+  if (found === undefined) return 0;
+  copyOut(k, t, dirent, found);
+  return 1;
+}
+
 /** getdents64(fd, dirent, count). */
 export function sys_getdents64(k: Kernel, t: Task, fd: number, dirent: number, count: number): SysResult {
   return fillBuffer(k, t, fd, dirent, count, false);

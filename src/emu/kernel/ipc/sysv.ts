@@ -1,16 +1,18 @@
-// System V IPC as a whole, and ipc(), the call through which the C library of i386 reaches it (ipc/syscall.c).
+// Interprocess communication as a whole, and ipc(), the call through which the C library of i386 reaches it (ipc/syscall.c).
 import { EINVAL, ENOSYS } from "../errno.ts";
 import type { Sys } from "../kernel.ts";
 import { readI32, writeU32 } from "../user.ts";
+import { PosixQueues } from "./mqueue.ts";
 import { MessageQueues, msgctl, sys_msgget, sys_msgrcv, sys_msgsnd } from "./msg.ts";
 import { Semaphores, semctl, semtimedop32, sys_semget } from "./sem.ts";
 import { SharedMemory, shmctl, sys_shmat, sys_shmdt, sys_shmget } from "./shm.ts";
 
 /** What a machine has of them. */
-export class SysvIpc {
+export class Ipc {
   readonly sem = new Semaphores();
   readonly shm = new SharedMemory();
   readonly msg = new MessageQueues();
+  readonly mq = new PosixQueues();
 }
 
 const IPC_64 = 0x100;

@@ -246,6 +246,21 @@ export const sys_mprotect: Sys = (_k, t, addr, length, prot) => {
 export const sys_pkey_mprotect: Sys = (k, t, addr, length, prot, pkey, e, f) =>
   pkey === -1 ? sys_mprotect(k, t, addr, length, prot, pkey, e, f) : -EINVAL;
 
+/** remap_file_pages(start, size, 0, page, flags): since 3.16 a new mapping of those pages of the same file. */
+export const sys_remap_file_pages: Sys = (k, t, addr, length, prot, pgoff) => {
+  const start = pageDown(addr >>> 0);
+  const size = pageDown(length >>> 0);
+  if (prot !== 0 || start + size <= start || (pgoff >>> 0) + size / PAGE > 0x1_0000_0000) return -EINVAL;
+  const vma = mmOf(t).vmas.at(start);
+  if (vma === undefined || !vma.shared || vma.file === undefined || start + size > vma.end) return -EINVAL;
+  const { flags, file } = vma;
+  const access =
+    (flags & VM_READ ? PROT_READ : 0) | (flags & VM_WRITE ? PROT_WRITE : 0) | (flags & VM_EXEC ? PROT_EXEC : 0);
+  const how = MAP_SHARED | MAP_FIXED | MAP_POPULATE;
+  const r = do_mmap(k, t, { addr: start, length: size, prot: access, flags: how, file, pgoff: pgoff >>> 0 });
+  return r < 0 ? r : 0;
+};
+
 export const sys_mremap: Sys = (k, t, addr, oldLength, newLength, flags, newAddr) => {
   const mm = mmOf(t);
   const from = addr >>> 0;
