@@ -33,6 +33,23 @@ export const WAITS: ReadonlyMap<number, string> = new Map([
   [EDGE.spawn, "waits for a new task"],
 ]);
 
+/**
+ * Waits of a recording without switches, by event: only how long they took is known. They are shown first in their events, and
+ * left out of events that others nest in: nobody knows on which side of them they were.
+ */
+export function waitsWithin({ events, edges }: Trace): Map<number, { readonly time: number; readonly why: number }> {
+  const waits = new Map<number, { time: number; why: number }>();
+  if (events.kind.includes(KIND.switch)) return waits;
+  for (let seq = 0; seq < events.length; seq++)
+    if (events.blocked[seq] > 0) waits.set(seq, { time: events.blocked[seq], why: EDGE.unknown });
+  for (let edge = 0; edge < edges.length; edge++) {
+    const wait = waits.get(edges.to[edge]);
+    if (wait?.why === EDGE.unknown) wait.why = edges.kind[edge];
+  }
+  for (const parent of events.parent) waits.delete(parent);
+  return waits;
+}
+
 /** When the last thing of each task that is recorded was over. */
 export function endsOfTasks({ events, tasks }: Trace): Float64Array {
   const ends = new Float64Array(tasks.length);

@@ -2,7 +2,7 @@
 import { InputError } from "../../errors.ts";
 import { CAUSES, FLAG, KIND, KINDS, PATHS } from "../schema/enums.ts";
 import type { Trace } from "../trace.ts";
-import { endsOfTasks, turnsOf, WAITS } from "./recorded-turns.ts";
+import { endsOfTasks, turnsOf, WAITS, waitsWithin } from "./recorded-turns.ts";
 import { type CounterChange, ordered, type Scene, type Slice, type Track } from "./scene.ts";
 
 /** Events that a picture may have. */
@@ -50,6 +50,7 @@ export function recordedScene(trace: Trace, nameOf: CallName): Scene {
     threadName: "work",
   }));
   const ends = endsOfTasks(trace);
+  const waits = waitsWithin(trace);
   const slices: Slice[] = [];
   // What is open in each task, innermost last, and when its program last went on.
   const open: { seq: number; to: number; inner: number }[][] = tasks.map(() => []);
@@ -87,6 +88,15 @@ export function recordedScene(trace: Trace, nameOf: CallName): Scene {
       category: KINDS[events.kind[seq]],
       args,
     });
+    const wait = waits.get(seq);
+    if (wait !== undefined)
+      slices.push({
+        track: task,
+        from,
+        to: Math.min(to, from + wait.time),
+        name: WAITS.get(wait.why) ?? "waits",
+        category: "wait",
+      });
   }
   const counters = turns(trace, ends, tracks, slices);
   return {

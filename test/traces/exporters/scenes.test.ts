@@ -14,6 +14,7 @@ import { recordedScene } from "../../../src/traces/exporters/recorded.ts";
 import { type Scene, type Slice, slicesByTrack } from "../../../src/traces/exporters/scene.ts";
 import { toSpeedscope } from "../../../src/traces/exporters/speedscope.ts";
 import { callNames, readTrace } from "../../../src/traces/node.ts";
+import { importSample } from "../importers/samples.ts";
 
 const data = modelData();
 const folder = fileURLToPath(new URL("../../../data/traces", import.meta.url));
@@ -230,6 +231,18 @@ describe.each(["pipe-ring3", "forks-ring0", "cp-int80", "find-ring3"])("%s as re
       expect(folded.get(`${scene.tracks[number].processName};program`) ?? 0).toBe(instructions);
     });
   });
+});
+
+test("an import's waits are cut out of its calls, which nest as ever", () => {
+  const { trace } = importSample("strace-python-threads.txt");
+  const scene = recordedScene(trace, (nr, abi) => calls.name(nr, abi));
+  for (const slices of slicesByTrack(scene)) expect(crossing(slices)).toEqual([]);
+  const { blocked, parent } = trace.events;
+  const waited = blocked.reduce((sum, time, seq) => sum + (time > 0 && !parent.includes(seq) ? time : 0), 0);
+  const shown = scene.slices.filter(({ category }) => category === "wait");
+  expect(waited).toBeGreaterThan(0);
+  expect(shown.reduce((sum, { from, to }) => sum + to - from, 0)).toBe(waited);
+  expect(new Set(shown.map(({ name }) => name))).toContain("waits for a futex");
 });
 
 test("speedscope: frames open and close like brackets, in order of time", () => {
