@@ -3,11 +3,13 @@ import { availableParallelism } from "node:os";
 import process from "node:process";
 import type { Argv } from "yargs";
 import { InputError } from "../errors.ts";
-import { type Loaded, loadExperiment, shippedExperiments } from "../model/sweep/load-node.ts";
+import { experimentName, type Loaded, loadExperiment, shippedExperiments } from "../model/sweep/load-node.ts";
 import { type Shard, type Swept, sweep } from "../model/sweep/sweep-node.ts";
 import { parameterColumns, parameters } from "../model/sweep/table.ts";
+import type { ScenarioCapture } from "../model/sweep/traces-node.ts";
 import { aligned } from "../traces/show/table.ts";
 import { runsBar } from "./progress-bar.ts";
+import { captureMissing, scenarioFolder } from "./sweep-scenarios.ts";
 
 interface SweepArguments {
   experiment?: string;
@@ -84,7 +86,16 @@ function said(swept: Swept, folder: string, shard: string | undefined): string[]
 }
 
 async function run(args: SweepArguments, word: string): Promise<void> {
-  const loaded = loadExperiment(word);
+  const folder = args.output ?? `${experimentName(word)}.sweep`;
+  const wanted = new Map<string, ScenarioCapture>();
+  const load = (): Loaded =>
+    loadExperiment(word, (capture) => {
+      const place = scenarioFolder(folder, capture);
+      wanted.set(place, capture);
+      return place;
+    });
+  const planned = load();
+  const loaded = !args.list && captureMissing(wanted) ? load() : planned;
   const only = args.only === undefined ? undefined : chosenRuns(args.only, loaded.plan.runs);
   if (args.list) {
     listRuns(loaded, only ?? (() => true), args.json);
@@ -92,7 +103,6 @@ async function run(args: SweepArguments, word: string): Promise<void> {
   }
   if (args.shard !== undefined && (args.collect !== undefined || only !== undefined))
     throw new InputError("--shard: it goes with neither --collect nor --only");
-  const folder = args.output ?? `${loaded.name}.sweep`;
   const bar = runsBar();
   try {
     const swept = await sweep(loaded, {

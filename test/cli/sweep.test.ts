@@ -7,6 +7,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { kmlab, ROOT } from "./kmlab.ts";
+import { hasPackages } from "./packages.ts";
 
 const root = mkdtempSync(join(tmpdir(), "kmlab-sweep-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -145,6 +146,22 @@ describe("kmlab sweep", () => {
     const { status, stderr } = sweep("none", ...words);
     expect(status).toBe(2);
     expect(stderr).toContain(message);
+  });
+
+  it.runIf(hasPackages)("captures scenarios once, and goes on from them", () => {
+    const shells = join(root, "shells.yaml");
+    writeFileSync(shells, "traces:\n  - {scenario: shell, ring: 0}\n  - find-ring3\nmechanisms: [int80, kml]\n");
+    const go = (...words: string[]) => kmlab(["sweep", shells, "-o", join(root, "shells"), "--json", ...words]);
+    expect(JSON.parse(go("--list").stdout).map(({ trace }: { trace: string }) => trace)).toContain("shell-ring0");
+    expect(existsSync(join(root, "shells"))).toBe(false);
+    expect(JSON.parse(go().stdout)).toMatchObject({ runs: 4, computed: 4 });
+    const about = JSON.parse(text("shells", "shells.json"));
+    expect(about.traces[0]).toMatchObject({ trace: "shell-ring0", argv: ["sh", "run.sh"] });
+    expect(JSON.parse(go().stdout)).toMatchObject({ known: 4, computed: 0 });
+    writeFileSync(shells, "traces: {scenario: shall}\n");
+    expect(go("--list").stderr).toMatch(
+      /shells\.yaml:1:10: traces\.0\.scenario: no scenario shall; there are apache, /,
+    );
   });
 
   it("names file and line of what is wrong with an experiment", () => {

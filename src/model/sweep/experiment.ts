@@ -19,16 +19,27 @@ function names<T extends z.ZodType>(item: T) {
 
 const WORDS = names(z.string());
 
-/** A trace by name or pattern, or several captures of one workload. */
+/** A trace by name or pattern, several captures of one workload, or a scenario that is captured for it. */
 const TRACE = z.preprocess(
   (value) => (typeof value === "string" ? { trace: value } : value),
   z
-    .strictObject({ trace: z.string().optional(), name: z.string().optional(), captures: WORDS.optional() })
-    .superRefine(({ trace, name, captures }, context) => {
-      if ((trace === undefined) === (name === undefined || captures === undefined))
+    .strictObject({
+      trace: z.string().optional(),
+      name: z.string().optional(),
+      captures: WORDS.optional(),
+      scenario: z.string().optional(),
+      ring: z.literal([0, 3]).optional(),
+      repeat: z.int().min(1).max(1000).optional(),
+    })
+    .superRefine(({ trace, name, captures, scenario, ring, repeat }, context) => {
+      const ways = [trace, name ?? captures, scenario].filter((way) => way !== undefined);
+      const whole = (name === undefined) === (captures === undefined);
+      const fits = scenario !== undefined || (ring === undefined && repeat === undefined);
+      if (ways.length !== 1 || !whole || !fits)
         context.addIssue({
           code: "custom",
-          message: "write a trace's name or {name: WORKLOAD, captures: [TRACE, ...]}",
+          message:
+            "write a trace's name, {name: WORKLOAD, captures: [TRACE, ...]} or {scenario: NAME, ring: 0 or 3, repeat: N}",
         });
     }),
 );

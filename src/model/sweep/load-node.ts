@@ -6,10 +6,10 @@ import { fileURLToPath } from "node:url";
 import { InputError } from "../../errors.ts";
 import { modelData } from "../data-node.ts";
 import type { PointQuestion } from "./evaluate.ts";
-import { readExperiment } from "./experiment.ts";
+import { type Experiment, readExperiment } from "./experiment.ts";
 import { makePlan, type Plan, type Point } from "./plan.ts";
 import { conditionsOf, machineOf } from "./question.ts";
-import { type ExperimentTrace, findTraces } from "./traces-node.ts";
+import { type CaptureFolder, type ExperimentTrace, findTraces } from "./traces-node.ts";
 import { type Versions, versions } from "./versions-node.ts";
 import { withProfiles } from "./worker-node.ts";
 
@@ -42,6 +42,11 @@ export function shippedExperiments(): [name: string, about: string][] {
     });
 }
 
+/** What an experiment is called, by its file. */
+export function experimentName(file: string): string {
+  return basename(file).replace(/\.ya?ml$/, "");
+}
+
 function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
@@ -54,8 +59,12 @@ function readText(path: string, what: string): string {
   }
 }
 
-/** Loads an experiment by its file, or by the name of one that comes with kmlab. Throws InputError with file, line and what is allowed. */
-export function loadExperiment(word: string): Loaded {
+/**
+ * Loads an experiment by its file, or by the name of one that comes with kmlab.
+ * @param captureFolder where captures of scenarios are; without it, experiments have none
+ * @throws InputError with file, line and what is allowed
+ */
+export function loadExperiment(word: string, captureFolder?: CaptureFolder): Loaded {
   const shipped = join(SHIPPED, word.endsWith(SUFFIX) ? word : `${word}${SUFFIX}`);
   const isShipped = !existsSync(word) && !word.includes("/") && existsSync(shipped);
   const file = isShipped ? shipped : word;
@@ -68,13 +77,13 @@ export function loadExperiment(word: string): Loaded {
   const text = readText(file, word);
   const { experiment, where } = readExperiment(text, isShipped ? `data/experiments/${basename(shipped)}` : word);
   const beside = dirname(file);
-  const traces = findTraces(experiment, where, beside);
+  const traces = findTraces(experiment, where, beside, captureFolder);
   const profiles = (experiment.profiles ?? []).flatMap((name, index): [string, string][] =>
     name.endsWith(".csv") ? [[name, readText(join(beside, name), `${where(["profiles", index])}: ${name}`)]] : [],
   );
-  const plan = makePlan(experiment, where, withProfiles(modelData(), profiles), traces);
+  const plan = makePlan(asked(experiment, traces), where, withProfiles(modelData(), profiles), traces);
   return {
-    name: basename(file).replace(/\.ya?ml$/, ""),
+    name: experimentName(file),
     about: experiment.about ?? "",
     hash: sha256(text),
     traces,
@@ -83,6 +92,14 @@ export function loadExperiment(word: string): Loaded {
     versions: versions(),
     settings: Object.keys(experiment.set),
   };
+}
+
+/** An experiment with 64-bit programs that names nothing of the machine asks about a 64-bit one, as whatif does. */
+function asked(experiment: Experiment, traces: readonly ExperimentTrace[]): Experiment {
+  const { target, mechanisms, profiles, kernels } = experiment;
+  const named = target ?? mechanisms ?? profiles ?? kernels;
+  const is64 = traces.every(({ arch }) => arch === "x86_64");
+  return named === undefined && is64 ? { ...experiment, target: "x86-64" } : experiment;
 }
 
 /** What the model is asked at a point. */

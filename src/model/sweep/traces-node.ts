@@ -12,10 +12,27 @@ import type { TraceName } from "./plan.ts";
 
 export interface ExperimentTrace extends TraceName {
   readonly folder: string;
+  /** Empty: it is not captured yet. */
   readonly id: string;
   /** The command that was traced. */
   readonly argv: readonly string[];
+  /** The instruction set of its program. */
+  readonly arch: string;
 }
+
+/** A capture of a workload that comes with kmlab. */
+export interface ScenarioCapture {
+  readonly scenario: string;
+  readonly ring: number;
+  readonly seed: number;
+}
+
+/** Says in which folder a capture is; it may not be there yet. Throws InputError for a scenario that is none. */
+export type CaptureFolder = (capture: ScenarioCapture) => string;
+
+const NO_SCENARIOS: CaptureFolder = () => {
+  throw new InputError("scenarios are captured by kmlab sweep; name a trace");
+};
 
 const SHIPPED = fileURLToPath(new URL("../../../data/traces/", import.meta.url));
 
@@ -54,27 +71,47 @@ function find(word: string, beside: string): [name: string, folder: string][] {
 }
 
 /** Looks them up and reads what they say of themselves. Throws InputError with the line for one that is missing or cannot be replayed. */
-export function findTraces({ traces }: Experiment, where: Where, beside: string): ExperimentTrace[] {
+export function findTraces(
+  { traces }: Experiment,
+  where: Where,
+  beside: string,
+  captureFolder: CaptureFolder = NO_SCENARIOS,
+): ExperimentTrace[] {
   const found: ExperimentTrace[] = [];
-  const add = (path: PropertyKey[], word: string, workload?: string): void => {
+  const keep = (names: TraceName, folder: string, mayBeMissing = false): void => {
+    if (found.some(({ trace, capture }) => trace === names.trace && capture === names.capture))
+      throw new InputError(`${[names.trace, names.capture].filter(Boolean).join(" ")} is there twice`);
+    if (mayBeMissing && !existsSync(folder)) {
+      found.push({ ...names, folder, id: "", argv: [], arch: "i386" });
+      return;
+    }
+    const { meta } = readPackage(folderSource(folder));
+    const why = cannotReplay(meta);
+    if (why !== undefined) throw new InputError(`${names.trace}: ${why}`);
+    found.push({ ...names, folder, id: meta.id, argv: meta.argv, arch: meta.arch });
+  };
+  const at = (path: PropertyKey[], work: () => void): void => {
     try {
-      for (const [name, folder] of find(word, beside)) {
-        const { meta } = readPackage(folderSource(folder));
-        const why = cannotReplay(meta);
-        if (why !== undefined) throw new InputError(`${name}: ${why}`);
-        const names = workload === undefined ? { trace: name, capture: "" } : { trace: workload, capture: name };
-        if (found.some(({ trace, capture }) => trace === names.trace && capture === names.capture))
-          throw new InputError(`${name} is there twice`);
-        found.push({ ...names, folder, id: meta.id, argv: meta.argv });
-      }
+      work();
     } catch (error) {
       if (error instanceof InputError) throw new InputError(`${where(path)}: ${error.message}`);
       throw error;
     }
   };
-  traces.forEach(({ trace, name, captures }, index) => {
-    if (trace !== undefined) add(["traces", index], trace);
-    else for (const [number, word] of captures!.entries()) add(["traces", index, "captures", number], word, name);
-  });
+  for (const [index, { trace, name, captures, scenario, ring = 3, repeat = 1 }] of traces.entries()) {
+    if (trace !== undefined)
+      at(["traces", index], () => {
+        for (const [label, folder] of find(trace, beside)) keep({ trace: label, capture: "" }, folder);
+      });
+    for (const [number, word] of (captures ?? []).entries())
+      at(["traces", index, "captures", number], () => {
+        for (const [label, folder] of find(word, beside)) keep({ trace: name!, capture: label }, folder);
+      });
+    for (let seed = 1; scenario !== undefined && seed <= repeat; seed++)
+      at(["traces", index, "scenario"], () => {
+        const capture = repeat === 1 ? "" : `${seed}`;
+        keep({ trace: `${scenario}-ring${ring}`, capture }, captureFolder({ scenario, ring, seed }), true);
+      });
+  }
   return found;
 }

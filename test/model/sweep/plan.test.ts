@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { InputError } from "../../../src/errors.ts";
-import { keysOf, type Loaded, loadExperiment } from "../../../src/model/sweep/load-node.ts";
+import { keysOf, type Loaded, loadExperiment, shippedExperiments } from "../../../src/model/sweep/load-node.ts";
+import { writeTrace } from "../../../src/traces/node.ts";
+import { emptyMeta, emptyTrace } from "../../../src/traces/trace.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kmlab-plan-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -96,6 +98,17 @@ describe("plans", () => {
     expect(column(loaded, "capture")).toEqual(["find-ring3", "find-int80"]);
   });
 
+  it("asks about a 64-bit machine when all programs are 64-bit and nothing is named", () => {
+    writeTrace(join(folder, "native.kmtrace"), emptyTrace({ ...emptyMeta("made"), arch: "x86_64" }));
+    expect(load("traces: native\n").plan.mechanisms).toEqual(["syscall", "kml-amd64", "ukl"]);
+    expect(load("traces: [native, find-ring3]\n").plan.mechanisms).toEqual(["int80", "sysenter", "kml"]);
+  });
+
+  it.each(shippedExperiments())("%s, which comes with kmlab, says what it asks and has runs", (name, about) => {
+    expect(about).not.toBe("");
+    expect(loadExperiment(name).plan.runs).toBeGreaterThan(20);
+  });
+
   it("a run's key depends on its question alone", () => {
     const keys = (text: string): string[] => {
       const loaded = load(text);
@@ -137,6 +150,11 @@ describe("wrong files", () => {
       /^x\.yaml:3:5: traces\.1: no trace fond-ring3; kmlab has cp-int80, .*kmlab capture/,
     ],
     ["a pattern of nothing", "traces: zz*\n", /^x\.yaml:1:1: traces\.0: no trace zz\*; kmlab has cp-int80, /],
+    [
+      "a trace in two ways",
+      "traces: [{trace: find-ring3, scenario: shell}]\n",
+      /^x\.yaml:1:10: traces\.0: write a trace's name, \{name: /,
+    ],
     ["a trace twice", "traces: [find-ring3, find-*]\n", /^x\.yaml:1:22: traces\.1: find-ring3 is there twice$/],
     [
       "an unknown mechanism",
