@@ -53,6 +53,11 @@ export const GUEST_OPTIONS = {
     default: DEFAULT_SCHEDULER,
     describe: "who runs when: the emulated kernel's own way, round robin, Linux 2.4's goodness, Linux 2.6's O(1)",
   },
+  "nmi-watchdog": {
+    type: "boolean",
+    default: false,
+    describe: "non-maskable interrupts end a ring-0 program that keeps interrupts off",
+  },
   cold: { type: "boolean", default: false, describe: "begin with an empty page cache: files come from the disk" },
   seed: { type: "number", default: 1, describe: "seed of everything that is random in the guest" },
   env: { type: "string", array: true, alias: "e", describe: "NAME=VALUE in the guest's environment" },

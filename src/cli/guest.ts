@@ -26,6 +26,7 @@ export interface GuestArguments {
   tier: string;
   hz: number;
   scheduler: string;
+  nmiWatchdog: boolean;
   cold: boolean;
   seed: number;
   env?: string[];
@@ -85,6 +86,7 @@ export async function guestRun(args: GuestArguments): Promise<RunOptions> {
     tier: args.tier as RunOptions["tier"],
     hz: args.hz,
     scheduler: args.scheduler as RunOptions["scheduler"],
+    nmiWatchdog: args.nmiWatchdog,
     cold: args.cold,
     seed: args.seed,
     vdsoClock: args.vdsoClock,
@@ -110,6 +112,7 @@ export function reportEnd(run: RunResult, argv: readonly string[], missing: bool
     say(
       `out of memory: killed process ${pid} (${comm}) with ${anonKib} KiB of its own, ${fileKib} of files, ${swapKib} in swap`,
     );
+  for (const message of run.kernel.messages) say(message);
   if (run.exit.kind === "dead") say(`the machine died: ${run.exit.reason}`);
   if (run.exit.kind === "exec") say(`${argv[0]}: ${WHY_NOT_STARTED[run.exit.errno] ?? `error ${run.exit.errno}`}`);
   if (!missing) return;

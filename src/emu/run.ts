@@ -44,6 +44,7 @@ export interface RunOptions {
   seed?: number;
   hz?: number;
   scheduler?: KernelOptions["scheduler"];
+  nmiWatchdog?: boolean;
   vdsoClock?: boolean;
   tty?: boolean;
   aslr?: boolean;
@@ -123,6 +124,7 @@ function prepare(options: RunOptions, recorder: NullRecorder | TraceRecorder): K
       seed: options.seed ?? 1,
       hz,
       scheduler: options.scheduler,
+      nmiWatchdog: options.nmiWatchdog,
       argv: options.argv,
       env: environment([...DEFAULT_ENV, ...(options.env ?? [])]),
       cwd: options.cwd ?? "/root",

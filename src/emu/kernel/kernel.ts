@@ -35,6 +35,7 @@ import { type CpuTimes, RLIM_INFINITY, RLIMIT, type Rlimit, Task, TI_FLAGS, type
 import { Timers } from "./time.ts";
 import { addUsage } from "./usage.ts";
 import type { WakeCause } from "./wait.ts";
+import { NmiWatchdog } from "./watchdog.ts";
 
 export { BOOT_TIME_MS, FIRST_PID } from "./constants.ts";
 export type { SysResult } from "./sched.ts";
@@ -59,6 +60,8 @@ export interface KernelOptions {
   hz: number;
   /** Who runs when; default: this kernel's own way. */
   scheduler?: SchedulerName;
+  /** NMIs look after the timer's interrupts. */
+  nmiWatchdog?: boolean;
   argv: string[];
   env: string[];
   cwd: string;
@@ -74,6 +77,8 @@ export interface KernelOptions {
   /** Say where in kmlab a failure of the kernel itself happened. */
   debug?: boolean;
 }
+
+const MOST_MESSAGES = 100;
 
 /** How a run ended. */
 export type ExitInfo =
@@ -132,6 +137,9 @@ export class Kernel {
   firstExecDone = false;
   /** Tasks made since boot: /proc/stat. */
   forks = 0;
+  /** What the kernel has said of things that went wrong. */
+  readonly messages: string[] = [];
+  watchdog: NmiWatchdog | undefined;
   /** Called when the kernel itself touches a user page on the slow path; set by a capture. */
   onKernelTouch: ((t: Task, la: number, pfn: number, write: boolean) => void) | null = null;
   /** Called when a call touches a page of a file's cache; set by a capture. */
@@ -262,6 +270,7 @@ export class Kernel {
     this.pageTables.makeRoom = () => this.reclaim.makeRoom();
     this.reclaim.start();
     this.entry.startIdle(this.idle);
+    if (this.options.nmiWatchdog) this.watchdog = new NmiWatchdog(this);
     spawnInit(this);
     this.machine.pit.start();
   }
@@ -280,6 +289,13 @@ export class Kernel {
   isOnlyUser(pfn: number): boolean {
     const slot = this.swap.slotOf[pfn];
     return slot < 0 ? this.frames.refs(pfn) === 1 : this.frames.refs(pfn) === 2 && this.swap.users(slot) === 0;
+  }
+
+  /** A message of the kernel: for whoever ran the program, and for readers of its trace. */
+  say(text: string): void {
+    if (this.messages.length >= MOST_MESSAGES) return;
+    this.messages.push(text);
+    this.recorder.warning(text);
   }
 
   /** The first program is gone: the run is over. */

@@ -11,6 +11,7 @@ import { buildVdso, type VdsoCode, VVAR, vvarPage } from "../vdso.ts";
 import { kernelSegments, layOut, setEsp0, setTssCr3 } from "./boot.ts";
 import { Kcalls } from "./kcalls.ts";
 import {
+  AREA,
   EFLAGS,
   KERNEL_BASE,
   KU_CS,
@@ -21,11 +22,12 @@ import {
   TIF_NOTIFY_RESUME,
   TLS_ENTRIES,
   TLS_ENTRY,
+  TSS,
   VDSO_BASE,
 } from "./layout.ts";
 import { Paths } from "./paths.ts";
 import { watchEntries } from "./probes.ts";
-import { frameAt, PtRegs } from "./regs.ts";
+import { frameAt, PtRegs, SavedTask } from "./regs.ts";
 import type { FrameContext } from "./signal-frame.ts";
 import { type KernelText, kernelText } from "./text/text.ts";
 import { type EntryVariant, entryVariant } from "./variant.ts";
@@ -262,11 +264,20 @@ export class Entry {
     cpu.eip = this.text.symbols["reload_and_resume"] | 0;
   }
 
+  /** What the task of a non-maskable interrupt has interrupted; undefined: there is none, or it was the double fault's. */
+  get interrupted(): SavedTask | undefined {
+    const { cpu, memory } = this.k;
+    if (cpu.trSel !== SELECTOR.NMI_TSS) return undefined;
+    const link = memory.readPhys32(AREA.NMI_TSS - KERNEL_BASE + TSS.LINK) & 0xffff;
+    return link === SELECTOR.TSS ? new SavedTask(memory, AREA.TSS - KERNEL_BASE) : undefined;
+  }
+
   /** Whether an interrupt on the timer's line was a tick; does the tick's work then. */
   timerTicked(): boolean {
     if (!this.ticked) return false;
     this.ticked = false;
     const { k } = this;
+    k.watchdog?.tick();
     k.sched.tick();
     k.time.tick(k.current);
     return true;

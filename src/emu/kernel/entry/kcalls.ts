@@ -65,6 +65,7 @@ export class Kcalls {
     else if (n === KCALL.SCHEDULE) this.schedule();
     else if (n === KCALL.NOTIFY_RESUME) this.notifyResume();
     else if (n === KCALL.LOOK_AT_CALL) lookAtCall(k, k.current, r[EAX]);
+    else if (n === KCALL.NMI) k.watchdog?.nmi();
     else if (n === KCALL.DIE) k.machine.die("double fault that nothing mends");
   }
 

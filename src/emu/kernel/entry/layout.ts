@@ -118,7 +118,7 @@ export const PT = {
 export const KU_CS = { INTERRUPT: 0x1_0073, EXCEPTION: 0x2_0073 } as const;
 
 /** Vectors. */
-export const VECTOR = { IRQ0: 0x30, SYSCALL: 0x80 } as const;
+export const VECTOR = { NMI: 2, IRQ0: 0x30, SYSCALL: 0x80 } as const;
 export const IRQ_LINES = 16;
 
 /** Calls in the table; numbers from here on are ENOSYS in every path. */

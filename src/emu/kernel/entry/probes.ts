@@ -255,6 +255,24 @@ class Probes {
       const { paths } = this.p;
       if (paths.top?.path !== PATH.H || !paths.restarted(1)) this.enterDoubleFault();
     });
+    this.watchNmi();
+  }
+
+  private watchNmi(): void {
+    const { paths } = this.p;
+    const isNmi = () => paths.top?.kind === KIND.irq && paths.top.nr === VECTOR.NMI;
+    const enter = () => {
+      paths.enter({ kind: KIND.irq, nr: VECTOR.NMI, path: PATH.other, phase: "kernel", before: 0, flags: 0 });
+    };
+    // As with double faults: the task's later rounds begin at the jump back to its start.
+    for (const label of ["nmi_again", "nmi_later_again", "nmi_gate"]) this.watchLabel(label, enter);
+    this.watchLabel("nmi_task", () => {
+      if (!isNmi() || !paths.restarted(1)) enter();
+    });
+    for (const label of ["nmi_return", "nmi_later_return", "nmi_gate_return"])
+      this.watchLabel(label, () => {
+        if (isNmi()) paths.leave(1);
+      });
   }
 
   /** Where an exception or interrupt came from, by the frame the processor pushed. */

@@ -42,6 +42,26 @@ export class PtRegs {
   }
 }
 
+/** A TSS in guest memory, as untrusted as everything there; words by their offsets (TSS.*). */
+export class SavedTask {
+  private readonly memory: Memory;
+  private readonly at: number;
+
+  /** @param at physical address */
+  constructor(memory: Memory, at: number) {
+    this.memory = memory;
+    this.at = at;
+  }
+
+  get(offset: number): number {
+    return this.memory.readPhys32(this.at + offset) | 0;
+  }
+
+  set(offset: number, value: number): void {
+    this.memory.writePhys32(this.at + offset, value);
+  }
+}
+
 /** Physical address of a linear address of the direct map; -1 if it is none. */
 export function directMapped(memory: Memory, la: number): number {
   const pa = (la >>> 0) - KERNEL_BASE;

@@ -168,13 +168,17 @@ unhandled_vector:
 const nmi = (): string => `
 nmi_task:
   cmp word [${hex(AREA.NMI_TSS + TSS.LINK)}], ${SELECTOR.DF_TSS}
-  je .later
+  je nmi_later
   call do_nmi
+nmi_return:
   iret
+nmi_again:
   jmp nmi_task
-.later:
+nmi_later:
   mov dword [${hex(AREA.NEED_NMI)}], 1
+nmi_later_return:
   iret
+nmi_later_again:
   jmp nmi_task
 `;
 
@@ -184,6 +188,7 @@ do_nmi:
   ret
 nmi_gate:
   call do_nmi
+nmi_gate_return:
   iret
 `;
 
