@@ -3,7 +3,7 @@ import { EDGE, FLAG } from "../schema/enums.ts";
 import { Descriptors, Flow } from "./descriptors.ts";
 import type { ImportedEvents } from "./events.ts";
 import { ROW } from "./rows.ts";
-import { splitArguments } from "./strace-line.ts";
+import { splitArguments } from "./strace-text.ts";
 import type { ImportedTask, Process } from "./tasks.ts";
 
 const EAGAIN = -11;

@@ -29,10 +29,7 @@ export interface FinishOptions {
 }
 
 /** A finished import: the trace, and how many events it has. */
-export interface Finished {
-  readonly trace: TraceStream;
-  readonly events: number;
-}
+type Finished = { readonly trace: TraceStream; readonly events: number };
 
 class Finisher {
   readonly #into: ImportedEvents;

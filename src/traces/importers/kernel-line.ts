@@ -1,6 +1,6 @@
 // One line of the kernel's tracer as perf script, tracefs and trace-cmd print it: who, which processor, when, which event, with what.
 import { hexWord, signedResult } from "./pairs.ts";
-import { fraction } from "./strace-line.ts";
+import { fraction } from "./strace-text.ts";
 
 export const EVENT = { none: 0, enter: 1, leave: 2, switch: 3, other: 4, lost: 5 } as const;
 

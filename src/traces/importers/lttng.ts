@@ -5,7 +5,7 @@ import type { ImportFormat } from "./format.ts";
 import { digits } from "./kernel-line.ts";
 import { tracerFindings } from "./kernel-trace.ts";
 import { Pairs } from "./pairs.ts";
-import { fraction } from "./strace-line.ts";
+import { fraction } from "./strace-text.ts";
 
 const DAY = 86_400;
 

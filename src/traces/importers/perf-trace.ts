@@ -5,7 +5,7 @@ import type { Findings, ImportFormat } from "./format.ts";
 import type { LineReader } from "./lines.ts";
 import { errorNumber } from "./names.ts";
 import { ROW } from "./rows.ts";
-import { firstWord } from "./strace-line.ts";
+import { firstWord } from "./strace-text.ts";
 import type { ImportedTask } from "./tasks.ts";
 
 interface Line {

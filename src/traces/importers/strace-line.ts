@@ -1,6 +1,22 @@
 // One line of strace's output taken apart, in every combination of -f, -t, -tt, -ttt, -r, -T, -i, -n, -y, -X: a scanner by hand,
 // because strings, paths and structures in a line may hold anything that looks like its grammar.
 import { errorNumber } from "./names.ts";
+import {
+  argumentsEnd,
+  BLANK,
+  digitsEnd,
+  firstWord,
+  fraction,
+  isDigit,
+  isHex,
+  isNameChar,
+  isRemark,
+  isResult,
+  lastResult,
+  marksWithin,
+  OPEN,
+  whole,
+} from "./strace-text.ts";
 
 /** What a line says. */
 export const SAYS = {
@@ -19,26 +35,6 @@ export const SAYS = {
 
 /** How its time is given. */
 export const CLOCK = { none: 0, absolute: 1, relative: 2, day: 3 } as const;
-
-const NEWLINE_FREE_BLANK = 32;
-const QUOTE = 34;
-const BACKSLASH = 92;
-const OPEN = 91;
-
-/** What a character is to arguments: 0 nothing, 1 it opens, 2 it closes, 3 a string begins, 4 perhaps what a descriptor stands for. */
-const CLASS = new Uint8Array(256);
-for (const char of "([{") CLASS[char.charCodeAt(0)] = 1;
-for (const char of ")]}") CLASS[char.charCodeAt(0)] = 2;
-CLASS[QUOTE] = 3;
-CLASS[60] = 4;
-
-function isDigit(code: number): boolean {
-  return code >= 48 && code <= 57;
-}
-
-function isNameChar(code: number): boolean {
-  return isDigit(code) || (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || code === 95;
-}
 
 /** The parts of the line read last; read again for every line, so that nothing is made for a line but its texts. */
 export class StraceLine {
@@ -85,14 +81,7 @@ export class StraceLine {
   }
 
   #blanks(): void {
-    while (this.#text.charCodeAt(this.#at) === NEWLINE_FREE_BLANK) this.#at++;
-  }
-
-  /** Digits at the place: their end. */
-  #digits(from: number): number {
-    let at = from;
-    while (isDigit(this.#text.charCodeAt(at))) at++;
-    return at;
+    while (this.#text.charCodeAt(this.#at) === BLANK) this.#at++;
   }
 
   #prefix(): void {
@@ -106,8 +95,8 @@ export class StraceLine {
         this.#at = close + 1;
       }
     } else {
-      const end = this.#digits(this.#at);
-      if (end > this.#at && end - this.#at <= 10 && text.charCodeAt(end) === NEWLINE_FREE_BLANK) {
+      const end = digitsEnd(text, this.#at);
+      if (end > this.#at && end - this.#at <= 10 && text.charCodeAt(end) === BLANK) {
         this.pid = whole(text, this.#at, end);
         this.#at = end;
       }
@@ -124,34 +113,29 @@ export class StraceLine {
       if (close < 0 || close - this.#at > 18) break;
       const inside = text.slice(this.#at + 1, close).trim();
       if (inside.length >= 8) this.ip = inside.startsWith("?") ? "" : inside;
-      else if (inside !== "" && this.#digitsOnly(inside)) this.nr = Number(inside);
+      else if (inside !== "" && digitsEnd(inside, 0) === inside.length) this.nr = Number(inside);
       else break;
       this.#at = close + 1;
       this.#blanks();
     }
   }
 
-  #digitsOnly(word: string): boolean {
-    for (let i = 0; i < word.length; i++) if (!isDigit(word.charCodeAt(i))) return false;
-    return true;
-  }
-
   #time(): void {
     const text = this.#text;
     const from = this.#at;
-    const end = this.#digits(from);
+    const end = digitsEnd(text, from);
     if (end === from) return;
     const next = text.charCodeAt(end);
     if (next === 46) {
-      const last = this.#digits(end + 1);
-      if (text.charCodeAt(last) !== NEWLINE_FREE_BLANK || last - end > 10) return;
+      const last = digitsEnd(text, end + 1);
+      if (text.charCodeAt(last) !== BLANK || last - end > 10) return;
       this.seconds = whole(text, from, end);
       this.nanos = fraction(text, end + 1, last);
       this.clock = this.seconds >= 1e8 ? CLOCK.absolute : CLOCK.relative;
       this.#at = last;
     } else if (next === 58) {
       if (text[end + 3] !== ":") return;
-      const seconds = this.#digits(end + 4);
+      const seconds = digitsEnd(text, end + 4);
       this.seconds =
         Number(text.slice(from, end)) * 3600 +
         Number(text.slice(end + 1, end + 3)) * 60 +
@@ -160,10 +144,10 @@ export class StraceLine {
       let last = seconds;
       this.nanos = 0;
       if (text[seconds] === ".") {
-        last = this.#digits(seconds + 1);
+        last = digitsEnd(text, seconds + 1);
         this.nanos = fraction(text, seconds + 1, last);
       }
-      if (text.charCodeAt(last) !== NEWLINE_FREE_BLANK) return;
+      if (text.charCodeAt(last) !== BLANK) return;
       this.clock = CLOCK.day;
       this.#at = last;
     }
@@ -223,10 +207,10 @@ export class StraceLine {
   #result(from: number): boolean {
     const text = this.#text;
     let at = from;
-    while (text.charCodeAt(at) === NEWLINE_FREE_BLANK) at++;
+    while (text.charCodeAt(at) === BLANK) at++;
     if (text[at] !== "=") return false;
     at++;
-    while (text.charCodeAt(at) === NEWLINE_FREE_BLANK) at++;
+    while (text.charCodeAt(at) === BLANK) at++;
     const end = this.#span(text.length);
     if (text[at] === "?") {
       this.after = text.slice(at + 1, end).trim();
@@ -270,7 +254,7 @@ export class StraceLine {
     const text = this.#text;
     const negative = text.charCodeAt(at) === 45;
     const first = negative ? at + 1 : at;
-    const decimal = this.#digits(first);
+    const decimal = digitsEnd(text, first);
     const next = text.charCodeAt(decimal);
     if (decimal > first && next !== 120 && !isHex(next)) {
       this.ret = negative ? -whole(text, first, decimal) : whole(text, first, decimal);
@@ -309,147 +293,4 @@ export class StraceLine {
     this.value = text.endsWith("(core dumped) +++") ? 128 : 0;
     return SAYS.killed;
   }
-}
-
-/** The decimal digits between two places as a number. */
-function whole(text: string, from: number, to: number): number {
-  if (to - from > 15) return Number(text.slice(from, to));
-  let value = 0;
-  for (let at = from; at < to; at++) value = value * 10 + text.charCodeAt(at) - 48;
-  return value;
-}
-
-function isHex(code: number): boolean {
-  return isDigit(code) || (code >= 97 && code <= 102) || (code >= 65 && code <= 70);
-}
-
-/** Digits behind a decimal point as nanoseconds. */
-export function fraction(text: string, from: number, to: number): number {
-  let value = 0;
-  let scale = 1e8;
-  for (let at = from; at < to && scale >= 1; at++, scale /= 10) value += (text.charCodeAt(at) - 48) * scale;
-  return value;
-}
-
-/** The text up to the first blank. */
-export function firstWord(text: string): string {
-  const end = text.indexOf(" ");
-  return end < 0 ? text : text.slice(0, end);
-}
-
-/** The end of a string that begins at `from`, just behind its closing quote; -1: it does not end. */
-function stringEnd(text: string, from: number): number {
-  for (let at = text.indexOf('"', from + 1); at >= 0; at = text.indexOf('"', at + 1)) {
-    let slash = at - 1;
-    while (text.charCodeAt(slash) === BACKSLASH && slash > from) slash--;
-    if ((at - slash) % 2 === 1) return at + 1;
-  }
-  return -1;
-}
-
-/** The end of `<...>` behind a descriptor (-y, -yy), just behind it; arrows and devices inside are no ends. */
-function pathEnd(text: string, from: number): number {
-  let depth = 0;
-  for (let at = from; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === 60) depth++;
-    else if (code === 62 && text.charCodeAt(at - 1) !== 45 && --depth === 0) return at + 1;
-  }
-  return -1;
-}
-
-/** Does a descriptor end just before `at`: a number, or the current folder? */
-function behindDescriptor(text: string, at: number): boolean {
-  if (text.endsWith("AT_FDCWD", at)) return true;
-  return isDigit(text.charCodeAt(at - 1)) && text.charCodeAt(at + 1) !== 60;
-}
-
-/** Does `mark` stand among arguments outside of strings? Then a second line begins behind it: they ran into each other. */
-function marksWithin(args: string, mark: string): boolean {
-  for (let at = 0; at >= 0 && at < args.length; ) {
-    if (args.startsWith(mark, at)) return true;
-    at = args.charCodeAt(at) === QUOTE ? stringEnd(args, at) : at + 1;
-  }
-  return false;
-}
-
-/** Where the bracket closes that is open at `from`; -1: nowhere. */
-function argumentsEnd(text: string, from: number): number {
-  let depth = 1;
-  for (let at = from; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    switch (CLASS[code]) {
-      case 1:
-        depth++;
-        break;
-      case 2:
-        if (--depth === 0) return code === 41 ? at : -1;
-        break;
-      case 3:
-        at = stringEnd(text, at) - 1;
-        if (at < 0) return -1;
-        break;
-      case 4:
-        if (behindDescriptor(text, at)) at = Math.max(at, pathEnd(text, at) - 1);
-    }
-  }
-  return -1;
-}
-
-function isResult(text: string, close: number): boolean {
-  let at = close + 1;
-  while (text.charCodeAt(at) === NEWLINE_FREE_BLANK) at++;
-  return at > close + 1 && text[at] === "=" && text.charCodeAt(at + 1) === NEWLINE_FREE_BLANK;
-}
-
-/** The last closing bracket that a result stands behind, from `from` on; -1: none. */
-function lastResult(text: string, from: number): number {
-  for (let at = text.lastIndexOf(")"); at >= from; at = text.lastIndexOf(")", at - 1)) {
-    if (isResult(text, at)) return at;
-    if (at === 0) break;
-  }
-  return -1;
-}
-
-/** Is this all that may stand behind a result: a path, an error's name, a remark in brackets? Else two lines ran into each other. */
-function isRemark(after: string): boolean {
-  let rest = after;
-  if (rest.startsWith("<")) {
-    const end = pathEnd(rest, 0);
-    if (end < 0) return false;
-    rest = rest.slice(end).trimStart();
-  } else if (rest.startsWith("E") || rest.startsWith("errno=")) rest = rest.slice(firstWord(rest).length).trimStart();
-  return rest === "" || (rest.startsWith("(") && argumentsEnd(rest, 1) === rest.length - 1);
-}
-
-/** The top-level arguments of a call's text. */
-export function splitArguments(args: string): string[] {
-  const parts: string[] = [];
-  let depth = 0;
-  let start = 0;
-  for (let at = 0; at < args.length; ) {
-    const code = args.charCodeAt(at);
-    if (code === QUOTE) {
-      const end = stringEnd(args, at);
-      at = end < 0 ? args.length : end;
-      continue;
-    }
-    if (code === 60 && behindDescriptor(args, at)) {
-      const end = pathEnd(args, at);
-      if (end > 0) {
-        at = end;
-        continue;
-      }
-    }
-    if (code === 40 || code === 91 || code === 123) depth++;
-    else if (code === 41 || code === 93 || code === 125) depth--;
-    else if (code === 44 && depth === 0) {
-      parts.push(args.slice(start, at).trim());
-      start = at + 1;
-    }
-    at++;
-  }
-  const last = args.slice(start).trim();
-  if (last !== "" || parts.length > 0) parts.push(last);
-  return parts;
 }

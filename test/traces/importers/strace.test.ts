@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { splitArguments } from "../../../src/traces/importers/strace-line.ts";
+import { splitArguments } from "../../../src/traces/importers/strace-text.ts";
 import { ABI, EDGE, FLAG, KIND, SITE } from "../../../src/traces/schema/enums.ts";
 import { ROOT } from "../../cli/kmlab.ts";
 import { callsOf, imported, importSample, snapshot, text } from "./samples.ts";
