@@ -8,6 +8,7 @@ import { MemoryIo } from "../../../src/emu/host.ts";
 import { openImage } from "../../../src/emu/rootfs/image-node.ts";
 import { ensureRoot } from "../../../src/emu/rootfs/roots-node.ts";
 import { captureProgram } from "../../../src/emu/run.ts";
+import { toStrace } from "../../../src/traces/exporters/strace.ts";
 import { importTrace } from "../../../src/traces/importers/import.ts";
 import { textFile } from "../../../src/traces/importers/text-node.ts";
 import { callNames, readTrace } from "../../../src/traces/node.ts";
@@ -88,6 +89,14 @@ describe("what differs", () => {
     const { differences, tasks } = compare(native, text(pids));
     expect(differences).toEqual([]);
     expect(tasks.every(({ ones, twos, same }) => ones === twos && ones === same)).toBe(true);
+  });
+
+  it.each(["cp", "find", "forks", "pipe"])("is nothing between %s and what strace would have printed of it", (name) => {
+    const trace = readTrace(`data/traces/${name}-ring3.kmtrace`);
+    const printed = [...toStrace(trace, (nr, abi) => calls.name(nr, abi))].join("");
+    const { differences, tasks } = compare(trace, text(printed));
+    expect(differences).toEqual([]);
+    expect(tasks.reduce((sum, { same }) => sum + same, 0)).toBeGreaterThan(300);
   });
 
   it("is a call that only one makes", () => {
