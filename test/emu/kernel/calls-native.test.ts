@@ -14,6 +14,7 @@ describe.each([
     ["timerfd and signalfd", "timers"],
     ["System V IPC", "sysv"],
     ["inotify", "inotify"],
+    ["netlink", "netlink"],
     ["POSIX queues, pidfds and others", "posix"],
   ])("%s", (_what, name) => {
     const path = `/bin/${name}`;

@@ -68,6 +68,8 @@ export class Vfs {
   readonly inotifies = new Set<object>();
   /** Names of AF_UNIX sockets. */
   readonly names = new UnixNames();
+  /** Sockets of AF_NETLINK that have a port. */
+  readonly netlink = new Set<object>();
   /** Ports of TCP and UDP. */
   readonly inet = new InetPorts();
   readonly streams: StdStreams;

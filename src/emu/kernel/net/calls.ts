@@ -7,8 +7,9 @@ import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import { copyIn, copyOut, readI32, touch, writeU32 } from "../user.ts";
 import type { Wait, WakeReason } from "../wait.ts";
-import { AF_INET, AF_INET6, AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from "./const.ts";
+import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from "./const.ts";
 import { sys_recvmmsg, sys_recvmsg, sys_sendmmsg, sys_sendmsg } from "./message.ts";
+import { NETLINK_ROUTE, NetlinkSocket } from "./netlink.ts";
 import { socketAt, sys_getsockopt, sys_setsockopt } from "./options.ts";
 import {
   acceptOnce,
@@ -36,6 +37,10 @@ function create(k: Kernel, family: number, type: number, protocol: number): Sock
     if (protocol !== 0 && protocol !== AF_UNIX) return -EPROTONOSUPPORT;
     const known = type === SOCK_STREAM || type === SOCK_DGRAM || type === SOCK_SEQPACKET;
     return known ? new UnixSocket(type) : -ESOCKTNOSUPPORT;
+  }
+  if (family === AF_NETLINK) {
+    if (type !== SOCK_RAW && type !== SOCK_DGRAM) return -ESOCKTNOSUPPORT;
+    return protocol === NETLINK_ROUTE ? new NetlinkSocket(type) : -EPROTONOSUPPORT;
   }
   if (family !== AF_INET && family !== AF_INET6) return -EAFNOSUPPORT;
   if (protocol < 0 || protocol > 262) return -EINVAL;

@@ -5,7 +5,16 @@ import type { File } from "../fs/file.ts";
 import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import { bytesOf, copyIn, copyOut, readI32, readU32, writeU32 } from "../user.ts";
-import { AF_INET6, AF_UNIX, SO_LINGER, SO_REUSEADDR, SO_REUSEPORT, SOCKET_BYTES, SOL_SOCKET } from "./const.ts";
+import {
+  AF_INET6,
+  AF_NETLINK,
+  AF_UNIX,
+  SO_LINGER,
+  SO_REUSEADDR,
+  SO_REUSEPORT,
+  SOCKET_BYTES,
+  SOL_SOCKET,
+} from "./const.ts";
 import { Socket } from "./socket.ts";
 import { TCP, TcpSocket } from "./tcp.ts";
 
@@ -134,10 +143,12 @@ export function socketAt(t: Task, fd: number): File | number {
   return file.data instanceof Socket ? file : -ENOTSOCK;
 }
 
+const SOL_NETLINK = 270;
+
 /** Whether a socket knows the options of a level. */
 function knows(s: Socket, level: number): boolean {
   if (level === SOL_SOCKET) return true;
-  if (s.family === AF_UNIX) return false;
+  if (s.family === AF_UNIX || s.family === AF_NETLINK) return false;
   return level === SOL_IP || level === s.protocol || (level === SOL_IPV6 && s.family === AF_INET6);
 }
 
@@ -236,6 +247,8 @@ export function sys_setsockopt(
   const file = socketAt(t, fd);
   if (typeof file === "number") return file;
   const s = file.data as Socket;
+  // Groups that are never told anything, and what error messages contain.
+  if (s.family === AF_NETLINK && level === SOL_NETLINK) return option >= 1 && option <= 12 ? 0 : -ENOPROTOOPT;
   if (!knows(s, level)) return s.family === AF_UNIX ? -EOPNOTSUPP : -ENOPROTOOPT;
   if (level === SOL_TCP && option === TCP_CONGESTION) {
     if (length < 1) return -EINVAL;
