@@ -76,6 +76,11 @@ export const RUN_OPTIONS = {
     default: false,
     describe: "print, for each way into the kernel, how often it ran and what the processor did on it",
   },
+  "touch-stack": {
+    type: "boolean",
+    default: false,
+    describe: "in ring 0: make stacks present, and processes' own after fork, before anything is pushed there",
+  },
 } as const satisfies Record<string, GuestOption>;
 
 /** What `capture` has besides. */

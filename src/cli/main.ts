@@ -38,6 +38,10 @@ const VERBS: Record<string, { describe: string; load: () => Promise<{ command: o
   sensitivity: { describe: "say which costs an answer hangs on", load: () => import("./sensitivity.ts") },
   sweep: { describe: "go through an experiment's values, run by run", load: () => import("./sweep.ts") },
   validate: { describe: "check the model against published and measured numbers", load: () => import("./validate.ts") },
+  starvation: {
+    describe: "measure stack starvation in ring 0 and price it",
+    load: () => import("./starvation.ts"),
+  },
   calibrate: { describe: "print what is fitted, on what, with residuals", load: () => import("./calibrate.ts") },
   tour: { describe: "the whole job once: capture, replay, answer", load: () => import("./tour.ts") },
 };

@@ -16,8 +16,8 @@ export const command = {
       .example("kmlab run ls -l /usr", "in ring 3, by sysenter")
       .example("kmlab run --ring 0 --paths sh -c 'ls | wc -l'", "and what the processor did on each way in")
       .example("kmlab run --ring 0 ls -l /usr", "in kernel mode: its calls are calls"),
-  handler: async (args: GuestArguments & { paths: boolean }): Promise<void> => {
-    const options = { ...(await guestRun(args)), paths: args.paths };
+  handler: async (args: GuestArguments & { paths: boolean; touchStack: boolean }): Promise<void> => {
+    const options = { ...(await guestRun(args)), paths: args.paths, touchedStack: args.touchStack };
     const run = runProgram(options);
     reportEnd(run, options.argv, args.missing);
     if (run.paths !== undefined) process.stderr.write(pathTable(run.paths));

@@ -53,6 +53,8 @@ export interface RunOptions {
   binds?: BindMount[];
   /** Digests of what came from the host, for the trace's metadata. */
   inputs?: Record<string, string>;
+  /** Ring-0 programs find their stacks present and, after fork, their own: fewer double faults. */
+  touchedStack?: boolean;
   /** Count what the processor does on each way into the kernel (runProgram). */
   paths?: boolean;
   /** Machine instructions an epoch of the trace's page touches and mix (default 1,000,000). */
@@ -130,6 +132,7 @@ function prepare(options: RunOptions, recorder: NullRecorder | TraceRecorder): K
       cwd: options.cwd ?? "/root",
       vdsoClock: options.vdsoClock ?? true,
       tty: options.tty ?? false,
+      touchedStack: options.touchedStack ?? false,
       aslr: options.aslr ?? false,
       cold: options.cold ?? false,
       host: options.host,

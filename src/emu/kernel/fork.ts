@@ -4,6 +4,7 @@ import { TIF_LOOK_AT_CALLS } from "./entry/layout.ts";
 import { E2BIG, EAGAIN, EFAULT, EINVAL, ENOMEM, ENOSYS, SysError } from "./errno.ts";
 import type { Kernel, Sys, SysResult } from "./kernel.ts";
 import { outOfMemory } from "./mm/oom.ts";
+import { ownStack } from "./mm/touched-stack.ts";
 import { newPidfd } from "./pidfd.ts";
 import { SIG_DFL, SIG_IGN, Sighand, type SignalStruct, Task, THREAD_SIZE, TIF_KU } from "./task.ts";
 import { readTls, writeTls } from "./tls.ts";
@@ -192,6 +193,11 @@ function copyProcess(k: Kernel, parent: Task, args: CloneArgs): Task {
   }
   if (tls !== undefined) writeTls(child, tls.entry, tls.low, tls.high);
   k.entry.copyThread(parent, child, args.stack);
+  if (k.options.touchedStack && child.ku && !(flags & CLONE_VM)) {
+    const sp = k.entry.userStackPointer(parent);
+    ownStack(k, parent, sp);
+    ownStack(k, child, sp);
+  }
   if (child.ku) k.setThreadFlag(child, TIF_KU);
   if (child.seccompStrict) k.setThreadFlag(child, TIF_LOOK_AT_CALLS);
   if (flags & CLONE_CHILD_SETTID) child.activity = new SetChildTid(k, child, args.childTid);

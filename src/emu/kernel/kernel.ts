@@ -69,6 +69,8 @@ export interface KernelOptions {
   vdsoClock: boolean;
   /** Whether the standard streams are a terminal. */
   tty: boolean;
+  /** The stacks of ring-0 programs are made present, and their own after fork, before anything is pushed there. */
+  touchedStack?: boolean;
   /** Seeded random load addresses; fixed ones if false. */
   aslr: boolean;
   /** Files of the root image are read from the disk when first touched; else they are in the page cache from the start. */

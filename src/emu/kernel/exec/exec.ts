@@ -6,6 +6,7 @@ import type { File } from "../fs/file.ts";
 import { openExec } from "../fs/open.ts";
 import type { Kernel, Sys, SysResult } from "../kernel.ts";
 import { Mm } from "../mm/mm.ts";
+import { touchNewStack } from "../mm/touched-stack.ts";
 import { SI_KERNEL, SIGKILL, SIGSEGV } from "../signal.ts";
 import { CAP_ALL, RLIMIT, SIG_DFL, SIG_IGN, Sighand, type Task } from "../task.ts";
 import { readString, readStringVector } from "../user.ts";
@@ -268,6 +269,7 @@ function begin(k: Kernel, t: Task, b: Bprm, entry: number, sp: number): void {
   k.recorder.exec(t.id, t.seq, t.mm!.id, t.exe, t.ku ? 0 : 3);
   k.recorder.comm(t.id, t.comm);
   clearFpu(k.cpu);
+  if (k.options.touchedStack && t.ku) touchNewStack(k, t, sp);
   k.entry.startThread(t, entry, sp);
   k.firstExecDone = true;
 }
