@@ -130,18 +130,25 @@ class Probes {
   }
 
   /** The program called the vsyscall page in ring 0 (or jumped there in ring 3, which ends in a fault). */
-  private enterDirect(): void {
+  private enterDirect(site: number = SITE.vsyscall): void {
     const nr = this.p.cpu.r[EAX];
     const special = SYSCALLS[nr >>> 0]?.special === true;
     const kind = nr === NR_SIGRETURN || nr === NR_RT_SIGRETURN ? KIND.sigreturn : KIND.syscall;
-    this.calledPage(kind, special ? PATH.D : PATH.C, 1, 0);
+    this.calledPage(kind, special ? PATH.D : PATH.C, 1, 0, site);
+  }
+
+  /** A stub begins: by the page's jump, or by a program that calls through the table itself. */
+  private enterTable(): void {
+    if (this.p.paths.inStub) return;
+    this.enterDirect(SITE.direct);
   }
 
   /** Hot: most events of most programs begin here. */
-  private calledPage(kind: number, path: number, before: number, flags: number): void {
+  private calledPage(kind: number, path: number, before: number, flags: number, site: number = SITE.vsyscall): void {
     const pageCall = this.pageCall;
     const { sp } = this;
     pageCall.kind = kind;
+    pageCall.site = site;
     pageCall.nr = this.p.cpu.r[EAX];
     pageCall.path = path;
     pageCall.before = before;
@@ -155,7 +162,11 @@ class Probes {
     const end = () => {
       if (paths.inStub) paths.leave(1);
     };
-    for (let n = 0; n <= 6; n++) this.watchLabel(`kml_${n}_ret`, end);
+    for (let n = 0; n <= 6; n++) {
+      this.watchLabel(`kml_${n}`, () => this.enterTable());
+      this.watchLabel(`kml_${n}_ret`, end);
+    }
+    for (const label of ["kml_special", "kml_nosys"]) this.watchLabel(label, () => this.enterTable());
     this.watchLabel("kml_special_ret", end);
     this.watchLabel("kml_nosys_ret", () => {
       const { top } = paths;
