@@ -1,5 +1,5 @@
 // What is recorded natively under strace and compared with the emulator's own trace, and how.
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NativeRoot } from "../../programs/native.ts";
@@ -104,6 +104,7 @@ export function straced(root: NativeRoot, argv: readonly string[]): { text: stri
   const folder = mkdtempSync(join(tmpdir(), "kmlab-strace-"));
   try {
     const file = join(folder, "strace");
+    writeFileSync(file, "");
     const { stdout } = root.run({ argv: [...argv] }, HOME, [...ONE_CPU, ...STRACE, file]);
     const lines = readFileSync(file, "utf8")
       .replaceAll(/nodename="[^"]*"/g, 'nodename="native"')
