@@ -158,9 +158,9 @@ describe("kmlab sweep", () => {
     const about = JSON.parse(text("shells", "shells.json"));
     expect(about.traces[0]).toMatchObject({ trace: "shell-ring0", argv: ["sh", "run.sh"] });
     expect(JSON.parse(go().stdout)).toMatchObject({ known: 4, computed: 0 });
-    writeFileSync(shells, "traces: {scenario: shall}\n");
+    writeFileSync(shells, "traces:\n  - {scenario: shall}\n");
     expect(go("--list").stderr).toMatch(
-      /shells\.yaml:1:10: traces\.0\.scenario: no scenario shall; there are apache, /,
+      /shells\.yaml:2:6: traces\.0\.scenario: no scenario shall; there are apache, /,
     );
   });
 
