@@ -10,6 +10,7 @@ import type { ScenarioCapture } from "../model/sweep/traces-node.ts";
 import { aligned } from "../traces/show/table.ts";
 import { runsBar } from "./progress-bar.ts";
 import { captureMissing, scenarioFolder } from "./sweep-scenarios.ts";
+import { MOST_SHARDS, runOnSlurm, shardScript } from "./sweep-slurm.ts";
 
 interface SweepArguments {
   experiment?: string;
@@ -19,6 +20,9 @@ interface SweepArguments {
   jobs?: number;
   shard?: string;
   collect?: string[];
+  engine: string;
+  shards: number;
+  "dry-run": boolean;
   json: boolean;
 }
 
@@ -85,6 +89,16 @@ function said(swept: Swept, folder: string, shard: string | undefined): string[]
   return lines;
 }
 
+/** Throws InputError for options that do not go together. */
+function checkEngine(args: SweepArguments): void {
+  const slurm = args.engine === "slurm";
+  if (slurm && (args.list || args.only !== undefined || args.shard !== undefined || args.collect !== undefined))
+    throw new InputError("--engine slurm: it goes with none of --list, --only, --shard and --collect");
+  if (!slurm && args["dry-run"]) throw new InputError("--dry-run prints what --engine slurm would submit; add it");
+  if (!Number.isInteger(args.shards) || args.shards < 1 || args.shards > MOST_SHARDS)
+    throw new InputError(`--shards ${args.shards}: write a whole number from 1 to ${MOST_SHARDS}`);
+}
+
 async function run(args: SweepArguments, word: string): Promise<void> {
   const folder = args.output ?? `${experimentName(word)}.sweep`;
   const wanted = new Map<string, ScenarioCapture>();
@@ -95,6 +109,12 @@ async function run(args: SweepArguments, word: string): Promise<void> {
       return place;
     });
   const planned = load();
+  checkEngine(args);
+  const engine = { file: word, folder, shards: args.shards, threads: args.jobs === undefined ? 1 : jobsOf(args.jobs) };
+  if (args["dry-run"]) {
+    process.stdout.write(shardScript(engine));
+    return;
+  }
   const loaded = !args.list && captureMissing(wanted) ? load() : planned;
   const only = args.only === undefined ? undefined : chosenRuns(args.only, loaded.plan.runs);
   if (args.list) {
@@ -105,12 +125,13 @@ async function run(args: SweepArguments, word: string): Promise<void> {
     throw new InputError("--shard: it goes with neither --collect nor --only");
   const bar = runsBar();
   try {
+    if (args.engine === "slurm") await runOnSlurm(loaded, engine, bar?.at);
     const swept = await sweep(loaded, {
       folder,
       jobs: jobsOf(args.jobs),
       only,
       shard: args.shard === undefined ? undefined : shardOf(args.shard),
-      collect: args.collect !== undefined,
+      collect: args.collect !== undefined || args.engine === "slurm",
       from: args.collect,
       progress: bar?.at,
     });
@@ -149,6 +170,14 @@ export const command = {
         array: true,
         describe: "only write the table, of the results in -o and in these folders",
       })
+      .option("engine", {
+        choices: ["local", "slurm"],
+        default: "local",
+        requiresArg: true,
+        describe: "slurm: the shards are a job array of a cluster",
+      })
+      .option("shards", { type: "number", requiresArg: true, default: 10, describe: "tasks of the job array" })
+      .option("dry-run", { type: "boolean", default: false, describe: "print the script of the job array and end" })
       .option("json", { type: "boolean", default: false, describe: "print JSON" })
       .example("kmlab sweep trap-cost --jobs 4 -o build/trap-cost", "an experiment that comes with kmlab"),
   handler: async (args: SweepArguments): Promise<void> => {

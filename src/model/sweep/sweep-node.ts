@@ -9,6 +9,7 @@ import { keysOf, type Loaded, questionOf } from "./load-node.ts";
 import type { Point } from "./plan.ts";
 import { compute, type Work } from "./pool-node.ts";
 import { Results } from "./results-node.ts";
+import { ranges } from "./slurm.ts";
 import { parameterColumns, sweepCsv } from "./table.ts";
 
 /** Part `index` of `of`, from 1. */
@@ -115,6 +116,21 @@ export async function sweep(loaded: Loaded, options: SweepOptions): Promise<Swep
   return { ...counts, impossible, csv, metadata };
 }
 
+/** Which of so many shards have runs without a result in the folder, and how many runs have one. */
+export function missingShards(loaded: Loaded, folder: string, of: number): { shards: number[]; known: number } {
+  const results = new Results();
+  results.read(folder);
+  const shards = new Set<number>();
+  let known = 0;
+  loaded.plan.points.forEach((point, number) => {
+    for (const key of keysOf(loaded, point)) {
+      if (results.get(key) === undefined) shards.add((number % of) + 1);
+      else known++;
+    }
+  });
+  return { shards: [...shards].sort((a, b) => a - b), known };
+}
+
 function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true });
@@ -135,22 +151,13 @@ function refuseGaps(points: readonly Point[], find: (point: Point, index: number
   const gaps = points.flatMap((point) =>
     point.runs.filter((_, index) => find(point, index) === undefined).map(({ number }) => number),
   );
+  // As many as fit a line.
+  const words = ranges(gaps).split(",");
+  const some = words.length > 12 ? `${words.slice(0, 12).join(",")},...` : words.join(",");
   if (gaps.length > 0)
     throw new CheckFailed(
-      `${gaps.length} runs have no result yet: --only ${ranges(gaps)}; run the shards that had them again, or the sweep without --collect`,
+      `${gaps.length} runs have no result yet: --only ${some}; run the shards that had them again, or the sweep without --collect`,
     );
-}
-
-/** 1,2,3,7 -> 1-3,7; only the first few. */
-function ranges(numbers: readonly number[]): string {
-  const found: [number, number][] = [];
-  for (const number of numbers) {
-    const last = found.at(-1);
-    if (last !== undefined && last[1] === number - 1) last[1] = number;
-    else found.push([number, number]);
-  }
-  const words = found.slice(0, 12).map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`));
-  return found.length > 12 ? `${words.join(",")},...` : words.join(",");
 }
 
 /** What the table rests on. Nothing in it depends on how or when it was computed. */
