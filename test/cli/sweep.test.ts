@@ -159,9 +159,7 @@ describe("kmlab sweep", () => {
     expect(about.traces[0]).toMatchObject({ trace: "shell-ring0", argv: ["sh", "run.sh"] });
     expect(JSON.parse(go().stdout)).toMatchObject({ known: 4, computed: 0 });
     writeFileSync(shells, "traces:\n  - {scenario: shall}\n");
-    expect(go("--list").stderr).toMatch(
-      /shells\.yaml:2:6: traces\.0\.scenario: no scenario shall; there are apache, /,
-    );
+    expect(go("--list").stderr).toMatch(/shells\.yaml:2:6: traces\.0\.scenario: no scenario shall; there are apache, /);
   });
 
   it("names file and line of what is wrong with an experiment", () => {
