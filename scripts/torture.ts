@@ -1,5 +1,5 @@
 // Runs programs while their machine is disturbed at random instruction boundaries (test/guest/injector.ts), for as many instructions as
-// asked: a program that runs long, in both rings by every way into the kernel, and now and then a case of test/programs, whose native
+// asked: a program that runs long, in both rings, by every way into the kernel, under every scheduler, and now and then a case of test/programs, whose native
 // output is known. Ends with 1 if an output, an interrupt or a frame was wrong; every fault is printed with the seed that shows it.
 //
 //   npx tsx scripts/torture.ts [instructions=1e9] [mean distance=10000] [first seed=1]
@@ -7,6 +7,7 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { gunzipSync } from "node:zlib";
+import { SCHEDULER_NAMES } from "../src/emu/kernel/schedulers/schedulers.ts";
 import { openImage } from "../src/emu/rootfs/image-node.ts";
 import { ensureRoot } from "../src/emu/rootfs/roots-node.ts";
 import { imageOf } from "../test/emu/kernel/proc/image.ts";
@@ -35,7 +36,9 @@ for (let seed = first; done < instructions; seed++) {
   const way = WAYS[seed % WAYS.length];
   const c = CASES[(seed * 7) % CASES.length];
   const { of: _, ...outcome } = native[c.name];
-  for (const run of [tortureLong(long, way, seed, mean), torture.run(c, way, outcome, seed, mean)]) {
+  const scheduler = SCHEDULER_NAMES[seed % SCHEDULER_NAMES.length];
+  const hz = [100, 250, 1000][seed % 5] ?? 100;
+  for (const run of [tortureLong(long, way, seed, mean, { scheduler, hz }), torture.run(c, way, outcome, seed, mean)]) {
     done += run.instructions;
     disturbances += run.disturbances;
     programs++;

@@ -168,7 +168,7 @@ export const HAZARDS: readonly Hazard[] = [
   },
   {
     name: "executes SYSENTER: it is in ring 3 from then on",
-    source: "mov eax, 20\nmov ebp, esp\nmov edx, back\nmov ecx, esp\nsysenter\nback:\ncli\n" + EXIT,
+    source: `mov eax, 20\nmov ebp, esp\nmov edx, back\nmov ecx, esp\nsysenter\nback:\ncli\n${EXIT}`,
     ended: /^signal 11$/,
     status: 139,
   },

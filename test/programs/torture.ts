@@ -3,7 +3,7 @@
 import { MemoryIo } from "../../src/emu/host.ts";
 import type { Kernel } from "../../src/emu/kernel/kernel.ts";
 import type { RootImage } from "../../src/emu/rootfs/image.ts";
-import { runProgram } from "../../src/emu/run.ts";
+import { type RunOptions, runProgram } from "../../src/emu/run.ts";
 import { holdings, Injector } from "../guest/injector.ts";
 import type { Case } from "./cases.ts";
 import { runGuest, type Way } from "./guest.ts";
@@ -68,8 +68,17 @@ export class Torture {
 /** What an image's long program does when nobody disturbs it, by the way in. */
 const undisturbed = new WeakMap<RootImage, Map<string, { readonly out: string; readonly held: string }>>();
 
-/** The program /bin/long of an image, by one way, disturbed; compared with what it does undisturbed. */
-export function tortureLong(image: RootImage, way: Way, seed: number, mean: number): Tortured {
+/**
+ * The program /bin/long of an image, by one way, disturbed; compared with what it does undisturbed.
+ * @param machine scheduler, kernel, ticks: the output does not depend on them
+ */
+export function tortureLong(
+  image: RootImage,
+  way: Way,
+  seed: number,
+  mean: number,
+  machine: Partial<RunOptions> = {},
+): Tortured {
   const { ring, entry } = way;
   const run = (attach?: (k: Kernel) => void) => {
     const host = new MemoryIo();
@@ -81,6 +90,7 @@ export function tortureLong(image: RootImage, way: Way, seed: number, mean: numb
       cwd: "/",
       ring,
       entry,
+      ...machine,
       attach,
     });
     return { kernel, out: `${status} ${host.text("out")}${host.text("err")}`, held: holdings(kernel) };
@@ -99,6 +109,6 @@ export function tortureLong(image: RootImage, way: Way, seed: number, mean: numb
   return {
     instructions: kernel.cpu.icount,
     disturbances: injector!.total,
-    wrong: wrong.map((what) => `long, ${way.name}, seed ${seed}, every ${mean}: ${what}`),
+    wrong: wrong.map((what) => `long, ${way.name}, ${JSON.stringify(machine)}, seed ${seed}, every ${mean}: ${what}`),
   };
 }

@@ -6,13 +6,13 @@ import { SI_KERNEL, SIGKILL } from "./signal.ts";
 import type { Task } from "./task.ts";
 
 const PERIOD_NS = 100_000_000;
-/** NMIs in a row without a tick between them. */
-const MISSED = 3;
+/** Time without a timer interrupt that nothing but interrupts switched off explains. */
+const LOCKUP_NS = 300_000_000;
 
 export class NmiWatchdog {
   private readonly k: Kernel;
-  private ticks = 0;
-  private missed = 0;
+  /** When a timer interrupt was last handled, or none was due. */
+  private seen = 0;
   private killed: Task | undefined;
 
   constructor(k: Kernel) {
@@ -24,7 +24,7 @@ export class NmiWatchdog {
     const { k } = this;
     k.clock.watch(k.clock.now() + k.units(PERIOD_NS), () => {
       // The timer stands still while nothing runs, and so does the watchdog.
-      if (k.current === k.idle) this.missed = 0;
+      if (k.current === k.idle) this.seen = k.clock.now();
       else k.cpu.nmi = true;
       this.arm();
     });
@@ -32,25 +32,25 @@ export class NmiWatchdog {
 
   /** A timer interrupt was handled. */
   tick(): void {
-    this.ticks++;
+    this.seen = this.k.clock.now();
   }
 
   /** An NMI is being handled. */
   nmi(): void {
-    this.missed = this.ticks === 0 ? this.missed + 1 : 0;
-    this.ticks = 0;
-    if (this.missed >= MISSED) this.lockup();
+    const { clock } = this.k;
+    if (clock.now() - this.seen < this.k.units(LOCKUP_NS)) return;
+    this.seen = clock.now();
+    this.lockup();
   }
 
   /** Ring-0 programs are ended, if the NMI found them as such: interrupts go on in them, and the next one finds the signal. */
   private lockup(): void {
     const { k } = this;
-    this.missed = 0;
     const t = k.current;
     const saved = k.entry.interrupted;
     const eip = saved === undefined ? k.cpu.eip : saved.get(TSS.EIP);
     const where = `eip 0x${(eip >>> 0).toString(16)}, ${t.comm} (${t.pid})`;
-    const reason = `NMI watchdog: no timer interrupt for ${MISSED / 10} s, ${where}`;
+    const reason = `NMI watchdog: no timer interrupt for ${LOCKUP_NS / 1e9} s, ${where}`;
     if (saved === undefined || !t.ku || saved.get(TSS.ESP) >>> 0 > KERNEL_BASE || this.killed === t) {
       k.machine.die(reason);
       return;
