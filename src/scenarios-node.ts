@@ -30,6 +30,7 @@ const SCHEMA = z.strictObject({
   packages: z.array(z.string()).default([]),
   cpu: z.enum(CPU_NAMES as [string, ...string[]]).optional(),
   memory: z.int().min(16).max(768).optional(),
+  borrow: z.record(z.string(), z.string()).default({}),
   environment: z.record(z.string(), z.string()).default({}),
   rate: z.strictObject({ unit: z.string(), pattern: z.string() }).optional(),
 });
@@ -75,16 +76,18 @@ export function expectedFile({ folder }: Scenario): string {
 }
 
 /** The scenario's files as an archive with fixed times and owners. */
-export function scenarioTar({ folder }: Scenario): Uint8Array {
-  const members: TarInput[] = [];
+export function scenarioTar({ folder, borrow }: Scenario): Uint8Array {
+  const file = (path: string, from: string): TarInput => ({
+    path,
+    mtime: MTIME,
+    mode: 0o755,
+    data: readFileSync(from),
+  });
+  const members = Object.entries(borrow).map(([path, other]) => file(path, join(FOLDER, other)));
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name).slice(folder.length + 1);
     if (path === DESCRIPTION || path === EXPECTED) continue;
-    members.push(
-      entry.isDirectory()
-        ? { path, type: "directory", mtime: MTIME }
-        : { path, mtime: MTIME, mode: 0o755, data: readFileSync(join(folder, path)) },
-    );
+    members.push(entry.isDirectory() ? { path, type: "directory", mtime: MTIME } : file(path, join(folder, path)));
   }
   return writeTar(members.sort((a, b) => (a.path < b.path ? -1 : 1)));
 }
