@@ -102,7 +102,7 @@ export const command: CommandModule<object, { json: boolean; markdown: boolean; 
   handler: ({ json, markdown, rows, traces }) => {
     const text = rows === undefined ? readDataFile("validation.csv") : readRowsFile(rows);
     if (markdown) {
-      process.stdout.write(validationPage(modelData(), text));
+      process.stdout.write(validationPage(modelData(), text, readDataFile("memory-sizes.csv")));
       return;
     }
     const named = traces.map(load);

@@ -5,6 +5,7 @@ import { type Bounds, boundsOf, type Target, targets } from "./accuracy.ts";
 import type { Check } from "./check.ts";
 import { type Counterfactual, counterfactuals } from "./counterfactual.ts";
 import type { ModelData } from "./data.ts";
+import { memoryCaptures } from "./memory-counterfactual.ts";
 import { cyclesOf, isPredicted, predictRow, type Role, type Row, readRows } from "./published.ts";
 import { scheduledCaptures } from "./scheduler-counterfactual.ts";
 import { traceChecks } from "./trace-checks.ts";
@@ -116,7 +117,7 @@ export function validate(
 ): Validation {
   const comparisons = compareAll(data, text, true);
   const checks = [...verificationChecks(data), ...traceChecks(traces, data)];
-  const predictions = [...counterfactuals(captures), ...scheduledCaptures(captures, data)];
+  const predictions = [...counterfactuals(captures), ...scheduledCaptures(captures, data), ...memoryCaptures(captures)];
   const holds =
     comparisons.every((row) => row.holds !== false) &&
     checks.every((check) => check.holds) &&

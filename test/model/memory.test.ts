@@ -17,17 +17,17 @@ import type { Trace } from "../../src/traces/trace.ts";
 
 /** How often a policy must load, and that it never holds more than it has frames. */
 function loads(reclaim: Reclaim, touches: readonly number[], frames: number): number {
-  const policy = makeReplacement(reclaim, 40);
+  const policy = makeReplacement(reclaim, 40, frames);
   const resident = new Set<number>();
   let count = 0;
   for (const touched of touches) {
-    if (resident.has(touched)) policy.touch(touched);
+    if (resident.has(touched)) policy.touch(touched, "mapped");
     else {
       if (resident.size === frames) {
         const victim = policy.evict();
         expect(resident.delete(victim)).toBe(true);
       }
-      policy.load(touched, touched % 3 === 0);
+      policy.load(touched, touched % 3 === 0, "mapped");
       resident.add(touched);
       count++;
     }

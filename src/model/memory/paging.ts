@@ -5,7 +5,8 @@
 import { InputError } from "../../errors.ts";
 import { ACCESS, SOURCE } from "../../traces/schema/enums.ts";
 import type { Trace } from "../../traces/trace.ts";
-import { makeReplacement, type Reclaim } from "./replacement.ts";
+import { ReadAhead } from "./read-ahead.ts";
+import { makeReplacement, type Reclaim, type Use } from "./replacement.ts";
 
 /** What a touch of a page that is gone becomes. */
 export const MISS = { minor: 0, file: 1, swap: 2, cache: 3 } as const;
@@ -28,6 +29,8 @@ export interface Paging {
   readonly most: number;
   readonly evictions: number;
   readonly written: number;
+  /** Pages that were read because another was (reclaim `linux-4.0` only). */
+  readonly ahead: number;
 }
 
 /** Pages that the touches are of, numbered in order of first sight. */
@@ -116,17 +119,19 @@ export function page(trace: Trace, frames: number, reclaim: Reclaim): Paging {
   const order = inOrder(trace);
   const numberOf = Int32Array.from(order, (row) => numbers.of(trace, row));
   const count = numbers.anonymous.length;
-  const replacement = makeReplacement(reclaim, count);
-  const resident = new Uint8Array(count);
-  const dirty = new Uint8Array(count);
-  const slot = new Int32Array(count).fill(-1);
+  const readAhead = reclaim === "linux-4.0" ? new ReadAhead(trace, order, numberOf, count) : undefined;
+  const all = readAhead?.pages ?? count;
+  const replacement = makeReplacement(reclaim, all, frames);
+  const resident = new Uint8Array(all);
+  const dirty = new Uint8Array(all);
+  const slot = new Int32Array(all).fill(-1);
   /** How often a page was loaded, and which of these loads an address space has mapped. */
-  const loads = new Int32Array(count);
+  const loads = new Int32Array(all);
   const mapped = new Map<number, number>();
   const ends = endOfMms(trace);
   const eventOf = eventOfTouches(trace);
   const misses: Miss[] = [];
-  let [used, most, evictions, written, pending, slots] = [0, 0, 0, 0, 0, 0];
+  let [used, most, evictions, written, pending, slots, ahead] = [0, 0, 0, 0, 0, 0, 0];
   const free = (mm: number): void => {
     for (const number of numbers.ofMm.get(mm) ?? []) {
       if (resident[number] === 0) continue;
@@ -136,33 +141,55 @@ export function page(trace: Trace, frames: number, reclaim: Reclaim): Paging {
     }
     ends.delete(mm);
   };
+  /** Takes a frame from somebody if there is none. */
+  const room = (): void => {
+    if (used < frames) return;
+    const victim = replacement.evict();
+    resident[victim] = 0;
+    used--;
+    evictions++;
+    if (dirty[victim] !== 1) return;
+    written++;
+    pending++;
+    if (numbers.anonymous[victim] && slot[victim] < 0) {
+      slot[victim] = slots++;
+      readAhead?.swapped(victim, slot[victim]);
+    }
+    dirty[victim] = 0;
+  };
+  /** What comes from the disk along with a page. */
+  const along = (row: number, number: number, kind: number): void => {
+    if (readAhead === undefined || kind === MISS.minor) return;
+    const found =
+      kind === MISS.swap ? readAhead.cluster(slot[number]) : readAhead.following(row, number, kind === MISS.cache);
+    for (const other of found) {
+      if (resident[other] === 1 || (kind === MISS.swap && slot[other] < 0)) continue;
+      room();
+      replacement.load(other, kind === MISS.swap);
+      resident[other] = 1;
+      loads[other]++;
+      used++;
+      ahead++;
+    }
+  };
   order.forEach((row, index) => {
     const seq = eventOf[row];
     for (const [mm, end] of ends) if (seq >= 0 && seq > end.seq) free(mm);
     const number = numberOf[index];
     const write = pages.access[row] === ACCESS.w || pages.dirty[row] === 1;
     const inCall = pages.source[row] === SOURCE.cache;
+    const use: Use = inCall ? "call" : pages.access[row] === ACCESS.x ? "executed" : "mapped";
     const mapping = pages.mm[row] * 2 ** 32 + number;
     if (resident[number] === 1) {
-      replacement.touch(number);
+      replacement.touch(number, use);
       const before = inCall ? undefined : mapped.get(mapping);
       if (before !== undefined && before !== loads[number]) {
         misses.push({ row, kind: MISS.minor, slot: -1, written: pending });
         pending = 0;
       }
     } else {
-      if (used === frames) {
-        const victim = replacement.evict();
-        resident[victim] = 0;
-        used--;
-        evictions++;
-        if (dirty[victim] === 1) {
-          written++;
-          pending++;
-          if (numbers.anonymous[victim] && slot[victim] < 0) slot[victim] = slots++;
-          dirty[victim] = 0;
-        }
-      }
+      room();
+      const before = misses.length;
       if (loads[number] > 0) {
         const anonymous = numbers.anonymous[number];
         // An anonymous page that was never written is zeros again.
@@ -170,14 +197,16 @@ export function page(trace: Trace, frames: number, reclaim: Reclaim): Paging {
         misses.push({ row, kind, slot: slot[number], written: pending });
         pending = 0;
       }
-      replacement.load(number, numbers.anonymous[number]);
+      const kind = misses.length > before ? misses[misses.length - 1].kind : MISS.minor;
+      replacement.load(number, numbers.anonymous[number], use);
       resident[number] = 1;
       loads[number]++;
       used++;
+      along(row, number, kind);
       most = Math.max(most, used);
     }
     if (write) dirty[number] = 1;
     if (!inCall) mapped.set(mapping, loads[number]);
   });
-  return { misses, most, evictions, written };
+  return { misses, most, evictions, written, ahead };
 }

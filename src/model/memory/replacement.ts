@@ -1,13 +1,17 @@
-// Which page gives up its frame: exact LRU, or the two lists of Linux.
+// Which page gives up its frame: exact LRU, the two lists of Linux, or its two pairs of them (four-lists.ts).
 //
 // Facts of the two lists from Linux 2.6 mm/vmscan.c (refill_inactive_zone(), shrink_list()) and mm/swap.c (mark_page_accessed()).
+import { FourLists } from "./four-lists.ts";
+
+/** How a page is used: through a mapping, which may execute it, or by a call. */
+export type Use = "mapped" | "executed" | "call";
 
 /** A replacement policy over numbered pages. */
 export interface Replacement {
-  /** A page that has no frame gets one. */
-  load(page: number, anonymous: boolean): void;
+  /** A page that has no frame gets one; `use` is missing for one that was read ahead of need. */
+  load(page: number, anonymous: boolean, use?: Use): void;
   /** A page that has a frame is used. */
-  touch(page: number): void;
+  touch(page: number, use: Use): void;
   /** A page's frame is free without being chosen: its address space is gone. */
   drop(page: number): void;
   /** Chooses a page, which then has no frame. There must be one. */
@@ -15,7 +19,7 @@ export interface Replacement {
 }
 
 /** Doubly linked lists over page numbers; a page is in one of them or in none. */
-class Lists {
+export class Lists {
   readonly #next: Int32Array;
   readonly #previous: Int32Array;
   readonly #of: Int8Array;
@@ -134,9 +138,10 @@ export class TwoLists implements Replacement {
   }
 }
 
-export const RECLAIMS = ["two-list", "lru"] as const;
+export const RECLAIMS = ["two-list", "lru", "linux-4.0"] as const;
 export type Reclaim = (typeof RECLAIMS)[number];
 
-export function makeReplacement(reclaim: Reclaim, pages: number): Replacement {
+export function makeReplacement(reclaim: Reclaim, pages: number, frames: number): Replacement {
+  if (reclaim === "linux-4.0") return new FourLists(pages, frames);
   return reclaim === "lru" ? new Lru(pages) : new TwoLists(pages);
 }
