@@ -16,6 +16,8 @@ export interface MadeEvent {
   readonly cause?: number;
   readonly bytes?: number;
   readonly obj?: number;
+  /** When it returned; each event enters at its number. */
+  readonly tOut?: number;
 }
 
 export interface MadeEdge {
@@ -54,6 +56,7 @@ export function makeTrace(made: MadeTrace): Trace {
     events.bytes[seq] = event.bytes ?? Number.NaN;
     events.obj[seq] = event.obj ?? UNKNOWN;
     events.tIn[seq] = seq;
+    events.tOut[seq] = event.tOut ?? Number.NaN;
     events.ret[seq] = 0;
   });
   const edges = makeColumns(TABLES.edges, links.length);

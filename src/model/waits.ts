@@ -2,6 +2,7 @@
 import { EDGE, KIND } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
 import type { DiskRequest } from "./disk.ts";
+import { isPartial } from "./partial-writes.ts";
 import type { ShapeNumbers } from "./shapes.ts";
 
 /** What a wait is for (notice: a signal or a child's end; socket: data of another's socket); decides what idle time is called. */
@@ -108,7 +109,11 @@ export function findWaits(trace: Trace, recordOf: Int32Array, seqOf: Int32Array)
     const to = edges.to[e] >= 0 ? recordOf[edges.to[e]] : -1;
     if (to < 0 || (edges.kind[e] === EDGE.spawn && isBirth(trace, e))) continue;
     const fromSeq = edges.from[e];
-    const from = fromSeq >= 0 ? recordOf[fromSeq] : -1;
+    let from = fromSeq >= 0 ? recordOf[fromSeq] : -1;
+    if (from >= 0 && isPartial(trace, e)) {
+      from--;
+      if (from < 0 || events.task[seqOf[from]] !== events.task[fromSeq]) continue;
+    }
     const timed = edges.kind[e] === EDGE.timer || edges.kind[e] === EDGE.device;
     const sameTask = fromSeq >= 0 && events.task[fromSeq] === events.task[edges.to[e]];
     if (sameTask && (!timed || from >= to)) continue;

@@ -154,7 +154,7 @@ describe("kmlab sweep", () => {
     const go = (...words: string[]) => kmlab(["sweep", shells, "-o", join(root, "shells"), "--json", ...words]);
     expect(JSON.parse(go("--list").stdout).map(({ trace }: { trace: string }) => trace)).toContain("shell-ring0");
     expect(existsSync(join(root, "shells"))).toBe(false);
-    expect(JSON.parse(go().stdout)).toMatchObject({ runs: 4, computed: 4 });
+    expect(JSON.parse(go().stdout)).toMatchObject({ runs: 4, computed: 4, impossible: 0 });
     const about = JSON.parse(text("shells", "shells.json"));
     expect(about.traces[0]).toMatchObject({ trace: "shell-ring0", argv: ["sh", "run.sh"] });
     expect(JSON.parse(go().stdout)).toMatchObject({ known: 4, computed: 0 });
