@@ -3,6 +3,7 @@ import { EAGAIN, ECHILD, EFAULT, EINVAL, ESRCH, SysError } from "./errno.ts";
 import { exitRobustList, wakeClearedTid } from "./futex.ts";
 import type { Kernel, Sys, SysResult } from "./kernel.ts";
 import { pidfdTask } from "./pidfd.ts";
+import { detach, releaseTracees, tellTracer } from "./ptrace.ts";
 import { NoReturn } from "./sched.ts";
 import {
   CLD_CONTINUED,
@@ -16,7 +17,7 @@ import {
   SIGHUP,
   SIGKILL,
 } from "./signal.ts";
-import { SIG_IGN, type Task, type Usage } from "./task.ts";
+import { noUsage, SIG_IGN, type Task, type Usage } from "./task.ts";
 import { addUsage, encodeRusage } from "./usage.ts";
 import { copyOut, writeU32 } from "./user.ts";
 import { Retry, type Wait, type WakeReason } from "./wait.ts";
@@ -30,6 +31,7 @@ const WNOTHREAD = 0x2000_0000;
 const WALL = 0x4000_0000;
 const WCLONE = 0x8000_0000 | 0;
 const ERESTARTSYS = 512;
+const CLD_TRAPPED = 4;
 
 /** Ends a task. `status` is a wait status: code << 8, or a signal. Does not return. */
 export function do_exit(k: Kernel, t: Task, status: number): never {
@@ -53,14 +55,30 @@ export function do_exit(k: Kernel, t: Task, status: number): never {
   if (last && signal.groupExit !== undefined) signal.leader.exitCode = signal.groupExit;
   t.state = "zombie";
   k.recorder.taskExit(t.id, t.seq, t.exitCode);
+  if (last) for (const tracee of releaseTracees(k, t)) if (tracee.isLeader && isOver(tracee)) notifyDeath(k, tracee);
   reparent(k, t);
   signal.threadGone.wakeAll(k.cause("child"));
-  if (!t.isLeader) release(k, t);
+  if (!t.isLeader) forgetThread(k, t);
   if (last) notifyDeath(k, signal.leader);
   freeStack(k, t);
   k.sched.forget(t);
   if (signal.leader === k.firstTask && last) k.firstTaskGone(signal.leader.exitCode);
   throw new NoReturn();
+}
+
+/** A thread that is not the leader leaves nothing behind, but for who traces it. */
+function forgetThread(k: Kernel, t: Task): void {
+  if (t.trace !== undefined) {
+    const { tracer } = t.trace;
+    tracer.signal.deadTracees.push({ pid: t.pid, status: t.exitCode, uid: t.creds.uid });
+    tracer.signal.childExit.wakeAll(k.cause("child"));
+  }
+  release(k, t);
+}
+
+/** Whether every thread of a process has ended. */
+function isOver(leader: Task): boolean {
+  return leader.state === "zombie" && [...leader.signal.threads].every((thread) => !thread.alive);
 }
 
 /** Ends a process: every thread of the task's group. Does not return. */
@@ -145,7 +163,13 @@ function hangUpOrphans(k: Kernel, pgrp: number): void {
 
 /** A process is all zombie: its parent gets the signal, or nobody wants to know. */
 function notifyDeath(k: Kernel, leader: Task): void {
-  const { parent } = leader;
+  const { parent, trace } = leader;
+  // The tracer first; the parent learns of it when the tracer has.
+  if (trace !== undefined && trace.tracer.signal !== parent?.signal) {
+    const killed = (leader.exitCode & 0x7f) !== 0;
+    tellTracer(k, leader, killed ? CLD_KILLED : CLD_EXITED, killed ? leader.exitCode & 0x7f : leader.exitCode >> 8);
+    return;
+  }
   if (parent === undefined || parent === k.init) {
     leader.parent?.children.delete(leader);
     if (leader !== k.firstTask) release(k, leader);
@@ -173,6 +197,7 @@ function notifyDeath(k: Kernel, leader: Task): void {
 
 /** Forgets a dead task for good. */
 function release(k: Kernel, t: Task): void {
+  detach(k, t);
   t.state = "dead";
   k.tasks.delete(t.pid);
   t.signal.threads.delete(t);
@@ -219,7 +244,19 @@ function childrenOf(t: Task, options: number): Task[] {
 
 /** Looks for a child that has something to tell. Undefined: not yet; ECHILD is thrown if there is no such child at all. */
 function findChild(k: Kernel, t: Task, matches: Selector, options: number): Found | undefined {
-  let any = false;
+  const { deadTracees } = t.signal;
+  let any = deadTracees.length > 0;
+  const dead = deadTracees.findIndex(({ pid }) => matches({ pid, signal: t.signal } as Task));
+  if (dead >= 0 && options & WEXITED) {
+    const [{ pid, status, uid }] = deadTracees.splice(dead, 1);
+    return { pid, uid, usage: noUsage(), ...ended(status) };
+  }
+  for (const tracee of t.signal.tracees) {
+    if (!matches(tracee)) continue;
+    any = true;
+    const found = traceeNews(k, t, tracee, options);
+    if (found !== undefined) return found;
+  }
   for (const child of childrenOf(t, options)) {
     const cloned = child.exitSignal !== SIGCHLD;
     if (!(options & WALL) && cloned !== ((options & WCLONE) !== 0)) continue;
@@ -232,18 +269,41 @@ function findChild(k: Kernel, t: Task, matches: Selector, options: number): Foun
   return undefined;
 }
 
+/** A wait status of who has ended, and what waitid says of it. */
+function ended(status: number): { status: number; code: number; siStatus: number } {
+  const killed = (status & 0x7f) !== 0;
+  return { status, code: killed ? CLD_KILLED : CLD_EXITED, siStatus: killed ? status & 0x7f : (status >> 8) & 0xff };
+}
+
+/** What a traced task has to tell its tracer: a stop; its end, if it is no child of the tracer's. */
+function traceeNews(k: Kernel, t: Task, tracee: Task, options: number): Found | undefined {
+  const trace = tracee.trace!;
+  const keep = (options & WNOWAIT) !== 0;
+  const base = { pid: tracee.pid, uid: tracee.creds.uid, usage: k.processUsage(tracee) };
+  if (trace.stop !== undefined && !trace.reported && tracee.alive) {
+    if (!keep) trace.reported = true;
+    const { code } = trace.stop;
+    return { ...base, status: (code << 8) | 0x7f, code: CLD_TRAPPED, siStatus: code };
+  }
+  if (!isOver(tracee) || tracee.parent?.signal === t.signal || !(options & WEXITED)) return undefined;
+  const found = { ...base, ...ended(tracee.exitCode) };
+  if (!keep) {
+    detach(k, tracee);
+    notifyDeath(k, tracee);
+  }
+  return found;
+}
+
 function childNews(k: Kernel, t: Task, child: Task, options: number): Found | undefined {
   const { signal } = child;
   const keep = (options & WNOWAIT) !== 0;
   const base = { pid: child.pid, uid: child.creds.uid, usage: k.processUsage(child) };
-  if (child.state === "zombie" && [...signal.threads].every((thread) => !thread.alive)) {
-    if (!(options & WEXITED)) return undefined;
-    const status = child.exitCode;
-    const killed = (status & 0x7f) !== 0;
+  if (isOver(child)) {
+    if (!(options & WEXITED) || (child.trace && child.trace.tracer.signal !== t.signal)) return undefined;
     k.edge(t, { from: child.exitSeq >= 0 ? child.exitSeq : undefined, kind: "child" });
+    const found = { ...base, ...ended(child.exitCode) };
     if (!keep) reap(k, t, child);
-    const siStatus = killed ? status & 0x7f : (status >> 8) & 0xff;
-    return { ...base, status, code: killed ? CLD_KILLED : CLD_EXITED, siStatus };
+    return found;
   }
   if (options & WUNTRACED && signal.stopSignal !== 0 && !signal.stopReported) {
     if (!keep) signal.stopReported = true;

@@ -6,6 +6,7 @@ import type { Kernel, Sys, SysResult } from "./kernel.ts";
 import { outOfMemory } from "./mm/oom.ts";
 import { ownStack } from "./mm/touched-stack.ts";
 import { newPidfd } from "./pidfd.ts";
+import { EVENT, eventStop, traceChild, wantsEvent } from "./ptrace.ts";
 import { SIG_DFL, SIG_IGN, Sighand, type SignalStruct, Task, THREAD_SIZE, TIF_KU } from "./task.ts";
 import { readTls, writeTls } from "./tls.ts";
 import { copyIn, TASK_SIZE, touch, writeU32 } from "./user.ts";
@@ -232,14 +233,27 @@ function kernelClone(k: Kernel, t: Task, args: CloneArgs): SysResult {
   if (flags & CLONE_PIDFD) writeU32(k, t, args.pidfd, newPidfd(k, t, child, 0));
   if (flags & CLONE_PARENT_SETTID) writeU32(k, t, args.parentTid, child.pid);
   tellRecorder(k, t, child);
+  const vfork = (flags & CLONE_VFORK) !== 0;
+  const event = vfork ? EVENT.VFORK : args.exitSignal === SIGCHLD ? EVENT.FORK : EVENT.CLONE;
+  const traced = wantsEvent(t, event);
+  if (traced) traceChild(k, t, child);
   k.sched.wakeUpNew(child);
-  if (!(flags & CLONE_VFORK)) return child.pid;
-  child.vforkDone = new WaitQueue();
-  return waitForVfork(child.vforkDone, child.pid);
+  if (vfork) child.vforkDone = new WaitQueue();
+  if (traced) return tracedClone(k, t, child, event);
+  return child.vforkDone ? waitForVfork(child.vforkDone, child.pid) : child.pid;
 }
 
 function* waitForVfork(queue: WaitQueue, pid: number): Generator<Wait, number, WakeReason> {
   yield { queues: [queue], interruptible: false, killable: true };
+  return pid;
+}
+
+/** The tracer is told of the child before its parent goes on, and again when a vfork is over. */
+function* tracedClone(k: Kernel, t: Task, child: Task, event: number): Generator<Wait, number, WakeReason> {
+  const { pid, vforkDone } = child;
+  yield* eventStop(k, t, event, pid);
+  if (vforkDone && child.vforkDone === vforkDone) yield* waitForVfork(vforkDone, pid);
+  if (vforkDone && wantsEvent(t, EVENT.VFORK_DONE)) yield* eventStop(k, t, EVENT.VFORK_DONE, pid);
   return pid;
 }
 

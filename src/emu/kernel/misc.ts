@@ -316,5 +316,4 @@ export const sys_uselib: Sys = (k, t, path) => {
   readString(k, t, path);
   return -ENODEV;
 };
-export const sys_ptrace: Sys = () => -EPERM;
 export const sys_arch_prctl: Sys = () => -EINVAL;

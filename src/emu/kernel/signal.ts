@@ -143,7 +143,7 @@ export class Signals {
   }
 
   private ignored(t: Task, signo: number): boolean {
-    if (t.blocked & bit(signo)) return false;
+    if (t.blocked & bit(signo) || t.trace !== undefined) return false;
     const { handler } = t.sighand.actions[signo];
     return handler === SIG_IGN || (handler === SIG_DFL && (IGNORED_BY_DEFAULT & bit(signo)) !== 0n);
   }
@@ -296,9 +296,21 @@ export class Signals {
       // Another thread's execve ends this one.
       if (signal.execTask !== undefined && signal.execTask !== t) do_exit(this.k, t, 0);
       if (signal.stopSignal !== 0) return this.stop(t);
-      const info = this.take(t, ~t.blocked);
+      const { trace } = t;
+      if (trace?.stop !== undefined) return trace.wait;
+      const decided = trace?.held !== undefined;
+      const info = decided ? trace.decided(t) : this.take(t, ~t.blocked);
       this.recalc(t);
-      if (info === undefined) return undefined;
+      if (info === undefined) {
+        if (decided) continue;
+        return undefined;
+      }
+      if (trace && !decided && info.signo !== SIGKILL) {
+        trace.held = info;
+        trace.message = 0;
+        trace.enter(this.k, t, { code: info.signo, info, where: "signal" });
+        return trace.wait;
+      }
       if (info.from !== undefined) this.k.edge(t, { from: info.from, kind: "signal" });
       const action = t.sighand.actions[info.signo];
       if (action.handler === SIG_IGN && info.signo !== SIGKILL) continue;

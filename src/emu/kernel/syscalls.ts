@@ -217,7 +217,6 @@ import {
   sys_olduname,
   sys_personality,
   sys_prctl,
-  sys_ptrace,
   sys_reboot,
   sys_rseq,
   sys_sched_get_priority_max,
@@ -286,6 +285,7 @@ import {
   sys_process_vm_readv,
   sys_process_vm_writev,
 } from "./process_vm.ts";
+import { sys_ptrace } from "./ptrace.ts";
 import { REFUSED, type Refusal } from "./refused.ts";
 import { sys_sched_getattr, sys_sched_setattr } from "./sched_attr.ts";
 import { sys_seccomp } from "./seccomp.ts";

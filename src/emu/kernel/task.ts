@@ -4,6 +4,7 @@ import type { Fpu } from "../cpu/fpu/state.ts";
 import type { Timer } from "../machine/clock.ts";
 import type { FilesStruct, FsStruct } from "./fs/files.ts";
 import type { Mm } from "./mm/mm.ts";
+import type { Trace } from "./ptrace.ts";
 import type { Activity } from "./sched.ts";
 import { type Wait, WaitQueue, type WakeReason } from "./wait.ts";
 
@@ -226,6 +227,9 @@ export class SignalStruct {
   itimerProf: IntervalTimer = { interval: 0, expires: 0 };
   readonly posixTimers = new Map<number, PosixTimer>();
   nextTimerId = 0;
+  /** Tasks that this process traces, and traced threads that ended without its asking yet. */
+  readonly tracees = new Set<Task>();
+  readonly deadTracees: { pid: number; status: number; uid: number }[] = [];
   childSubreaper = false;
   oomScoreAdj = 0;
   /** Killed for lack of memory; its end is waited for. */
@@ -357,6 +361,8 @@ export class Task {
   restartBlock: (() => number | Generator<Wait, number, WakeReason>) | undefined;
   /** Stopped by job control. */
   jobStopped = false;
+  /** Who traces it, and how. */
+  trace: Trace | undefined;
   /** The page it faults on had to be waited for. */
   faultWaited = false;
   /** Its program's heap is executable (no PT_GNU_STACK). */

@@ -11,6 +11,7 @@ import {
   SysError,
 } from "../errno.ts";
 import type { Kernel, Sys, SysResult } from "../kernel.ts";
+import { traceExit } from "../ptrace.ts";
 import { lookAtCall } from "../seccomp.ts";
 import { type Delivery, SA_RESTART, SIGSEGV } from "../signal.ts";
 import { SYSCALLS } from "../syscalls.ts";
@@ -213,6 +214,7 @@ export class Kcalls {
   private *deliverSignals(t: Task, regs: PtRegs): Generator<Wait, number, WakeReason> {
     const { k } = this;
     if (t.ku && this.entry.variant.restartsInStubs) yield* this.endStub(t, regs);
+    yield* traceExit(k, t);
     for (;;) {
       const next = k.signals.next(t);
       if (next === undefined) break;

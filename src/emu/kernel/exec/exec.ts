@@ -1,4 +1,5 @@
 // execve and execveat: from a name and two lists of strings to a program about to run its first instruction (fs/exec.c).
+
 import { E2BIG, EAGAIN, EINVAL, ELIBBAD, ELOOP, ENOENT, ENOEXEC, SysError } from "../errno.ts";
 import { exitMm } from "../exit.ts";
 import { clearFpu } from "../fpu.ts";
@@ -7,6 +8,7 @@ import { openExec } from "../fs/open.ts";
 import type { Kernel, Sys, SysResult } from "../kernel.ts";
 import { Mm } from "../mm/mm.ts";
 import { touchNewStack } from "../mm/touched-stack.ts";
+import { traceExec } from "../ptrace.ts";
 import { SI_KERNEL, SIGKILL, SIGSEGV } from "../signal.ts";
 import { CAP_ALL, RLIMIT, SIG_DFL, SIG_IGN, Sighand, type Task } from "../task.ts";
 import { readString, readStringVector } from "../user.ts";
@@ -292,7 +294,9 @@ export function* do_execveat(
   const file = open(k, t, dfd, filename, flags);
   const b: Bprm = { filename: fileNameOf(dfd, filename), scriptName, argv: argv.length > 0 ? argv : [""], env, file };
   try {
-    return yield* load(k, t, b);
+    const r = yield* load(k, t, b);
+    if (r === 0 && t.trace !== undefined) yield* traceExec(k, t);
+    return r;
   } finally {
     b.file.put(k);
   }

@@ -312,7 +312,7 @@ export const sys_mq_notify: Sys = (k, t, fd, addr) => {
   if (event && event[2] !== SIGEV_SIGNAL && event[2] !== SIGEV_NONE) return -EINVAL;
   if (event && event[2] === SIGEV_SIGNAL && (event[1] < 0 || event[1] > 64)) return -EINVAL;
   const q = queueOf(fileOf(t, fd, "any"));
-  const owner = q.notify && q.notify.t.signal.leader.alive ? q.notify.t.signal : undefined;
+  const owner = q.notify?.t.signal.leader.alive ? q.notify.t.signal : undefined;
   if (event === undefined) {
     if (owner === t.signal) q.notify = undefined;
     return 0;
