@@ -206,6 +206,7 @@ export class Box {
       oomKills: [],
       mms: new Map(),
       rmap: new ReverseMap(frames.total),
+      pageTables: { held: 0 },
       tasks,
       cpu: { invalidateFrame() {}, model: DEFAULT_MODEL },
       options: { hz: 100, seed: 1, tty: options.tty ?? false, aslr: false, cold: true, host: this.io },
