@@ -19,8 +19,11 @@ export function runsBar(): RunsBar | undefined {
   let running = false;
   return {
     at(done, of) {
-      if (!running) bar.start(of, done);
-      running = true;
+      if (!running) {
+        running = true;
+        bar.start(of, done);
+        return;
+      }
       bar.setTotal(of);
       bar.update(done);
     },
