@@ -3,7 +3,7 @@ import { EAGAIN, ECHILD, EFAULT, EINVAL, ESRCH, SysError } from "./errno.ts";
 import { exitRobustList, wakeClearedTid } from "./futex.ts";
 import type { Kernel, Sys, SysResult } from "./kernel.ts";
 import { pidfdTask } from "./pidfd.ts";
-import { detach, releaseTracees, tellTracer } from "./ptrace.ts";
+import { detach, EVENT, eventStop, releaseTracees, tellTracer, wantsEvent } from "./ptrace.ts";
 import { NoReturn } from "./sched.ts";
 import {
   CLD_CONTINUED,
@@ -211,8 +211,23 @@ function freeStack(k: Kernel, t: Task): void {
   t.kstackPfn = -1;
 }
 
-export const sys_exit: Sys = (k, t, code) => do_exit(k, t, (code & 0xff) << 8);
-export const sys_exit_group: Sys = (k, t, code) => groupExit(k, t, (code & 0xff) << 8);
+/** A call that ends a task; a tracer that asked for it is told before. */
+function ends(k: Kernel, t: Task, status: number, end: (k: Kernel, t: Task, status: number) => never): SysResult {
+  return wantsEvent(t, EVENT.EXIT) ? tracedEnd(k, t, status, end) : end(k, t, status);
+}
+
+function* tracedEnd(
+  k: Kernel,
+  t: Task,
+  status: number,
+  end: (k: Kernel, t: Task, status: number) => never,
+): Generator<Wait, number, WakeReason> {
+  yield* eventStop(k, t, EVENT.EXIT, status);
+  return end(k, t, status);
+}
+
+export const sys_exit: Sys = (k, t, code) => ends(k, t, (code & 0xff) << 8, do_exit);
+export const sys_exit_group: Sys = (k, t, code) => ends(k, t, (code & 0xff) << 8, groupExit);
 
 /** Which children a wait is for. */
 type Selector = (child: Task) => boolean;
