@@ -94,7 +94,16 @@ export class Entry {
     if (k.recorder.watches) {
       const { text, vdso, paths } = this;
       const idle = () => k.current === k.idle;
-      watchEntries({ cpu: k.cpu, memory, text, vdso, paths, idle, sysenter: () => this.bySysenter(k.current) });
+      watchEntries({
+        cpu: k.cpu,
+        memory,
+        text,
+        vdso,
+        paths,
+        flagged: k.recorder.enabled,
+        idle,
+        sysenter: () => this.bySysenter(k.current),
+      });
     }
     machine.hooks = {
       kcall: (n) => this.kcalls.kcall(n),

@@ -26,6 +26,8 @@ export interface Probed {
   readonly text: KernelText;
   readonly vdso: VdsoCode;
   readonly paths: Paths;
+  /** Somebody keeps the events' flags: where a ring-0 program would starve is worth finding out. */
+  readonly flagged: boolean;
   /** Nothing is recorded of the idle task. */
   idle(): boolean;
   /** The current task entered by SYSENTER. */
@@ -385,6 +387,7 @@ class Probes {
 
   /** esp_absent or esp_cow by the state of the page that a ring-0 entry would push to, in every ring. */
   private stackFlags(sp: number, pushed: number): number {
+    if (!this.p.flagged) return 0;
     return this.pageFlags(sp - 4) | (((sp - 4) ^ (sp - pushed)) >>> 12 !== 0 ? this.pageFlags(sp - pushed) : 0);
   }
 

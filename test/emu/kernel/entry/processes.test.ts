@@ -139,4 +139,17 @@ child:\nmov ebx, cs\nmov eax, 1\nint 0x80`,
     expect(text("/bin/regs")).not.toContain("write(kernel addr)");
     expect(text("/bin/regs")).toContain("regs done");
   });
+
+  it("clone with a new stack must be made by int 0x80: through the page its child returns to nowhere, and only it dies", () => {
+    // CLONE_VM with a stack of zeros: the stub's RET takes its address from there.
+    const clone = (how: string) =>
+      world(
+        `mov dword [data+0x5000], 0\nmov edi, vsyscall\nmov eax, 120\nmov ebx, 0x100\nmov ecx, data+0x5800\nmov edx, 0\nmov esi, 0\n${how}
+test eax, eax\njz child\nmov ebx, eax\nmov eax, 7\nmov ecx, data\nmov edx, 0x80000000\nint 0x80\nmov ebx, [data]${EXIT}
+child:\nmov eax, 1\nmov ebx, 3\nint 0x80`,
+        RING0,
+      ).run();
+    expect(clone("int 0x80")).toBe(3 << 8);
+    expect(clone("call edi") & 0x7f).toBe(11);
+  });
 });

@@ -54,3 +54,20 @@ it.runIf(hasPackages)("dynamic true: all but two calls are the loader's traps", 
   expect(seen).toMatchObject({ direct: 2, forks: 0, sigreturns: 0, doubleFaults: 1 });
   expect(seen.int80).toBe(26);
 });
+
+it.runIf(hasPackages)(
+  "a program that ld.so of /trusted is told to load runs in ring 0, wherever it lies itself",
+  async () => {
+    const image = openImage((await ensureRoot("base")).directory);
+    const run = (argv: string[]) =>
+      captureProgram({ image, argv, ring: 3, kernel: "kml-4.0", host: new MemoryIo() }).trace;
+    const direct = ({ events }: ReturnType<typeof run>) => events.path.filter((path) => path === PATH.C).length;
+    const trusted = run(["/trusted/lib/ld-linux.so.2", "/bin/true"]);
+    expect(trusted.execs.map(({ ring }) => ring)).toEqual([0]);
+    expect(direct(trusted)).toBeGreaterThan(0);
+    const plain = run(["/lib/ld-linux.so.2", "/bin/true"]);
+    expect(plain.execs.map(({ ring }) => ring)).toEqual([3]);
+    expect(direct(plain)).toBe(0);
+    image.close();
+  },
+);
