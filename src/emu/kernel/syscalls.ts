@@ -39,7 +39,7 @@ import {
 import { sys_iopl, sys_rt_sigreturn, sys_sigreturn } from "./entry/calls.ts";
 import { ENOSYS } from "./errno.ts";
 import { sys_execve, sys_execveat } from "./exec/exec.ts";
-import { sys_exit, sys_exit_group, sys_wait4, sys_waitid, sys_waitpid } from "./exit.ts";
+import { sys_exit, sys_exit_group } from "./exit.ts";
 import { sys_clone, sys_clone3, sys_fork, sys_unshare, sys_vfork } from "./fork.ts";
 import {
   sys_access,
@@ -285,7 +285,7 @@ import {
   sys_process_vm_readv,
   sys_process_vm_writev,
 } from "./process_vm.ts";
-import { sys_ptrace } from "./ptrace.ts";
+import { sys_ptrace } from "./ptrace-calls.ts";
 import { REFUSED, type Refusal } from "./refused.ts";
 import { sys_sched_getattr, sys_sched_setattr } from "./sched_attr.ts";
 import { sys_seccomp } from "./seccomp.ts";
@@ -354,6 +354,7 @@ import {
   sys_times,
   sys_ugetrlimit,
 } from "./usage.ts";
+import { sys_wait4, sys_waitid, sys_waitpid } from "./waitcalls.ts";
 
 /** One system call. */
 export interface SyscallEntry {

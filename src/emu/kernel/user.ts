@@ -73,6 +73,17 @@ export function touch(k: Kernel, t: Task, addr: number, length: number, write: b
   for (let la = addr >>> 0; la <= last; la = ((la | (PAGE_SIZE - 1)) >>> 0) + 1) userHostAddress(k, t, la, write);
 }
 
+/** As touch, with what is not there as -errno: for what is taken even if it cannot be given. */
+export function tryTouch(k: Kernel, t: Task, addr: number, length: number, write: boolean): number {
+  try {
+    touch(k, t, addr, length, write);
+    return 0;
+  } catch (e) {
+    if (e instanceof SysError) return -e.errno;
+    throw e;
+  }
+}
+
 /**
  * Calls visit with host ranges of a user range: the way read() fills and write() drains user buffers without a copy
  * in between. Pages are made present one after the other; stops at the first that cannot be.

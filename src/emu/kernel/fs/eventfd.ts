@@ -1,9 +1,9 @@
 // eventfd and memfd_create: a counter that can be polled, and a file without a name (fs/eventfd.c, mm/memfd.c).
-import { EAGAIN, EFAULT, EINVAL, ERESTARTSYS, SysError } from "../errno.ts";
+import { EAGAIN, EFAULT, EINVAL, SysError } from "../errno.ts";
 import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import { readString } from "../user.ts";
-import { type Wait, WaitQueue, type WakeReason } from "../wait.ts";
+import { WaitQueue } from "../wait.ts";
 import {
   O_CLOEXEC,
   O_LARGEFILE,
@@ -18,7 +18,7 @@ import {
 import type { FileOps } from "./file.ts";
 import type { IovIter } from "./iov.ts";
 import { nofile } from "./open.ts";
-import { finish } from "./read_write.ts";
+import { untilDone } from "./read_write.ts";
 import { regularOps } from "./regular.ts";
 
 const EFD_SEMAPHORE = 1;
@@ -62,16 +62,6 @@ function writeOnce(k: Kernel, t: Task, e: EventFd, iter: IovIter): number {
   return 8;
 }
 
-/** Tries until it works; a signal ends the wait. */
-function* until(e: EventFd, once: () => number): Generator<Wait, number, WakeReason> {
-  for (;;) {
-    const r = yield* finish(once);
-    if (r !== -EAGAIN) return r;
-    const why = yield { queues: [e.queue], interruptible: true };
-    if (why === "signal") return -ERESTARTSYS;
-  }
-}
-
 const eventOps: FileOps = {
   stream: true,
   llseek: (_k, file) => file.pos,
@@ -79,14 +69,14 @@ const eventOps: FileOps = {
     if (iter.left < 8) return -EINVAL;
     const e = file.data as EventFd;
     const once = () => readOnce(k, t, e, iter);
-    return file.nonblock || e.count > 0n ? once() : until(e, once);
+    return file.nonblock || e.count > 0n ? once() : untilDone(e.queue, once);
   },
   write: (k, t, file, iter) => {
     if (iter.left < 8) return -EINVAL;
     const e = file.data as EventFd;
     const once = () => writeOnce(k, t, e, iter);
     const r = once();
-    return r === -EAGAIN && !file.nonblock ? until(e, once) : r;
+    return r === -EAGAIN && !file.nonblock ? untilDone(e.queue, once) : r;
   },
   poll: (_k, file) => {
     const e = file.data as EventFd;

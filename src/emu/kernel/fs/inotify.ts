@@ -1,9 +1,9 @@
 // inotify: watches on files and directories, and the queue their events are read from (fs/notify/inotify).
-import { EAGAIN, EBADF, EEXIST, EINVAL, EMFILE, ENOSPC, ENOTTY, ERESTARTSYS, SysError } from "../errno.ts";
+import { EAGAIN, EBADF, EEXIST, EINVAL, EMFILE, ENOSPC, ENOTTY, SysError } from "../errno.ts";
 import type { Kernel, Sys, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import { bytesOf, writeU32 } from "../user.ts";
-import { Retry, type Wait, WaitQueue, type WakeReason } from "../wait.ts";
+import { Retry, WaitQueue } from "../wait.ts";
 import { AT_FDCWD, MAY_READ, O_CLOEXEC, O_NONBLOCK, O_RDONLY, POLLIN, POLLRDNORM } from "./const.ts";
 import type { FileOps } from "./file.ts";
 import type { Inode } from "./inode.ts";
@@ -11,7 +11,7 @@ import type { IovIter } from "./iov.ts";
 import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, permission } from "./namei.ts";
 import { IN_DELETE_SELF, IN_ISDIR, IN_MOVE_SELF, type Mark } from "./notify.ts";
 import { nofile, userPathAt } from "./open.ts";
-import { finish } from "./read_write.ts";
+import { untilDone } from "./read_write.ts";
 import { recordTiming } from "./trace.ts";
 
 const IN_ALL_EVENTS = 0xfff;
@@ -169,22 +169,13 @@ function readOnce(k: Kernel, t: Task, inotify: Inotify, iter: IovIter): number {
   return -EAGAIN;
 }
 
-function* untilEvent(inotify: Inotify, once: () => number): Generator<Wait, number, WakeReason> {
-  for (;;) {
-    const r = yield* finish(once);
-    if (r !== -EAGAIN) return r;
-    const why = yield { queues: [inotify.queue], interruptible: true };
-    if (why === "signal") return -ERESTARTSYS;
-  }
-}
-
 const inotifyOps: FileOps = {
   stream: true,
   llseek: (_k, file) => file.pos,
   read: (k, t, file, iter) => {
     const inotify = file.data as Inotify;
     const once = () => readOnce(k, t, inotify, iter);
-    return file.nonblock || inotify.events.length > 0 ? once() : untilEvent(inotify, once);
+    return file.nonblock || inotify.events.length > 0 ? once() : untilDone(inotify.queue, once);
   },
   poll: (_k, file) => {
     const inotify = file.data as Inotify;

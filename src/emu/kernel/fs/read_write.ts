@@ -1,9 +1,9 @@
 // read, write and their kin, lseek, and copies between files (fs/read_write.c, fs/splice.c).
-import { EBADF, EINVAL, EISDIR, EOPNOTSUPP, EOVERFLOW, ESPIPE, EXDEV } from "../errno.ts";
+import { EAGAIN, EBADF, EINVAL, EISDIR, EOPNOTSUPP, EOVERFLOW, ERESTARTSYS, ESPIPE, EXDEV } from "../errno.ts";
 import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import { readI64, writeI64, writeU32 } from "../user.ts";
-import { Retry, type Wait, type WakeReason } from "../wait.ts";
+import { Retry, type Wait, type WaitQueue, type WakeReason } from "../wait.ts";
 import { MAX_RW_COUNT } from "./const.ts";
 import type { File } from "./file.ts";
 import { IovIter } from "./iov.ts";
@@ -198,6 +198,16 @@ export function* finish(start: () => SysResult): Generator<Wait, number, WakeRea
       if (!(e instanceof Retry)) throw e;
       yield e.wait;
     }
+  }
+}
+
+/** Tries a read or write of a file that is no stream of bytes until it works; a signal ends the wait. */
+export function* untilDone(queue: WaitQueue, once: () => number): Generator<Wait, number, WakeReason> {
+  for (;;) {
+    const r = yield* finish(once);
+    if (r !== -EAGAIN) return r;
+    const why = yield { queues: [queue], interruptible: true };
+    if (why === "signal") return -ERESTARTSYS;
   }
 }
 

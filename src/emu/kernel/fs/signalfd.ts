@@ -1,15 +1,15 @@
 // signalfd: pending signals that are read as records (fs/signalfd.c). Whose signals is decided by who reads, not by who made it.
-import { EAGAIN, EBADF, EINVAL, ERESTARTSYS, SysError } from "../errno.ts";
+import { EAGAIN, EBADF, EINVAL, SysError } from "../errno.ts";
 import type { Kernel, Sys } from "../kernel.ts";
 import { SI_TIMER, UNBLOCKABLE } from "../signal.ts";
 import type { SigInfo, SigSet, Task } from "../task.ts";
 import { copyIn } from "../user.ts";
-import { Retry, type Wait, type WakeReason } from "../wait.ts";
+import { Retry } from "../wait.ts";
 import { O_CLOEXEC, O_NONBLOCK, O_RDWR, POLLIN, POLLRDNORM } from "./const.ts";
 import type { FileOps } from "./file.ts";
 import type { IovIter } from "./iov.ts";
 import { nofile } from "./open.ts";
-import { finish } from "./read_write.ts";
+import { untilDone } from "./read_write.ts";
 import { recordTiming } from "./trace.ts";
 
 /** sizeof(struct signalfd_siginfo). */
@@ -80,22 +80,13 @@ function readOnce(k: Kernel, t: Task, fd: SignalFd, iter: IovIter): number {
   return -EAGAIN;
 }
 
-function* untilSent(k: Kernel, t: Task, fd: SignalFd, iter: IovIter): Generator<Wait, number, WakeReason> {
-  for (;;) {
-    const r = yield* finish(() => readOnce(k, t, fd, iter));
-    if (r !== -EAGAIN) return r;
-    const why = yield { queues: [t.sighand.signalfd], interruptible: true };
-    if (why === "signal") return -ERESTARTSYS;
-  }
-}
-
 const signalOps: FileOps = {
   stream: true,
   llseek: (_k, file) => file.pos,
   read: (k, t, file, iter) => {
     if (iter.left < RECORD) return -EINVAL;
     const fd = file.data as SignalFd;
-    return file.nonblock ? readOnce(k, t, fd, iter) : untilSent(k, t, fd, iter);
+    return file.nonblock ? readOnce(k, t, fd, iter) : untilDone(t.sighand.signalfd, () => readOnce(k, t, fd, iter));
   },
   poll: (k, file) => {
     const t = k.current;

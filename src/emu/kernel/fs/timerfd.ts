@@ -3,7 +3,7 @@
 // A periodic timer fires once and is wound on when somebody reads it or asks for its time, so that one that nobody looks at
 // costs nothing.
 import type { Timer } from "../../machine/clock.ts";
-import { EAGAIN, EBADF, EINVAL, ERESTARTSYS, SysError } from "../errno.ts";
+import { EAGAIN, EBADF, EINVAL, SysError } from "../errno.ts";
 import type { Kernel, Sys } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import {
@@ -17,12 +17,12 @@ import {
   type TimespecCodec,
   validTimespec,
 } from "../time.ts";
-import { type Wait, WaitQueue, type WakeReason } from "../wait.ts";
+import { WaitQueue } from "../wait.ts";
 import { O_CLOEXEC, O_NONBLOCK, O_RDWR, POLLIN, POLLRDNORM } from "./const.ts";
 import type { FileOps } from "./file.ts";
 import type { IovIter } from "./iov.ts";
 import { nofile } from "./open.ts";
-import { finish } from "./read_write.ts";
+import { untilDone } from "./read_write.ts";
 import { recordTiming } from "./trace.ts";
 
 const TFD_TIMER_ABSTIME = 1;
@@ -91,15 +91,6 @@ function readOnce(k: Kernel, t: Task, timer: TimerFd, iter: IovIter): number {
   return 8;
 }
 
-function* untilFired(timer: TimerFd, once: () => number): Generator<Wait, number, WakeReason> {
-  for (;;) {
-    const r = yield* finish(once);
-    if (r !== -EAGAIN) return r;
-    const why = yield { queues: [timer.queue], interruptible: true };
-    if (why === "signal") return -ERESTARTSYS;
-  }
-}
-
 const timerOps: FileOps = {
   stream: true,
   llseek: (_k, file) => file.pos,
@@ -107,7 +98,7 @@ const timerOps: FileOps = {
     if (iter.left < 8) return -EINVAL;
     const timer = file.data as TimerFd;
     const once = () => readOnce(k, t, timer, iter);
-    return file.nonblock || timer.ticks > 0 ? once() : untilFired(timer, once);
+    return file.nonblock || timer.ticks > 0 ? once() : untilDone(timer.queue, once);
   },
   poll: (_k, file) => {
     const timer = file.data as TimerFd;

@@ -41,7 +41,7 @@ import { textOps } from "../fs/text.ts";
 import type { Kernel, Sys, SysResult } from "../kernel.ts";
 import { RLIMIT, type Task } from "../task.ts";
 import { CLOCK_REALTIME, deadlineOf, TIME32, TIME64, type TimespecCodec, validTimespec } from "../time.ts";
-import { copyIn, copyOut, readString, touch, writeU32 } from "../user.ts";
+import { copyIn, copyOut, readString, tryTouch, writeU32 } from "../user.ts";
 import { type Wait, WaitQueue, type WakeReason } from "../wait.ts";
 
 const MQUEUE_MAGIC = 0x1980_0202;
@@ -249,10 +249,13 @@ function* receive(
     const m = q.messages[0];
     if (m !== undefined) {
       // Pages that have to be waited for may let another receiver in: look again.
-      const error = yield* finish(() => present(k, t, addr, m.bytes.length, prioAddr));
+      const error = yield* finish(
+        () => tryTouch(k, t, addr, m.bytes.length, true) || (prioAddr === 0 ? 0 : tryTouch(k, t, prioAddr, 4, true)),
+      );
       if (q.messages[0] !== m) continue;
       q.messages.shift();
       q.room.wakeAll(k.cause("space"));
+      // Lost, as in Linux.
       if (error !== 0) return error;
       if (m.from >= 0) k.edge(t, { from: m.from, kind: "data" });
       if (prioAddr !== 0) writeU32(k, t, prioAddr, m.prio);
@@ -266,18 +269,6 @@ function* receive(
     if (q.messages.length > 0) continue;
     if (why === "timeout") return -ETIMEDOUT;
     if (why === "signal") return -ERESTARTSYS;
-  }
-}
-
-/** 0, or -EFAULT: the message is lost then, as in Linux. */
-function present(k: Kernel, t: Task, addr: number, size: number, prioAddr: number): number {
-  try {
-    touch(k, t, addr, size, true);
-    if (prioAddr !== 0) touch(k, t, prioAddr, 4, true);
-    return 0;
-  } catch (e) {
-    if (e instanceof SysError) return -e.errno;
-    throw e;
   }
 }
 

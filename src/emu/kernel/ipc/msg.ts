@@ -1,9 +1,9 @@
 // System V message queues (ipc/msg.c).
-import { E2BIG, EAGAIN, EIDRM, EINVAL, ENOMEM, ENOMSG, EPERM, ERESTARTNOHAND, SysError } from "../errno.ts";
+import { E2BIG, EAGAIN, EIDRM, EINVAL, ENOMEM, ENOMSG, EPERM, ERESTARTNOHAND } from "../errno.ts";
 import { finish } from "../fs/read_write.ts";
 import type { Kernel, Sys, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
-import { copyIn, copyOut, readI32, touch } from "../user.ts";
+import { copyIn, copyOut, readI32, tryTouch } from "../user.ts";
 import { type Wait, WaitQueue, type WakeReason } from "../wait.ts";
 import {
   column,
@@ -157,9 +157,10 @@ function* receive(k: Kernel, t: Task, q: MsgQueue, want: Wanted): Generator<Wait
       if (m.bytes.length > size && !(flags & MSG_NOERROR)) return -E2BIG;
       const n = Math.min(size, m.bytes.length);
       // Pages that have to be waited for may let another receiver in: look again.
-      const error = yield* finish(() => present(k, t, addr, 4 + n));
+      const error = yield* finish(() => tryTouch(k, t, addr, 4 + n, true));
       if (q.perm.deleted || q.messages[at] !== m) continue;
       if (!(flags & MSG_COPY)) take(k, t, q, at);
+      // Lost, as in Linux.
       if (error !== 0) return error;
       if (m.from >= 0) k.edge(t, { from: m.from, kind: "data" });
       const out = new Uint8Array(4 + n);
@@ -172,17 +173,6 @@ function* receive(k: Kernel, t: Task, q: MsgQueue, want: Wanted): Generator<Wait
     const why = yield { queues: [q.arrived], interruptible: true };
     if (q.perm.deleted) return -EIDRM;
     if (why === "signal" && q.find(type, flags) < 0) return -ERESTARTNOHAND;
-  }
-}
-
-/** 0, or -EFAULT: the message is lost then, as in Linux. */
-function present(k: Kernel, t: Task, addr: number, n: number): number {
-  try {
-    touch(k, t, addr, n, true);
-    return 0;
-  } catch (e) {
-    if (e instanceof SysError) return -e.errno;
-    throw e;
   }
 }
 

@@ -1,0 +1,219 @@
+// The system call ptrace: what a tracer asks for (kernel/ptrace.c, arch/x86/kernel/ptrace.c).
+import { PT } from "./entry/layout.ts";
+import { EINVAL, EIO, EPERM, ESRCH, SysError } from "./errno.ts";
+import type { Kernel, Sys, SysResult } from "./kernel.ts";
+import { mayAccess } from "./pidfd.ts";
+import { attach, detach, setMode, type Trace } from "./ptrace.ts";
+import { decodeSigInfo, encodeSigInfo, SI_USER, SIGKILL, SIGSTOP } from "./signal.ts";
+import type { Task } from "./task.ts";
+import { copyIn, copyOut, readU32, TASK_SIZE, writeU32 } from "./user.ts";
+
+const REQUEST = {
+  TRACEME: 0,
+  PEEKTEXT: 1,
+  PEEKDATA: 2,
+  PEEKUSR: 3,
+  POKETEXT: 4,
+  POKEDATA: 5,
+  POKEUSR: 6,
+  CONT: 7,
+  KILL: 8,
+  SINGLESTEP: 9,
+  GETREGS: 12,
+  SETREGS: 13,
+  ATTACH: 16,
+  DETACH: 17,
+  SYSCALL: 24,
+  SETOPTIONS: 0x4200,
+  GETEVENTMSG: 0x4201,
+  GETSIGINFO: 0x4202,
+  SETSIGINFO: 0x4203,
+  GETREGSET: 0x4204,
+  SETREGSET: 0x4205,
+  GET_SYSCALL_INFO: 0x420e,
+} as const;
+const O_MASK = 0x30_00ff;
+const NT_PRSTATUS = 1;
+const AUDIT_ARCH_I386 = 0x4000_0003;
+/** What a program may set of its flags: CF PF AF ZF SF TF DF OF NT RF AC. */
+const USER_FLAGS = 0x0005_4dd5;
+
+/** The 17 words of struct user_regs_struct: as pt_regs, with GS, and CS without what KML keeps in its upper half. */
+function registers(k: Kernel, t: Task): Int32Array {
+  const regs = k.entry.regs(t);
+  const words = Int32Array.from({ length: PT.BYTES / 4 }, (_, i) => regs.get(4 * i));
+  for (const at of [PT.DS, PT.ES, PT.FS, PT.CS, PT.OLDSS]) words[at / 4] &= 0xffff;
+  words[PT.GS / 4] = t.context.sel[5] & 0xffff;
+  return words;
+}
+
+function setRegister(k: Kernel, t: Task, offset: number, value: number): void {
+  const regs = k.entry.regs(t);
+  // Segments stay as they are: what a bad selector does is the program's own affair.
+  if ([PT.DS, PT.ES, PT.FS, PT.GS, PT.CS, PT.OLDSS].some((at) => at === offset)) return;
+  if (offset === PT.EFLAGS) regs.set(offset, (regs.get(offset) & ~USER_FLAGS) | (value & USER_FLAGS));
+  else regs.set(offset, value);
+}
+
+/** struct ptrace_syscall_info. */
+function syscallInfo(k: Kernel, t: Task): Uint8Array {
+  const { stop } = t.trace!;
+  const regs = registers(k, t);
+  const word = (offset: number) => BigInt(regs[offset / 4] >>> 0);
+  const bytes = new Uint8Array(stop?.where === "entry" ? 80 : stop?.where === "exit" ? 33 : 24);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(4, AUDIT_ARCH_I386, true);
+  view.setBigUint64(8, word(PT.EIP), true);
+  view.setBigUint64(16, word(PT.OLDESP), true);
+  if (stop?.where === "entry") {
+    bytes[0] = 1;
+    const args = [PT.ORIG_EAX, PT.EBX, PT.ECX, PT.EDX, PT.ESI, PT.EDI, PT.EBP];
+    for (const [i, at] of args.entries()) view.setBigUint64(24 + 8 * i, word(at), true);
+  } else if (stop?.where === "exit") {
+    bytes[0] = 2;
+    const result = regs[PT.EAX / 4];
+    view.setBigInt64(24, BigInt(result), true);
+    bytes[32] = result < 0 && result >= -4095 ? 1 : 0;
+  }
+  return bytes;
+}
+
+/** Lets a stopped task go on. */
+function resume(k: Kernel, t: Task, mode: Trace["mode"], signo: number): number {
+  if (signo < 0 || signo > 64) return -EIO;
+  const trace = t.trace!;
+  trace.injected = signo;
+  setMode(k, t, mode);
+  trace.leave(k);
+  return 0;
+}
+
+function attachTo(k: Kernel, t: Task, target: Task): number {
+  if (target.signal === t.signal || target === k.init || target.trace !== undefined) return -EPERM;
+  if (!mayAccess(k, t, target)) return -EPERM;
+  attach(target, t);
+  k.signals.send(target, { signo: SIGSTOP, code: SI_USER, errno: 0, pid: 0, uid: 0 });
+  return 0;
+}
+
+/** GETREGSET and SETREGSET of the general registers: data is a struct iovec. */
+function regset(k: Kernel, t: Task, target: Task, type: number, iov: number, write: boolean): number {
+  if (type !== NT_PRSTATUS) return -EINVAL;
+  const [base, room] = [readU32(k, t, iov), readU32(k, t, iov + 4)];
+  if (room % 4 !== 0) return -EINVAL;
+  const bytes = new Uint8Array(registers(k, target).buffer);
+  const n = Math.min(room, bytes.length);
+  if (write)
+    for (const [i, word] of new Int32Array(copyIn(k, t, base, n).buffer).entries()) setRegister(k, target, 4 * i, word);
+  else copyOut(k, t, base, bytes.subarray(0, n));
+  writeU32(k, t, iov + 4, n);
+  return 0;
+}
+
+/** A word of a stopped task's memory. @throws SysError(EIO) if there is none */
+function atTracee<T>(addr: number, access: () => T): T {
+  if (addr >>> 0 > TASK_SIZE - 4) throw new SysError(EIO);
+  try {
+    return access();
+  } catch (e) {
+    throw e instanceof SysError ? new SysError(EIO) : e;
+  }
+}
+
+/** ptrace(request, pid, address, data). PTRACE_SEIZE and what comes with it are not there: EIO, as before Linux 3.4. */
+export const sys_ptrace: Sys = (k, t, request, pid, addr, data): SysResult => {
+  if (request === REQUEST.TRACEME) {
+    const parent = t.signal.leader.parent;
+    if (t.trace !== undefined || parent === undefined || parent === k.init) return -EPERM;
+    attach(t, parent);
+    return 0;
+  }
+  const target = k.tasks.get(pid);
+  if (target === undefined) return -ESRCH;
+  if (request === REQUEST.ATTACH) return target.alive ? attachTo(k, t, target) : -EPERM;
+  const { trace } = target;
+  if (trace === undefined || trace.tracer.signal !== t.signal) return -ESRCH;
+  if (request === REQUEST.KILL) {
+    k.signals.send(target, { signo: SIGKILL, code: SI_USER, errno: 0, pid: 0, uid: 0 });
+    return 0;
+  }
+  if (trace.stop === undefined) return -ESRCH;
+  switch (request) {
+    case REQUEST.CONT:
+      return resume(k, target, "cont", data);
+    case REQUEST.SYSCALL:
+      return resume(k, target, "syscall", data);
+    case REQUEST.SINGLESTEP:
+      // The way back into ring 0 cannot keep TF until the program's first instruction.
+      return target.ku ? -EIO : resume(k, target, "step", data);
+    case REQUEST.DETACH: {
+      if (data < 0 || data > 64) return -EIO;
+      const { held } = trace;
+      trace.injected = data;
+      detach(k, target);
+      if (data !== 0)
+        k.signals.send(target, held?.signo === data ? held : { signo: data, code: SI_USER, errno: 0, pid: 0, uid: 0 });
+      return 0;
+    }
+    default:
+      return look(k, t, target, trace, request, addr, data);
+  }
+};
+
+/** The requests that read and change a stopped task. */
+function look(k: Kernel, t: Task, target: Task, trace: Trace, request: number, addr: number, data: number): number {
+  switch (request) {
+    case REQUEST.PEEKTEXT:
+    case REQUEST.PEEKDATA:
+      writeU32(
+        k,
+        t,
+        data,
+        atTracee(addr, () => readU32(k, target, addr)),
+      );
+      return 0;
+    case REQUEST.POKETEXT:
+    case REQUEST.POKEDATA:
+      atTracee(addr, () => writeU32(k, target, addr, data));
+      return 0;
+    case REQUEST.PEEKUSR:
+      if (addr & 3 || addr < 0 || addr >= 284) return -EIO;
+      writeU32(k, t, data, addr < PT.BYTES ? registers(k, target)[addr / 4] : 0);
+      return 0;
+    case REQUEST.POKEUSR:
+      if (addr & 3 || addr < 0 || addr >= PT.BYTES) return -EIO;
+      setRegister(k, target, addr, data);
+      return 0;
+    case REQUEST.GETREGS:
+      copyOut(k, t, data, new Uint8Array(registers(k, target).buffer));
+      return 0;
+    case REQUEST.SETREGS:
+      for (const [i, word] of new Int32Array(copyIn(k, t, data, PT.BYTES).buffer).entries())
+        setRegister(k, target, 4 * i, word);
+      return 0;
+    case REQUEST.GETREGSET:
+    case REQUEST.SETREGSET:
+      return regset(k, t, target, addr, data, request === REQUEST.SETREGSET);
+    case REQUEST.SETOPTIONS:
+      if (data & ~O_MASK) return -EINVAL;
+      trace.options = data;
+      return 0;
+    case REQUEST.GETEVENTMSG:
+      writeU32(k, t, data, trace.message);
+      return 0;
+    case REQUEST.GETSIGINFO:
+      if (trace.stop?.info === undefined) return -EINVAL;
+      copyOut(k, t, data, encodeSigInfo(trace.stop.info));
+      return 0;
+    case REQUEST.SETSIGINFO:
+      if (trace.held !== undefined) trace.held = decodeSigInfo(copyIn(k, t, data, 128));
+      return 0;
+    case REQUEST.GET_SYSCALL_INFO: {
+      const bytes = syscallInfo(k, target);
+      copyOut(k, t, data, bytes.subarray(0, Math.min(addr >>> 0, bytes.length)));
+      return bytes.length;
+    }
+    default:
+      return -EIO;
+  }
+}
