@@ -102,7 +102,8 @@ export const command: CommandModule<object, { json: boolean; markdown: boolean; 
   handler: ({ json, markdown, rows, traces }) => {
     const text = rows === undefined ? readDataFile("validation.csv") : readRowsFile(rows);
     if (markdown) {
-      process.stdout.write(validationPage(modelData(), text, readDataFile("memory-sizes.csv")));
+      const captured = { memory: readDataFile("memory-sizes.csv"), schedulers: readDataFile("schedulers-seen.csv") };
+      process.stdout.write(validationPage(modelData(), text, captured));
       return;
     }
     const named = traces.map(load);

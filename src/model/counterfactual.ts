@@ -122,3 +122,12 @@ export function counterfactuals(traces: readonly { readonly name: string; readon
       });
     });
 }
+
+/** Two captures of one command in the same machine, but for its memory or its scheduler. */
+export function sameBut(what: "memory" | "scheduler", a: Trace, b: Trace): boolean {
+  const machine = ({ meta }: Trace) => {
+    const { argv, ring, entry, kernel, hz, seed } = meta;
+    return JSON.stringify([argv, ring, entry, kernel, hz, seed, what === "memory" ? meta.scheduler : meta.memory]);
+  };
+  return machine(a) === machine(b);
+}

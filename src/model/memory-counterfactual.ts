@@ -2,7 +2,7 @@
 // on a smaller machine must show.
 import { CAUSE, KIND } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
-import type { Counterfactual } from "./counterfactual.ts";
+import { type Counterfactual, sameBut } from "./counterfactual.ts";
 import { watermark } from "./memory/four-lists.ts";
 import { largestWorkingSet, MISS, page } from "./memory/paging.ts";
 
@@ -64,25 +64,18 @@ const WHAT: Readonly<Record<keyof Lack, string>> = {
   swapWrites: "writes to swap",
 };
 
-/** Two captures of one command in the same machine, but for its memory. */
-function sameBut(a: Trace, b: Trace): boolean {
-  const machine = ({ meta }: Trace) =>
-    JSON.stringify([meta.argv, meta.ring, meta.entry, meta.kernel, meta.hz, meta.seed]);
-  return machine(a) === machine(b);
-}
-
 /** Compares every capture on a smaller machine with what the one that evicted nothing predicts. */
 export function memoryCaptures(traces: readonly { readonly name: string; readonly trace: Trace }[]): Counterfactual[] {
   const rows: Counterfactual[] = [];
   for (const { name, trace } of traces) {
     const { memory } = trace.meta;
     const most = traces.every(
-      (other) => !sameBut(trace, other.trace) || (other.trace.meta.memory ?? 0) <= (memory ?? 0),
+      (other) => !sameBut("memory", trace, other.trace) || (other.trace.meta.memory ?? 0) <= (memory ?? 0),
     );
     if (trace.meta.source !== "kmlab" || memory === null || !most || lackSeen(trace).evictions > 0) continue;
     for (const { trace: other } of traces) {
       const less = other.meta.memory;
-      if (less === null || less >= memory || !sameBut(trace, other)) continue;
+      if (less === null || less >= memory || !sameBut("memory", trace, other)) continue;
       const predicted = lackPredicted(trace, less);
       if (predicted === undefined) continue;
       const seen = lackSeen(other);

@@ -2,7 +2,7 @@
 // under another one must end.
 import { KIND } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
-import type { Counterfactual } from "./counterfactual.ts";
+import { type Counterfactual, sameBut } from "./counterfactual.ts";
 import type { ModelData } from "./data.ts";
 import { endsUnder } from "./identity.ts";
 
@@ -22,13 +22,6 @@ function endsSeen({ events, tasks }: Trace): (number | undefined)[] {
   return ends;
 }
 
-/** Two captures of one command in the same machine, but for the scheduler. */
-function sameBut(a: Trace, b: Trace): boolean {
-  const machine = ({ meta }: Trace) =>
-    JSON.stringify([meta.argv, meta.ring, meta.entry, meta.kernel, meta.hz, meta.seed]);
-  return machine(a) === machine(b);
-}
-
 /** Compares every capture under a scheduler by name with what the capture under the kernel's own predicts. */
 export function scheduledCaptures(
   traces: readonly { readonly name: string; readonly trace: Trace }[],
@@ -39,7 +32,7 @@ export function scheduledCaptures(
     if (trace.meta.source !== "kmlab" || trace.meta.scheduler !== undefined) continue;
     for (const other of traces) {
       const { scheduler } = other.trace.meta;
-      if (scheduler === undefined || !sameBut(trace, other.trace)) continue;
+      if (scheduler === undefined || !sameBut("scheduler", trace, other.trace)) continue;
       const predicted = endsUnder(trace, data, scheduler);
       endsSeen(other.trace).forEach((seen, task) => {
         if (seen === undefined || task >= predicted.length) return;
