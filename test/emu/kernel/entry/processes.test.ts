@@ -153,3 +153,24 @@ child:\nmov eax, 1\nmov ebx, 3\nint 0x80`,
     expect(clone("call edi") & 0x7f).toBe(11);
   });
 });
+
+describe("a tracer", () => {
+  /** A child that stops itself, then makes three calls; its parent goes from stop to stop and counts those at calls. */
+  const stops = (how: string, ring: 0 | 3): number =>
+    world(
+      `mov eax, 2\nint 0x80\ntest eax, eax\njz child\nmov edi, eax\nmov ebp, 0
+again:\nmov eax, 7\nmov ebx, edi\nmov ecx, data\nmov edx, 0\nint 0x80\nmov eax, [data]\nand eax, 0xff\ncmp eax, 0x7f\njne out
+inc ebp\nmov eax, 26\nmov ebx, 24\nmov ecx, edi\nmov edx, 0\nmov esi, 0\nint 0x80\njmp again
+out:\nmov ebx, ebp${EXIT}
+child:\nmov eax, 26\nmov ebx, 0\nmov ecx, 0\nmov edx, 0\nmov esi, 0\nint 0x80\nmov eax, 20\nint 0x80\nmov ebx, eax\nmov eax, 37\nmov ecx, 19\nint 0x80
+mov edi, vsyscall\n${`mov eax, 20\n${how}\n`.repeat(3)}mov eax, 1\nmov ebx, 0\nint 0x80`,
+      { ring },
+    ).run();
+
+  it("does not see direct calls; those by a gate it sees coming and going", () => {
+    const none = stops("nop", 0);
+    expect(stops("int 0x80", 0) - none).toBe(6);
+    expect(stops("call edi", 0) - none).toBe(0);
+    expect(stops("call edi", 3) - stops("nop", 3)).toBe(6);
+  });
+});
