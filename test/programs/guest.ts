@@ -21,7 +21,8 @@ export const WAYS = [
   { name: "ring 0", ring: 0, entry: "sysenter" },
 ] as const satisfies readonly ({ name: string } & Pick<RunOptions, "ring" | "entry">)[];
 
-export type Way = (typeof WAYS)[number];
+/** A way in, and how much memory the machine has if it is not the default. */
+export type Way = { readonly name: string } & Pick<RunOptions, "ring" | "entry" | "memoryMiB">;
 
 const PAGE_BYTES = 4096;
 
