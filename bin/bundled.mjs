@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 
 const bin = dirname(fileURLToPath(import.meta.url));
 export const sources = join(dirname(bin), "src");
+const notebooks = join(dirname(bin), "notebooks");
 const build = join(dirname(bin), "build");
 
 /** The newest modification time below a folder, in milliseconds. */
@@ -22,7 +23,7 @@ export async function bundled() {
   // The packages are in the bundle too.
   const lock = join(dirname(bin), "package-lock.json");
   const packages = existsSync(lock) ? statSync(lock).mtimeMs : 0;
-  const folder = join(build, `cli-${Math.floor(Math.max(newest(sources), newest(bin), packages))}`);
+  const folder = join(build, `cli-${Math.floor(Math.max(newest(sources), newest(notebooks), newest(bin), packages))}`);
   if (!existsSync(folder)) {
     const stale = existsSync(build) ? readdirSync(build).filter((name) => /^cli-\d+$/.test(name)) : [];
     const { bundle } = await import("./bundle.mjs");

@@ -40,6 +40,16 @@ describe("layers", () => {
     expect(breaking(/^(?!cli\/)(?!(.*[-/])?node\.ts$)/, /(^|[-/])node\.ts$/)).toEqual([]);
   });
 
+  it("figures know the model and traces, and nothing of Node or the emulator", () => {
+    const folder = join(SRC, "..", "notebooks");
+    const texts = readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".ts"))
+      .map((name) => readFileSync(join(folder, name), "utf8"));
+    const names = texts.flatMap((text) => [...text.matchAll(/from "([^"]+)"/g)].map(([, name]) => name));
+    expect(names.some((name) => name.includes("src/model/"))).toBe(true);
+    expect(names.filter((name) => /^node:|node\.ts$|src\/(emu|cli)\//.test(name))).toEqual([]);
+  });
+
   it("sees imports at all", () => {
     expect(imports("emu/run.ts")).toContain("emu/kernel/kernel.ts");
   });

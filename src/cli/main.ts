@@ -37,6 +37,7 @@ const VERBS: Record<string, { describe: string; load: () => Promise<{ command: o
   whatif: { describe: "replay a trace under other ways into the kernel", load: () => import("./whatif.ts") },
   sensitivity: { describe: "say which costs an answer hangs on", load: () => import("./sensitivity.ts") },
   sweep: { describe: "go through an experiment's values, run by run", load: () => import("./sweep.ts") },
+  figures: { describe: "draw the figures, each with its evidence and verdicts", load: () => import("./figures.ts") },
   validate: { describe: "check the model against published and measured numbers", load: () => import("./validate.ts") },
   starvation: {
     describe: "measure stack starvation in ring 0 and price it",

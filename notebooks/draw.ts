@@ -1,0 +1,20 @@
+// A figure drawn without a browser: the same rows give the same bytes.
+import { plot } from "@observablehq/plot";
+import { parseHTML } from "linkedom";
+import type { Figure, Row } from "./figure.ts";
+
+/** Digits of a coordinate that anybody can see. */
+const DIGITS = 2;
+
+/** The figure as an SVG file. */
+export function drawn(figure: Figure, rows: readonly Row[]): string {
+  const { document } = parseHTML("<!doctype html><body></body>");
+  const svg = plot({ ...figure.plot(rows), document });
+  svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", figure.title);
+  const text = svg.outerHTML.replace(/-?\d+\.\d{3,}(?!\d)/g, (digits) =>
+    String(Number(Number(digits).toFixed(DIGITS))),
+  );
+  return `${text}\n`;
+}

@@ -1,0 +1,51 @@
+// What a figure is: what it asks, what it computes, and how that is drawn. One module of figures/ each.
+import type { PlotOptions } from "@observablehq/plot";
+import type { Interval } from "../src/model/interval.ts";
+import type { Lab } from "./lab.ts";
+
+/** One observation, of the tidy table behind a figure. */
+export type Row = Readonly<Record<string, string | number>>;
+
+/** What a figure computed. */
+export interface Findings {
+  readonly rows: readonly Row[];
+  /** What is held against each claim of data/claims.csv, by its id. */
+  readonly claims: Readonly<Record<string, Interval>>;
+}
+
+export interface Figure {
+  readonly number: number;
+  /** Names its files. */
+  readonly id: string;
+  readonly title: string;
+  /** What can be seen, what it is of, and what it does not say. */
+  readonly caption: string;
+  run(lab: Lab): Findings;
+  plot(rows: readonly Row[]): PlotOptions;
+}
+
+/** Dark, middle and light enough to be told apart in grey: what traps slowly, what traps fast, what does not trap, what else there is. */
+export const SHADES = { slow: "#1f2a44", fast: "#3f7fb5", none: "#e8a33d", other: "#b9c2c9" } as const;
+
+/** Of mechanisms, the same in every figure. */
+export const SHADE_OF: Readonly<Record<string, string>> = {
+  int80: SHADES.slow,
+  sysenter: SHADES.fast,
+  syscall: SHADES.fast,
+  kml: SHADES.none,
+  "kml-amd64": SHADES.none,
+  "ukl-base": SHADES.other,
+  ukl: "#f6dcae",
+};
+
+/** What all figures look like; sizes are those of a column and a half of a paper. */
+export const LOOK = {
+  width: 640,
+  style: { fontFamily: "DejaVu Sans, sans-serif", fontSize: "11px", background: "white", color: "black" },
+} as const;
+
+/** A number of a row. */
+export const number =
+  (column: string) =>
+  (row: Row): number =>
+    Number(row[column]);
