@@ -25,7 +25,8 @@ export type ByteKey = (typeof BYTES)[number];
 
 const WORDS = NUMBERS.length + 2;
 const FLAGS_AT = (NUMBERS.length + 1) * 2 + 1;
-const LEAST_RET = -0x8000_0000;
+/** -MAX_ERRNO: few results are less. */
+const LEAST_RET = -4095;
 /** A word that says: the number does not fit (too large, negative, not whole) and is kept elsewhere. */
 const WIDE = 0xffff_ffff;
 

@@ -1,5 +1,8 @@
 // Error numbers of i386 Linux (asm-generic/errno-base.h, errno.h) and the error a system call body throws.
 
+/** Results from -MAX_ERRNO to -1 are errors (include/linux/err.h); what lies further down is an address. */
+export const MAX_ERRNO = 4095;
+
 export const EPERM = 1;
 export const ENOENT = 2;
 export const ESRCH = 3;

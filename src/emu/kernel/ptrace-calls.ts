@@ -1,6 +1,6 @@
 // The system call ptrace: what a tracer asks for (kernel/ptrace.c, arch/x86/kernel/ptrace.c).
 import { PT } from "./entry/layout.ts";
-import { EINVAL, EIO, EPERM, ESRCH, SysError } from "./errno.ts";
+import { EINVAL, EIO, EPERM, ESRCH, MAX_ERRNO, SysError } from "./errno.ts";
 import type { Kernel, Sys, SysResult } from "./kernel.ts";
 import { mayAccess } from "./pidfd.ts";
 import { attach, detach, setMode, type Trace } from "./ptrace.ts";
@@ -73,7 +73,7 @@ function syscallInfo(k: Kernel, t: Task): Uint8Array {
     bytes[0] = 2;
     const result = regs[PT.EAX / 4];
     view.setBigInt64(24, BigInt(result), true);
-    bytes[32] = result < 0 && result >= -4095 ? 1 : 0;
+    bytes[32] = result < 0 && result >= -MAX_ERRNO ? 1 : 0;
   }
   return bytes;
 }

@@ -138,11 +138,12 @@ function* waitForChild(
   options: number,
   tell: (found: Found | undefined) => number,
 ): Generator<Wait, number, WakeReason> {
-  for (;;) {
+  for (let interrupted = false; ; ) {
+    // A child's end comes with a signal: who is woken by that looks for the child first (do_wait in kernel/exit.c).
     const found = findChild(k, t, matches, options);
     if (found !== undefined || options & WNOHANG) return tell(found);
-    const reason = yield { queues: [t.signal.childExit], interruptible: true };
-    if (reason === "signal") return -ERESTARTSYS;
+    if (interrupted) return -ERESTARTSYS;
+    interrupted = (yield { queues: [t.signal.childExit], interruptible: true }) === "signal";
   }
 }
 

@@ -4,6 +4,7 @@ import { FLAG, KIND } from "../../../traces/schema/enums.ts";
 import type { EventEnter, EventLeave, Recorder, Seq } from "../../capture/recorder.ts";
 import type { Cpu } from "../../cpu/cpu.ts";
 import type { Clock } from "../../machine/clock.ts";
+import { MAX_ERRNO } from "../errno.ts";
 import type { Task } from "../task.ts";
 
 /** Where an event's instructions are being executed. */
@@ -275,10 +276,10 @@ export class Paths {
     return true;
   }
 
-  /** The result of the current event's call. */
+  /** The result of the current event's call: EAX, as a signed number. */
   returns(result: number): void {
     const { top } = this;
-    if (top !== undefined) top.ret = result;
+    if (top !== undefined) top.ret = result < -MAX_ERRNO ? result >>> 0 : result;
   }
 
   /** A signal's handler will run when the current event returns to the program. */
