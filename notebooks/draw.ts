@@ -13,8 +13,7 @@ export function drawn(figure: Figure, rows: readonly Row[]): string {
   svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", figure.title);
-  const text = svg.outerHTML.replace(/-?\d+\.\d{3,}(?!\d)/g, (digits) =>
-    String(Number(Number(digits).toFixed(DIGITS))),
-  );
+  const short = (digits: string): string => String(Number(Number(digits).toFixed(DIGITS)));
+  const text = svg.outerHTML.replace(/<[^>]*>/g, (tag) => tag.replace(/-?\d+\.\d{3,}/g, short));
   return `${text}\n`;
 }

@@ -1,0 +1,113 @@
+// Figure 2: what programs gain, and where their cycles go.
+import * as Plot from "@observablehq/plot";
+import type { Cause } from "../../src/model/causes.ts";
+import { interval } from "../../src/model/interval.ts";
+import { type Figure, LOOK, number, type Row, SHADES } from "../figure.ts";
+import { replays } from "../programs.ts";
+
+/** Causes put together, in the order of the bars. */
+const PARTS: Readonly<Record<string, readonly Cause[]>> = {
+  program: ["user", "pollution"],
+  "way in and out": ["stub", "entry-hw", "save", "segment", "exit-hw", "stack-repair"],
+  "work of calls": ["body", "copy"],
+  faults: ["fault-path", "fault-body", "starvation"],
+  "ticks, switches": ["irq-path", "tick-body", "switch", "mm-switch"],
+  waiting: ["idle-io", "idle-timer", "idle-dependency"],
+};
+const FILLS: readonly string[] = [SHADES.other, SHADES.none, SHADES.fast, SHADES.slow, "#7a5195", "#f3f3f3"];
+/** Where the names of the parts stand. */
+const LEGEND: readonly number[] = [0, 75, 180, 280, 340, 450];
+const NAMES = Object.keys(PARTS);
+const MECHANISMS = ["int80", "sysenter", "kml"];
+
+export const figure: Figure = {
+  number: 2,
+  id: "02-programs",
+  title: "What programs gain, and where their cycles go",
+  caption:
+    "Shipped traces replayed on a Pentium 4 under Kernel Mode Linux 4.0, in percent of the run by int 0x80; right of each bar the speed-up with 90 % of the draws. The parts are sums of the causes of a replay.",
+  run(lab) {
+    const all = replays(lab, { mechanisms: MECHANISMS, profiles: ["p4"], kernels: ["kml-4.0"] });
+    const rows = all.flatMap(({ program, results }) =>
+      results.flatMap(({ mechanism, causes, total, speedup: { value, low, high } }) =>
+        NAMES.map((part): Row => {
+          const cycles = PARTS[part].reduce((sum, cause) => sum + causes[cause], 0);
+          const percent = (100 * cycles) / results[0].total;
+          return { program, mechanism, part, cycles, percent, total, speedup: value, low, high };
+        }),
+      ),
+    );
+    const direct = replays(lab, { mechanisms: ["sysenter", "kml"], profiles: ["p4"], kernels: ["kml-4.0"] });
+    const gains = direct.map(({ program, results }) => ({ program, ...results[1].speedup }));
+    const least = gains.reduce((a, b) => (a.low < b.low ? a : b));
+    const pipe = gains.find(({ program }) => program === "pipe")!;
+    const percent = (ratio: number) => 100 * (ratio - 1);
+    return {
+      rows,
+      claims: {
+        "kml2003-apache": interval(percent(pipe.value), [percent(pipe.low), percent(pipe.high)]),
+        "kmlab-all-gain": { value: least.value, low: least.low, high: least.high },
+      },
+    };
+  },
+  plot(rows) {
+    const firsts = rows.filter(({ part }) => part === NAMES[0]);
+    return {
+      ...LOOK,
+      height: 385,
+      marginTop: 45,
+      marginLeft: 65,
+      marginRight: 125,
+      marginBottom: 40,
+      fy: { label: null, axis: null, domain: [...new Set(rows.map(({ program }) => program))], padding: 0.15 },
+      y: { label: null, domain: MECHANISMS, tickSize: 0 },
+      x: { label: "% of the run by int 0x80", domain: [0, 100], grid: true },
+      color: { domain: NAMES, range: FILLS },
+      marks: [
+        Plot.barX(rows, {
+          fy: "program",
+          y: "mechanism",
+          x: "percent",
+          fill: "part",
+          stroke: "black",
+          strokeWidth: 0.5,
+          order: NAMES,
+        }),
+        Plot.text(firsts, {
+          fy: "program",
+          y: "mechanism",
+          frameAnchor: "right",
+          dx: 6,
+          textAnchor: "start",
+          text: (row: Row) =>
+            row.mechanism === "int80"
+              ? `${row.program}`
+              : `${number("speedup")(row).toFixed(3)} (${number("low")(row).toFixed(2)}–${number("high")(row).toFixed(2)})`,
+          fontSize: 9.5,
+        }),
+        ...NAMES.flatMap((name, index) => {
+          const last = rows.slice(0, 1);
+          const place = { fy: "program", frameAnchor: "top-left", dy: -14 } as const;
+          return [
+            Plot.dot(last, {
+              ...place,
+              dx: 4 + LEGEND[index],
+              symbol: "square",
+              r: 5,
+              fill: FILLS[index],
+              stroke: "black",
+            }),
+            Plot.text(last, {
+              ...place,
+              dx: 13 + LEGEND[index],
+              dy: -14,
+              text: () => name,
+              textAnchor: "start",
+              lineAnchor: "middle",
+            }),
+          ];
+        }),
+      ],
+    };
+  },
+};

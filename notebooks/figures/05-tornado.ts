@@ -1,0 +1,58 @@
+// Figure 5: which costs a speed-up hangs on.
+import * as Plot from "@observablehq/plot";
+import { sensitivity } from "../../src/model/sensitivity/sensitivity.ts";
+import { type Figure, LOOK, number, type Row, SHADES } from "../figure.ts";
+
+/** Parameters that are drawn. */
+const SHOWN = 12;
+
+export const figure: Figure = {
+  number: 5,
+  id: "05-tornado",
+  title: "Which costs the gain of find hangs on",
+  caption:
+    "Speed-up of kml over SYSENTER of the shipped trace find (Pentium 4, KML 4.0), with one cost at a time at each end of its range; the twelve that move it most. Dark: at the low end; light: at the high end.",
+  run(lab) {
+    const result = sensitivity(lab.trace("find-ring3"), lab.data, {
+      mechanisms: ["sysenter", "kml"],
+      profile: "p4",
+      kernel: "kml-4.0",
+      rows: Math.max(16, lab.draws / 2),
+      walks: 4,
+      seed: lab.seed,
+    });
+    const kml = result.mechanisms.find(({ mechanism }) => mechanism === "kml")!;
+    const rows = kml.tornado.map(
+      ({ parameter, low, high }, rank): Row => ({ rank: rank + 1, parameter, low, high, value: kml.speedup }),
+    );
+    const { runs, broken } = result.ordering;
+    const share = (100 * broken) / runs;
+    return { rows, claims: { "kmlab-order": { value: share, low: share, high: share } } };
+  },
+  plot(rows) {
+    const shown = rows.slice(0, SHOWN);
+    const nominal = number("value")(rows[0]);
+    return {
+      ...LOOK,
+      height: 320,
+      marginLeft: 185,
+      marginRight: 20,
+      marginBottom: 40,
+      y: { label: null, domain: shown.map(({ parameter }) => parameter), tickSize: 0 },
+      x: { label: "speed-up over SYSENTER", grid: true },
+      marks: [
+        Plot.barX(shown, { y: "parameter", x1: nominal, x2: "low", fill: SHADES.slow, inset: 1 }),
+        Plot.barX(shown, {
+          y: "parameter",
+          x1: nominal,
+          x2: "high",
+          fill: SHADES.none,
+          stroke: "black",
+          strokeWidth: 0.5,
+          inset: 1,
+        }),
+        Plot.ruleX([nominal]),
+      ],
+    };
+  },
+};
