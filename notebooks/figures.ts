@@ -5,6 +5,9 @@ import { figure as programs } from "./figures/02-programs.ts";
 import { figure as callRate } from "./figures/03-call-rate.ts";
 import { figure as validation } from "./figures/04-validation.ts";
 import { figure as tornado } from "./figures/05-tornado.ts";
+import { figure as quantum } from "./figures/06-quantum.ts";
+import { figure as oneRead } from "./figures/07-one-read.ts";
+import { figure as starvation } from "./figures/08-starvation.ts";
 import { figure as breakEven } from "./figures/10-break-even.ts";
 import { figure as generations } from "./figures/11-generations.ts";
 import { figure as hypervisor } from "./figures/12-hypervisor.ts";
@@ -16,6 +19,9 @@ export const FIGURES: readonly Figure[] = [
   callRate,
   validation,
   tornado,
+  quantum,
+  oneRead,
+  starvation,
   breakEven,
   generations,
   hypervisor,

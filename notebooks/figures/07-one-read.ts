@@ -1,0 +1,75 @@
+// Figure 7: one read() by three ways, cycle by cycle.
+import * as Plot from "@observablehq/plot";
+import { Prices } from "../../src/model/prices.ts";
+import { callRoute } from "../../src/model/routes.ts";
+import { type Figure, LOOK, number, type Row, SHADES } from "../figure.ts";
+import { PriceList, short } from "../lab.ts";
+import { steps } from "../steps.ts";
+
+const PLACE = { profile: "p4", kernel: "kml-4.0" } as const;
+const MECHANISMS = ["int80", "sysenter", "kml"];
+const KINDS: Readonly<Record<string, string>> = {
+  "entry-hw": "hardware",
+  "exit-hw": "hardware",
+  body: "work of the call",
+  stub: "code",
+  save: "code",
+  segment: "segment registers",
+};
+const NAMES = ["hardware", "code", "segment registers", "work of the call"];
+const FILLS: readonly string[] = [SHADES.slow, SHADES.none, SHADES.fast, SHADES.other];
+const ARGUMENTS = 3;
+
+export const figure: Figure = {
+  number: 7,
+  id: "07-one-read",
+  title: "One read by three ways, cycle by cycle",
+  caption:
+    "Every step of a read that copies nothing, in the order of data/kernels/paths.csv (entry, work, exit), through the vsyscall page (Pentium 4, KML 4.0); CSV: every instruction class of every path. The work of the call is the same by each way.",
+  run(lab) {
+    const prices = new Prices(lab.data, lab.data.profiles.get(PLACE.profile)!, lab.data.kernels.get(PLACE.kernel)!);
+    const site = { inline: false, special: false, args: ARGUMENTS, sigreturn: false };
+    const rows = MECHANISMS.flatMap((mechanism) => {
+      const route = callRoute(prices.routes(mechanism), site);
+      return steps(prices, route, ARGUMENTS, prices.leastBody("read")).map(
+        (step): Row => ({ mechanism, kind: KINDS[step.cause] ?? step.cause, ...step }),
+      );
+    });
+    const list = new PriceList(lab);
+    const way = list.call({ ...PLACE, mechanism: "kml" }, "-");
+    const share = way.with(list.call({ ...PLACE, mechanism: "kml" }, "read"), (a, b) => (100 * a) / b);
+    return { rows, claims: { "kmlab-read-way": share.interval } };
+  },
+  plot(rows) {
+    const ends = MECHANISMS.map((mechanism) => rows.filter((row) => row.mechanism === mechanism).at(-1)!);
+    return {
+      ...LOOK,
+      height: 210,
+      marginTop: 45,
+      marginLeft: 65,
+      marginRight: 60,
+      marginBottom: 40,
+      y: { label: null, domain: MECHANISMS, tickSize: 0 },
+      x: { label: "cycles since the call", grid: true, tickFormat: short },
+      color: { domain: NAMES, range: FILLS },
+      marks: [
+        Plot.barX(rows, { y: "mechanism", x1: "from", x2: "to", fill: "kind", inset: 0 }),
+        Plot.text(ends, {
+          y: "mechanism",
+          x: "to",
+          dx: 6,
+          textAnchor: "start",
+          text: (row: Row) => short(Math.round(number("to")(row))),
+        }),
+        ...NAMES.flatMap((name, index) => {
+          const place = { frameAnchor: "top-left", dy: -14 } as const;
+          const dx = 6 + [0, 80, 135, 260][index];
+          return [
+            Plot.dot([name], { ...place, dx, symbol: "square", r: 5, fill: FILLS[index], stroke: "black" }),
+            Plot.text([name], { ...place, dx: dx + 10, text: () => name, textAnchor: "start", lineAnchor: "middle" }),
+          ];
+        }),
+      ],
+    };
+  },
+};
