@@ -11,6 +11,9 @@ const HEAD = 48 << 10;
 const TAIL = 16 << 10;
 export const LONGEST_LINE = HEAD + TAIL;
 
+/** Of a function, as every engine takes them. */
+const MOST_ARGUMENTS = 8192;
+
 /** Reads one line after another. Bytes beyond ASCII become one character each, whatever they were. */
 export class LineReader {
   readonly name: string;
@@ -109,9 +112,18 @@ export class LineReader {
     }
     this.#text = this.#decoder.decode(value);
     this.#odd = /[^\t\n\r -~]/.test(this.#text);
+    if (this.#odd) this.#text = characters(value);
     this.#at = 0;
     return true;
   }
+}
+
+/** A character for each byte. What TextDecoder calls Latin-1 is windows-1252, or not, from one engine to the next. */
+function characters(bytes: Uint8Array): string {
+  const parts: string[] = [];
+  for (let at = 0; at < bytes.length; at += MOST_ARGUMENTS)
+    parts.push(String.fromCharCode(...bytes.subarray(at, at + MOST_ARGUMENTS)));
+  return parts.join("");
 }
 
 function trimmed(line: string): string {
