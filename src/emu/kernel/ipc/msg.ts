@@ -16,6 +16,7 @@ import {
   IPC_STAT,
   IpcPerm,
   IpcTable,
+  ipcStat,
   permFields,
   S_IRUGO,
   S_IWUGO,
@@ -219,12 +220,8 @@ export function msgctl(k: Kernel, t: Task, id: number, cmd: number, arg: number,
       return table.highest;
     case IPC_STAT:
     case MSG_STAT:
-    case MSG_STAT_ANY: {
-      const q = cmd === IPC_STAT ? table.at(id) : table.atIndex(id);
-      if (cmd !== MSG_STAT_ANY) demand(t, q.perm, S_IRUGO);
-      copyOut(k, t, arg, msgBytes(q, wide));
-      return cmd === IPC_STAT ? 0 : q.perm.id;
-    }
+    case MSG_STAT_ANY:
+      return ipcStat(k, t, table, { id, cmd, arg, any: cmd === MSG_STAT_ANY }, (o) => msgBytes(o, wide));
     case IPC_SET: {
       const bytes = copyIn(k, t, arg, wide ? 88 : 56);
       const view = new DataView(bytes.buffer);

@@ -19,6 +19,7 @@ import {
   IPC_STAT,
   IpcPerm,
   IpcTable,
+  ipcStat,
   permFields,
   S_IRUGO,
   S_IWUGO,
@@ -269,12 +270,8 @@ export function semctl(k: Kernel, t: Task, id: number, num: number, cmd: number,
       return table.highest;
     case IPC_STAT:
     case SEM_STAT:
-    case SEM_STAT_ANY: {
-      const set = cmd === IPC_STAT ? table.at(id) : table.atIndex(id);
-      if (cmd !== SEM_STAT_ANY) demand(t, set.perm, S_IRUGO);
-      copyOut(k, t, arg, semBytes(set, wide));
-      return cmd === IPC_STAT ? 0 : set.perm.id;
-    }
+    case SEM_STAT_ANY:
+      return ipcStat(k, t, table, { id, cmd, arg, any: cmd === SEM_STAT_ANY }, (o) => semBytes(o, wide));
     case IPC_SET: {
       const set = table.at(id);
       setPerm(k, t, set.perm, arg, wide);

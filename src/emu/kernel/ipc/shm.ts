@@ -17,6 +17,7 @@ import {
   IPC_STAT,
   IpcPerm,
   IpcTable,
+  ipcStat,
   permFields,
   S_IRUGO,
   S_IWUGO,
@@ -201,12 +202,8 @@ export function shmctl(k: Kernel, t: Task, id: number, cmd: number, arg: number,
       return table.highest;
     case IPC_STAT:
     case SHM_STAT:
-    case SHM_STAT_ANY: {
-      const s = cmd === IPC_STAT ? table.at(id) : table.atIndex(id);
-      if (cmd !== SHM_STAT_ANY) demand(t, s.perm, S_IRUGO);
-      copyOut(k, t, arg, shmBytes(s, wide));
-      return cmd === IPC_STAT ? 0 : s.perm.id;
-    }
+    case SHM_STAT_ANY:
+      return ipcStat(k, t, table, { id, cmd, arg, any: cmd === SHM_STAT_ANY }, (o) => shmBytes(o, wide));
     case IPC_SET: {
       const s = table.at(id);
       setPerm(k, t, s.perm, arg, wide);

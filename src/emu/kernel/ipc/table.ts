@@ -2,7 +2,7 @@
 import { EACCES, EEXIST, EINVAL, ENOENT, ENOSPC, EPERM, SysError } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Task } from "../task.ts";
-import { copyIn } from "../user.ts";
+import { copyIn, copyOut } from "../user.ts";
 
 export const IPC_PRIVATE = 0;
 export const IPC_CREAT = 0o1000;
@@ -143,6 +143,23 @@ export function demand(t: Task, perm: IpcPerm, flags: number): void {
 export function demandOwner(k: Kernel, t: Task, perm: IpcPerm): void {
   const { euid } = t.creds;
   if (euid !== perm.uid && euid !== perm.cuid && !k.ids.capable(t, "SYS_ADMIN")) throw new SysError(EPERM);
+}
+
+/**
+ * IPC_STAT, which takes a number, and the commands that take an index: copies what `bytes` makes of the object to `arg`.
+ * @param any nobody is asked for permission (*_STAT_ANY)
+ */
+export function ipcStat<T extends IpcObject>(
+  k: Kernel,
+  t: Task,
+  table: IpcTable<T>,
+  { id, cmd, arg, any }: { id: number; cmd: number; arg: number; any: boolean },
+  bytes: (object: T) => Uint8Array,
+): number {
+  const object = cmd === IPC_STAT ? table.at(id) : table.atIndex(id);
+  if (!any) demand(t, object.perm, S_IRUGO);
+  copyOut(k, t, arg, bytes(object));
+  return cmd === IPC_STAT ? 0 : object.perm.id;
 }
 
 /** Words of a struct, little-endian; a pair is [value, bytes]. */

@@ -2,7 +2,8 @@
 // unless the current task only just started (as CFS: half of 6 ms, 1 ms). Among tasks of different nice values slices are longer in
 // proportion to CFS's weights.
 import type { Task } from "../task.ts";
-import { niceOf, type Policy, type PolicyMachine, type Ready } from "./policy.ts";
+import { Fifo } from "./fifo.ts";
+import { niceOf, type PolicyMachine, type Ready } from "./policy.ts";
 
 /** Shortest time on the CPU before a tick or a wake-up takes it away. */
 const MIN_SLICE_NS = 3_000_000;
@@ -10,30 +11,21 @@ const WAKEUP_GRANULARITY_NS = 1_000_000;
 /** Each step of nice is a quarter more or less (kernel/sched/core.c: sched_prio_to_weight). */
 const WEIGHT_STEP = 1.25;
 
-export class OwnScheduler implements Policy {
+export class OwnScheduler extends Fifo {
   private readonly machine: PolicyMachine;
-  /** Next one first. */
-  private readonly queue: Task[] = [];
   private readonly minSlice: number;
   private readonly tickUnits: number;
   private readonly wakeupGranularity: number;
 
   constructor(machine: PolicyMachine) {
+    super();
     this.machine = machine;
     this.minSlice = MIN_SLICE_NS / machine.nsPerUnit;
     this.tickUnits = 1e9 / machine.nsPerUnit / machine.hz;
     this.wakeupGranularity = WAKEUP_GRANULARITY_NS / machine.nsPerUnit;
   }
 
-  get length(): number {
-    return this.queue.length;
-  }
-
-  has(t: Task): boolean {
-    return this.queue.includes(t);
-  }
-
-  add(t: Task, why: Ready, current: Task | undefined): boolean {
+  override add(t: Task, why: Ready, current: Task | undefined): boolean {
     const owed =
       why === "woken" &&
       current !== undefined &&
@@ -43,24 +35,9 @@ export class OwnScheduler implements Policy {
     return owed;
   }
 
-  remove(t: Task): void {
-    const at = this.queue.indexOf(t);
-    if (at >= 0) this.queue.splice(at, 1);
-  }
-
-  take(): Task | undefined {
-    return this.queue.shift();
-  }
-
-  start(): void {}
-
-  stop(): void {}
-
-  tick(t: Task): boolean {
+  override tick(t: Task): boolean {
     return this.queue.length > 0 && this.machine.clock.now() - t.dispatched >= this.slice(t);
   }
-
-  forget(): void {}
 
   /** Clock units that a task may have while others are ready. */
   private slice(t: Task): number {
