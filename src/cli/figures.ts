@@ -8,8 +8,9 @@ import { type Built, build, type Judged } from "../../notebooks/evidence.ts";
 import type { Figure } from "../../notebooks/figure.ts";
 import { FIGURES } from "../../notebooks/figures.ts";
 import { type Lab, short } from "../../notebooks/lab.ts";
+import { pdf } from "../../notebooks/pdf.ts";
 import { CheckFailed, InputError } from "../errors.ts";
-import { modelData, readDataFile } from "../model/data-node.ts";
+import { modelData, readDataBytes, readDataFile } from "../model/data-node.ts";
 import { versions } from "../model/sweep/versions-node.ts";
 import { align } from "../model/text.ts";
 import { readTrace, SUFFIX } from "../traces/node.ts";
@@ -26,6 +27,8 @@ interface FiguresArguments {
 /** Sets of draws behind each interval. */
 const DRAWS = { full: 200, quick: 40 } as const;
 const SEED = 1;
+/** What PDFs are written with, and SVGs name. */
+const FONT = "fonts/DejaVuSans.ttf";
 
 function chosen(only: string | undefined): readonly Figure[] {
   const words = list(only);
@@ -67,20 +70,27 @@ function claimLine({ claim, found, verdict }: Judged): string[] {
 }
 
 /** Writes a figure's files, or says which differ from those that are there. */
-function keep({ files }: Built, folder: string, check: boolean): string[] {
+function keep(files: ReadonlyMap<string, Uint8Array>, folder: string, check: boolean): string[] {
   if (!check) {
-    for (const [name, text] of files) writeFileSync(join(folder, name), text);
+    for (const [name, bytes] of files) writeFileSync(join(folder, name), bytes);
     return [];
   }
   return [...files]
-    .filter(([name, text]) => {
+    .filter(([name, bytes]) => {
       try {
-        return readFileSync(join(folder, name), "utf8") !== text;
+        return !readFileSync(join(folder, name)).equals(bytes);
       } catch {
         return true;
       }
     })
     .map(([name]) => name);
+}
+
+/** A figure's files: what was built, and its picture as a PDF. */
+function filesOf({ figure, files }: Built, font: Uint8Array): Map<string, Uint8Array> {
+  const bytes = new Map<string, Uint8Array>([...files].map(([name, text]) => [name, Buffer.from(text)]));
+  bytes.set(`${figure.id}.pdf`, pdf(files.get(`${figure.id}.svg`)!, figure.title, font));
+  return bytes;
 }
 
 export const command: CommandModule<object, FiguresArguments> = {
@@ -111,6 +121,7 @@ export const command: CommandModule<object, FiguresArguments> = {
     const claims: readonly Claim[] = readClaims(readDataFile("claims.csv"));
     const draws = quick ? DRAWS.quick : DRAWS.full;
     const lab = laboratory(draws);
+    const font = readDataBytes(FONT);
     if (!check) mkdirSync(output, { recursive: true });
     const differing: string[] = [];
     const stale: string[] = [];
@@ -118,7 +129,7 @@ export const command: CommandModule<object, FiguresArguments> = {
     for (const figure of figures) {
       const command = `kmlab figures --only ${figure.number}${quick ? " --quick" : ""}`;
       const built = build(figure, lab, claims, { command, kmlab, model, tables, draws, seed: SEED });
-      stale.push(...keep(built, output, check));
+      stale.push(...keep(filesOf(built, font), output, check));
       process.stdout.write(`figure ${figure.number}: ${figure.title} (${figure.id})\n`);
       process.stdout.write(`${align(built.judged.map(claimLine), [0, 1, 2, 3, 4, 5]).join("\n")}\n`);
       differing.push(
@@ -130,7 +141,7 @@ export const command: CommandModule<object, FiguresArguments> = {
     if (stale.length > 0)
       throw new CheckFailed(`figures: ${stale.join(", ")} in ${output} differ from what was computed`);
     process.stdout.write(
-      check ? `all as in ${output}\n` : `in ${output}: ${figures.length} figures, each .svg, .csv, .json\n`,
+      check ? `all as in ${output}\n` : `in ${output}: ${figures.length} figures, each .svg, .pdf, .csv, .json\n`,
     );
   },
 };

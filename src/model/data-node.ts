@@ -25,7 +25,12 @@ export function withProfileFiles(data: ModelData, names: readonly string[] = [])
   return { ...data, profiles };
 }
 
+/** One file of data/. */
+export function readDataBytes(name: string): Buffer {
+  return readFileSync(fileURLToPath(new URL(`../../data/${name}`, import.meta.url)));
+}
+
 /** Text of one file of data/. */
 export function readDataFile(name: string): string {
-  return readFileSync(fileURLToPath(new URL(`../../data/${name}`, import.meta.url)), "utf8");
+  return readDataBytes(name).toString("utf8");
 }

@@ -23,10 +23,10 @@ describe("kmlab figures", () => {
     const words = ["figures", "--quick", "--only", "1,3", "-o", folder];
     const first = kmlab(words);
     expect(`${first.status} ${first.stderr}`).toBe("0 ");
-    const read = () => readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), "utf8")]);
+    const read = () => readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), "latin1")]);
     const files = new Map(read() as [string, string][]);
     expect([...files.keys()].sort()).toEqual(
-      ["01-latency", "03-call-rate"].flatMap((id) => [".csv", ".json", ".svg"].map((kind) => id + kind)),
+      ["01-latency", "03-call-rate"].flatMap((id) => [".csv", ".json", ".pdf", ".svg"].map((kind) => id + kind)),
     );
     expect(kmlab(words).stdout).toBe(first.stdout);
     expect(new Map(read() as [string, string][])).toEqual(files);
