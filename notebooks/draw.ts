@@ -2,6 +2,7 @@
 import { plot } from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import type { Figure, Row } from "./figure.ts";
+import { asPublished } from "./inputs.ts";
 
 /** Digits of a coordinate that anybody can see. */
 const DIGITS = 2;
@@ -9,7 +10,7 @@ const DIGITS = 2;
 /** The figure as an SVG file. */
 export function drawn(figure: Figure, rows: readonly Row[]): string {
   const { document } = parseHTML("<!doctype html><body></body>");
-  const svg = plot({ ...figure.plot(rows), document });
+  const svg = plot({ ...figure.plot(rows, asPublished(figure.inputs)), document });
   svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", figure.title);

@@ -1,6 +1,7 @@
 // What a figure is: what it asks, what it computes, and how that is drawn. One module of figures/ each.
 import type { PlotOptions } from "@observablehq/plot";
 import type { Interval } from "../src/model/interval.ts";
+import type { Chosen, Inputs } from "./inputs.ts";
 import type { Lab } from "./lab.ts";
 
 /** One observation, of the tidy table behind a figure. */
@@ -13,15 +14,22 @@ export interface Findings {
   readonly claims: Readonly<Record<string, Interval>>;
 }
 
-export interface Figure {
+export interface Figure<I extends Inputs = Inputs> {
   readonly number: number;
   /** Names its files. */
   readonly id: string;
   readonly title: string;
   /** What can be seen, what it is of, and what it does not say. */
   readonly caption: string;
-  run(lab: Lab): Findings;
-  plot(rows: readonly Row[]): PlotOptions;
+  /** What a reader may change; with the values that are given here it is the figure that is published. */
+  readonly inputs: I;
+  run(lab: Lab, chosen: Chosen<I>): Findings;
+  plot(rows: readonly Row[], chosen: Chosen<I>): PlotOptions;
+}
+
+/** The figure itself, its inputs known to its other parts. */
+export function figureOf<const I extends Inputs>(figure: Figure<I>): Figure<I> {
+  return figure;
 }
 
 /** Dark, middle and light enough to be told apart in grey: what traps slowly, what traps fast, what does not trap, what else there is. */

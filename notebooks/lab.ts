@@ -1,8 +1,8 @@
 // What every figure works with: the model's tables, the traces, how many draws stand behind an interval, and prices of single calls.
 import type { ModelData } from "../src/model/data.ts";
 import { type Interval, interval } from "../src/model/interval.ts";
-import { Prices } from "../src/model/prices.ts";
-import { draws, NOMINAL } from "../src/model/random.ts";
+import { NoData, Prices } from "../src/model/prices.ts";
+import { type Draws, draws, NOMINAL } from "../src/model/random.ts";
 import type { Trace } from "../src/traces/trace.ts";
 
 /** Where figures get what they show from. */
@@ -51,25 +51,44 @@ export class Drawn {
 /** Prices by profile and kernel, made once for the value and for every draw: all ways and calls see the same draws. */
 export class PriceList {
   readonly #lab: Lab;
+  readonly #times: ReadonlyMap<string, number>;
   readonly #lists = new Map<string, readonly Prices[]>();
 
-  constructor(lab: Lab) {
+  /** `times`: costs by name that are so many times what they are in every draw. */
+  constructor(lab: Lab, times: ReadonlyMap<string, number> = new Map()) {
     this.#lab = lab;
+    this.#times = new Map([...times].filter(([, factor]) => factor !== 1));
+  }
+
+  #drawn(profile: string, kernel: string, drawn: Draws): Prices {
+    const { data } = this.#lab;
+    const [processor, era] = [data.profiles.get(profile)!, data.kernels.get(kernel)!];
+    const prices = new Prices(data, processor, era, drawn);
+    if (this.#times.size === 0) return prices;
+    const changed = new Map<string, number>();
+    for (const [key, factor] of this.#times) {
+      const cycles = known(prices, key);
+      if (cycles !== undefined) changed.set(key, factor * cycles);
+    }
+    return new Prices(data, processor, era, drawn, changed);
   }
 
   #prices(profile: string, kernel: string): readonly Prices[] {
     const key = `${profile} ${kernel}`;
     let list = this.#lists.get(key);
     if (list === undefined) {
-      const { data, seed } = this.#lab;
-      const [processor, era] = [data.profiles.get(profile)!, data.kernels.get(kernel)!];
-      list = [
-        new Prices(data, processor, era, NOMINAL),
-        ...Array.from({ length: this.#lab.draws }, (_, index) => new Prices(data, processor, era, draws(seed, index))),
-      ];
+      const { draws: count, seed } = this.#lab;
+      list = [NOMINAL, ...Array.from({ length: count }, (_, index) => draws(seed, index))].map((drawn) =>
+        this.#drawn(profile, kernel, drawn),
+      );
       this.#lists.set(key, list);
     }
     return list;
+  }
+
+  /** Prices at the values. */
+  nominal(profile: string, kernel: string): Prices {
+    return this.#prices(profile, kernel)[0];
   }
 
   /** Whatever a price list says, at the values and in every draw. */
@@ -82,6 +101,16 @@ export class PriceList {
   call({ profile, kernel, mechanism }: Way, call: string): Drawn {
     const era = this.#lab.data.kernels.get(kernel)!;
     return this.of(profile, kernel, (prices) => prices.nullCall(era, mechanism, call));
+  }
+}
+
+/** A cost, if this processor has it. */
+function known(prices: Prices, key: string): number | undefined {
+  try {
+    return prices.primitive(key);
+  } catch (error) {
+    if (error instanceof NoData) return undefined;
+    throw error;
   }
 }
 

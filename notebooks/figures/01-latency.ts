@@ -1,38 +1,42 @@
 // Figure 1: what one call takes by each way into the kernel, with intervals.
 import * as Plot from "@observablehq/plot";
-import { type Figure, LOOK, number, type Row, SHADE_OF } from "../figure.ts";
+import { figureOf, LOOK, number, type Row, SHADE_OF } from "../figure.ts";
+import { PROCESSOR, TRAP_TIMES, TRAPS } from "../inputs.ts";
 import { PriceList, short, type Way } from "../lab.ts";
 
 const CALLS = ["getpid", "gettimeofday", "read", "stat64", "open+close"];
-const WAYS: readonly (Way & { readonly era: string })[] = [
+/** By era: 2003's three and then those of 4.0. */
+const waysOf = (profile: string): readonly (Way & { readonly era: string })[] => [
   { era: "2003", profile: "p4-maeda2003", kernel: "linux-2.5", mechanism: "int80" },
   { era: "2003", profile: "p4-maeda2003", kernel: "linux-2.5", mechanism: "sysenter" },
   { era: "2003", profile: "p4-maeda2003", kernel: "kml-2003", mechanism: "kml" },
-  { era: "4.0", profile: "p4", kernel: "kml-4.0", mechanism: "int80" },
-  { era: "4.0", profile: "p4", kernel: "kml-4.0", mechanism: "sysenter" },
-  { era: "4.0", profile: "p4", kernel: "kml-4.0", mechanism: "kml" },
+  { era: "4.0", profile, kernel: "kml-4.0", mechanism: "int80" },
+  { era: "4.0", profile, kernel: "kml-4.0", mechanism: "sysenter" },
+  { era: "4.0", profile, kernel: "kml-4.0", mechanism: "kml" },
 ];
 
-export const figure: Figure = {
+export const figure = figureOf({
   number: 1,
   id: "01-latency",
   title: "One call by each way into the kernel",
   caption:
     "Cycles of one call that does the least, Pentium 4: above under the kernels of the Kernel Mode Linux article of 2003, below under Kernel Mode Linux 4.0 (envelope of two Pentium 4). Bars: 90 % of the draws of every cost. getpid above and gettimeofday by kml are what the costs were fitted on.",
-  run(lab) {
-    const prices = new PriceList(lab);
+  inputs: { processor: { ...PROCESSOR, label: "processor below" }, times: TRAP_TIMES },
+  run(lab, { processor, times }) {
+    const prices = new PriceList(lab, new Map(TRAPS.map((key) => [key, times])));
+    const ways = waysOf(processor);
     const drawn = (way: Way, call: string) => prices.call(way, call);
     const ratio = (call: string, base: Way, way: Way) =>
       drawn(base, call).with(drawn(way, call), (a, b) => a / b).interval;
-    const rows = WAYS.flatMap(({ era, ...way }) =>
+    const rows = ways.flatMap(({ era, ...way }) =>
       CALLS.map((call): Row => ({ era, ...way, call, ...drawn(way, call).interval })),
     );
     return {
       rows,
       claims: {
-        "kml2003-gettimeofday": ratio("gettimeofday", WAYS[1], WAYS[2]),
-        "kml2003-gettimeofday-trap": drawn(WAYS[1], "gettimeofday").interval,
-        "kml2003-getpid-in-4.0": ratio("getpid", WAYS[4], WAYS[5]),
+        "kml2003-gettimeofday": ratio("gettimeofday", ways[1], ways[2]),
+        "kml2003-gettimeofday-trap": drawn(ways[1], "gettimeofday").interval,
+        "kml2003-getpid-in-4.0": ratio("getpid", ways[4], ways[5]),
       },
     };
   },
@@ -81,4 +85,4 @@ export const figure: Figure = {
       ),
     ],
   }),
-};
+});

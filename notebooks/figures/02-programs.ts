@@ -2,7 +2,8 @@
 import * as Plot from "@observablehq/plot";
 import type { Cause } from "../../src/model/causes.ts";
 import { interval } from "../../src/model/interval.ts";
-import { type Figure, LOOK, number, type Row, SHADES } from "../figure.ts";
+import { figureOf, LOOK, number, type Row, SHADES } from "../figure.ts";
+import { PROCESSOR } from "../inputs.ts";
 import { replays } from "../programs.ts";
 
 /** Causes put together, in the order of the bars. */
@@ -20,14 +21,20 @@ const LEGEND: readonly number[] = [0, 75, 180, 280, 340, 450];
 const NAMES = Object.keys(PARTS);
 const MECHANISMS = ["int80", "sysenter", "kml"];
 
-export const figure: Figure = {
+export const figure = figureOf({
   number: 2,
   id: "02-programs",
   title: "What programs gain, and where their cycles go",
   caption:
     "Shipped traces replayed on a Pentium 4 under Kernel Mode Linux 4.0, in percent of the run by int 0x80; right of each bar the speed-up with 90 % of the draws. The parts are sums of the causes of a replay.",
-  run(lab) {
-    const all = replays(lab, { mechanisms: MECHANISMS, profiles: ["p4"], kernels: ["kml-4.0"] });
+  inputs: {
+    processor: PROCESSOR,
+    overhead: { label: "checks in place of rings (% of the program's own time)", value: 0, from: 0, to: 50, step: 1 },
+  },
+  run(lab, { processor, overhead }) {
+    const set = new Map(overhead === 0 ? [] : [["protection.user", 1 + overhead / 100]]);
+    const place = { profiles: [processor], kernels: ["kml-4.0"], set };
+    const all = replays(lab, { ...place, mechanisms: MECHANISMS });
     const rows = all.flatMap(({ program, results }) =>
       results.flatMap(({ mechanism, causes, total, speedup: { value, low, high } }) =>
         NAMES.map((part): Row => {
@@ -37,7 +44,7 @@ export const figure: Figure = {
         }),
       ),
     );
-    const direct = replays(lab, { mechanisms: ["sysenter", "kml"], profiles: ["p4"], kernels: ["kml-4.0"] });
+    const direct = replays(lab, { ...place, mechanisms: ["sysenter", "kml"] });
     const gains = direct.map(({ program, results }) => ({ program, ...results[1].speedup }));
     const least = gains.reduce((a, b) => (a.low < b.low ? a : b));
     const pipe = gains.find(({ program }) => program === "pipe")!;
@@ -110,4 +117,4 @@ export const figure: Figure = {
       ],
     };
   },
-};
+});

@@ -1,26 +1,29 @@
 // Figure 3: the gain against the rate of calls: a curve for calls that all gain the same, and programs beside it.
 import * as Plot from "@observablehq/plot";
 import { interval } from "../../src/model/interval.ts";
-import { type Figure, LOOK, number, type Row, SHADES } from "../figure.ts";
+import { figureOf, LOOK, number, type Row, SHADES } from "../figure.ts";
+import { PROCESSOR } from "../inputs.ts";
 import { type Lab, PriceList } from "../lab.ts";
 import { replays } from "../programs.ts";
 
-const MACHINES = [
-  { target: "i386", profile: "p4", kernel: "kml-4.0", trap: "sysenter", direct: "kml" },
+const machinesOf = (profile: string) => [
+  { target: "i386", profile, kernel: "kml-4.0", trap: "sysenter", direct: "kml" },
   { target: "x86-64", profile: "zen4", kernel: "kml-6.18-amd64", trap: "syscall", direct: "kml-amd64" },
 ];
-type Machine = (typeof MACHINES)[number];
+type Machine = ReturnType<typeof machinesOf>[number];
 
-/** Calls a second, from 1,000 to where a call of each leaves no time for a program. */
+const LEAST_RATE = 1000;
+
+/** Calls a second, from the least to where a call of each leaves no time for a program. */
 function rates(most: number): number[] {
   const steps = 60;
-  return Array.from({ length: steps + 1 }, (_, step) => 1000 * (most / 1000) ** (step / steps));
+  return Array.from({ length: steps + 1 }, (_, step) => LEAST_RATE * (most / LEAST_RATE) ** (step / steps));
 }
 
 /** The curve: at r calls a second that each save s of the clock's cycles, a second becomes 1 - r s / clock. */
-function curve(lab: Lab, { target, profile, kernel, trap, direct }: Machine): Row[] {
+function curve(lab: Lab, { target, profile, kernel, trap, direct }: Machine, call: string): Row[] {
   const prices = new PriceList(lab);
-  const by = (mechanism: string) => prices.call({ profile, kernel, mechanism }, "getpid");
+  const by = (mechanism: string) => prices.call({ profile, kernel, mechanism }, call);
   const clock = lab.data.profiles.get(profile)!.mhz * 1e6;
   const saved = by(trap).with(by(direct), (a, b) => a - b).interval;
   const most = clock / by(trap).value;
@@ -67,14 +70,40 @@ const LABELS: readonly { of: readonly string[]; dx: number; dy: number; textAnch
   { of: ["cp"], dx: -6, dy: -13, textAnchor: "end" },
 ];
 
-export const figure: Figure = {
+/** The curves at a rate. */
+function marked(band: readonly Row[], rate: number): Plot.Markish[] {
+  const at = ["i386", "x86-64"].flatMap((target) => {
+    const before = band.findLast((row) => row.target === target && number("rate")(row) <= rate);
+    return before === undefined ? [] : [before];
+  });
+  return [
+    Plot.ruleX(at, { fx: "target", x: rate, strokeDasharray: "3,2" }),
+    Plot.text(at, {
+      fx: "target",
+      x: rate,
+      frameAnchor: "top",
+      dx: -5,
+      dy: 8,
+      textAnchor: "end",
+      text: (row: Row) =>
+        `${number("value")(row).toFixed(3)} (${number("low")(row).toFixed(3)}–${number("high")(row).toFixed(3)})`,
+    }),
+  ];
+}
+
+export const figure = figureOf({
   number: 3,
   id: "03-call-rate",
   title: "Gain against the rate of calls",
   caption:
     "Speed-up of direct calls over the fast trap (SYSENTER on a Pentium 4 under KML 4.0; SYSCALL on a Zen 4 under a Linux 6.18 with KML's entry for x86-64, which does not exist). Curve: a program whose calls all save what getpid saves, and that does not wait; band: 90 % of the draws. Points: shipped traces, on the x86-64 machine assumed recompiled. A program above the curve has calls that save more than getpid (returns after a long body); one below it has inline traps, waits or faults.",
-  run(lab) {
-    const rows = MACHINES.flatMap((machine) => [...curve(lab, machine), ...programs(lab, machine)]);
+  inputs: {
+    processor: { ...PROCESSOR, label: "processor, i386" },
+    call: { label: "calls of the curve", value: "getpid", among: ["getpid", "read", "write", "stat64", "open+close"] },
+    rate: { label: "mark calls per second", value: LEAST_RATE, from: LEAST_RATE, to: 2e6, step: 1, log: true },
+  },
+  run(lab, { processor, call }) {
+    const rows = machinesOf(processor).flatMap((machine) => [...curve(lab, machine, call), ...programs(lab, machine)]);
     return {
       rows,
       claims: {
@@ -83,7 +112,7 @@ export const figure: Figure = {
       },
     };
   },
-  plot(rows) {
+  plot(rows, { rate }) {
     const band = rows.filter(({ what }) => what === "curve");
     const points = rows.filter(({ what }) => what === "program");
     return {
@@ -123,7 +152,9 @@ export const figure: Figure = {
           ),
         ),
         Plot.ruleY([1]),
+        // What the curve says at a rate that a reader marks.
+        ...(rate > LEAST_RATE ? marked(band, rate) : []),
       ],
     };
   },
-};
+});

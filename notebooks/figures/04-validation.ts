@@ -1,20 +1,25 @@
 // Figure 4: predictions against published and measured numbers; and what simpler estimates make of the programs.
 import * as Plot from "@observablehq/plot";
 import { compareAll, judge } from "../../src/model/validate.ts";
-import { type Figure, LOOK, number, type Row, SHADES } from "../figure.ts";
+import { figureOf, LOOK, number, type Row, SHADES } from "../figure.ts";
+import { PROCESSOR } from "../inputs.ts";
 import { replays } from "../programs.ts";
 
 const PANELS = ["a call", "the saving of a call", "the saving of a program"];
 /** Beyond it a point is said at the edge. */
 const EDGE = 50;
 
-export const figure: Figure = {
+export const figure = figureOf({
   number: 4,
   id: "04-validation",
   title: "Predictions against published numbers, and simpler estimates against the replay",
   caption:
     "Left and middle: the tested rows of data/validation.csv, which no cost was fitted on; error of the predicted total and of the predicted saving. Right: what Amdahl's rule and a table of counts alone say that each shipped program saves by kml against int 0x80, off the replay (Pentium 4, KML 4.0). Band: ten per cent. Points beyond the axis stand at its edge with their value.",
-  run(lab) {
+  inputs: {
+    processor: { ...PROCESSOR, label: "processor, right" },
+    band: { label: "band (%)", value: 10, from: 1, to: 50, step: 1 },
+  },
+  run(lab, { processor }) {
     const compared = compareAll(lab.data, lab.file("validation.csv"), true);
     const tested = compared.filter(({ role }) => role === "test");
     const totals = tested.map(
@@ -41,7 +46,7 @@ export const figure: Figure = {
             },
           ],
     );
-    const options = { mechanisms: ["int80", "kml"], profiles: ["p4"], kernels: ["kml-4.0"], draws: 0 };
+    const options = { mechanisms: ["int80", "kml"], profiles: [processor], kernels: ["kml-4.0"], draws: 0 };
     const programs = replays(lab, options).flatMap(({ program, results: [base, kml] }) =>
       (["amdahl", "naive"] as const).map((by): Row => {
         const cycles = base.total - kml.total;
@@ -59,7 +64,7 @@ export const figure: Figure = {
       },
     };
   },
-  plot(rows) {
+  plot(rows, { band }) {
     const shown = rows.map((row): Row => ({ ...row, y: Math.max(-EDGE, Math.min(EDGE, number("percent")(row))) }));
     const symbol = (row: Row) => ({ model: "circle", amdahl: "triangle", naive: "square" })[row.by];
     return {
@@ -79,7 +84,7 @@ export const figure: Figure = {
       },
       symbol: { type: "identity" },
       marks: [
-        Plot.rectY(PANELS, { fx: (panel: string) => panel, y1: -10, y2: 10, fill: SHADES.other, fillOpacity: 0.4 }),
+        Plot.rectY(PANELS, { fx: (panel: string) => panel, y1: -band, y2: band, fill: SHADES.other, fillOpacity: 0.4 }),
         Plot.ruleY([0]),
         Plot.dot(shown, {
           fx: "panel",
@@ -116,4 +121,4 @@ export const figure: Figure = {
       ],
     };
   },
-};
+});

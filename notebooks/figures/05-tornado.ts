@@ -1,21 +1,24 @@
 // Figure 5: which costs a speed-up hangs on.
 import * as Plot from "@observablehq/plot";
 import { sensitivity } from "../../src/model/sensitivity/sensitivity.ts";
-import { type Figure, LOOK, number, type Row, SHADES } from "../figure.ts";
+import { figureOf, LOOK, number, type Row, SHADES } from "../figure.ts";
+import { PROCESSOR, PROGRAM } from "../inputs.ts";
 
-/** Parameters that are drawn. */
-const SHOWN = 12;
-
-export const figure: Figure = {
+export const figure = figureOf({
   number: 5,
   id: "05-tornado",
   title: "Which costs the gain of find hangs on",
   caption:
     "Speed-up of kml over SYSENTER of the shipped trace find (Pentium 4, KML 4.0), with one cost at a time at each end of its range; the twelve that move it most. Dark: at the low end; light: at the high end.",
-  run(lab) {
-    const result = sensitivity(lab.trace("find-ring3"), lab.data, {
+  inputs: {
+    program: PROGRAM,
+    processor: PROCESSOR,
+    shown: { label: "costs shown", value: 12, from: 4, to: 30, step: 1 },
+  },
+  run(lab, { program, processor }) {
+    const result = sensitivity(lab.trace(`${program}-ring3`), lab.data, {
       mechanisms: ["sysenter", "kml"],
-      profile: "p4",
+      profile: processor,
       kernel: "kml-4.0",
       rows: Math.max(16, lab.draws / 2),
       walks: 4,
@@ -29,12 +32,12 @@ export const figure: Figure = {
     const share = (100 * broken) / runs;
     return { rows, claims: { "kmlab-order": { value: share, low: share, high: share } } };
   },
-  plot(rows) {
-    const shown = rows.slice(0, SHOWN);
+  plot(rows, { shown: count }) {
+    const shown = rows.slice(0, count);
     const nominal = number("value")(rows[0]);
     return {
       ...LOOK,
-      height: 320,
+      height: 56 + 22 * shown.length,
       marginLeft: 185,
       marginRight: 20,
       marginBottom: 40,
@@ -55,4 +58,4 @@ export const figure: Figure = {
       ],
     };
   },
-};
+});

@@ -2,25 +2,33 @@
 import * as Plot from "@observablehq/plot";
 import { makeTrace } from "../../src/model/made-traces.ts";
 import { isResult, whatif } from "../../src/model/whatif.ts";
-import { type Figure, LOOK, number, type Row } from "../figure.ts";
+import { figureOf, LOOK, number, type Row } from "../figure.ts";
 
-const QUANTA_US = [20, 50, 100, 500, 2000];
-const PROCESSES = [1, 2, 4, 8, 16];
+const QUANTA_US = [20, 50, 100, 500];
+const PROCESSES = [1, 2, 4, 8];
 /** Calls of all processes together, and the program's instructions before each. */
 const CALLS = 8000;
-const USER = 1500;
 
-export const figure: Figure = {
+/** With one more, in order. */
+const including = (numbers: readonly number[], more: number): number[] =>
+  [...new Set([...numbers, more])].sort((a, b) => a - b);
+
+export const figure = figureOf({
   number: 6,
   id: "06-quantum",
   title: "Quantum and number of processes",
   caption:
     "A made load: 8 000 getpid with 1 500 instructions before each, shared by so many processes that take turns (scheduler rr, Pentium 4, KML 4.0). Number: speed-up of kml over SYSENTER; shade: share of the time that goes into changing tasks by kml. Caches that a change of tasks empties are in it only as far as the tables have them.",
-  run(lab) {
-    const rows = PROCESSES.flatMap((processes) => {
-      const events = Array.from({ length: CALLS }, (_, index) => ({ task: index % processes, user: USER }));
+  inputs: {
+    quantum: { label: "a quantum more (us)", value: 2000, from: 10, to: 10_000, step: 10, log: true },
+    processes: { label: "a number of processes more", value: 16, from: 1, to: 32, step: 1 },
+    user: { label: "instructions before a call", value: 1500, from: 100, to: 10_000, step: 100, log: true },
+  },
+  run(lab, chosen) {
+    const rows = including(PROCESSES, chosen.processes).flatMap((processes) => {
+      const events = Array.from({ length: CALLS }, (_, index) => ({ task: index % processes, user: chosen.user }));
       const trace = makeTrace({ tasks: processes, events });
-      return QUANTA_US.map((quantum): Row => {
+      return including(QUANTA_US, chosen.quantum).map((quantum): Row => {
         const [trap, kml] = whatif(trace, lab.data, {
           mechanisms: ["sysenter", "kml"],
           profiles: ["p4"],
@@ -43,14 +51,14 @@ export const figure: Figure = {
     const spread = Math.max(...gains) - Math.min(...gains);
     return { rows, claims: { "kmlab-quantum": { value: spread, low: spread, high: spread } } };
   },
-  plot: (rows) => ({
+  plot: (rows, { quantum, processes }) => ({
     ...LOOK,
     height: 280,
     marginLeft: 55,
     marginRight: 20,
     marginBottom: 40,
-    x: { label: "quantum (us)", type: "band", domain: QUANTA_US, tickSize: 0, tickFormat: String },
-    y: { label: "processes", type: "band", domain: PROCESSES, tickSize: 0 },
+    x: { label: "quantum (us)", type: "band", domain: including(QUANTA_US, quantum), tickSize: 0, tickFormat: String },
+    y: { label: "processes", type: "band", domain: including(PROCESSES, processes), tickSize: 0 },
     color: { type: "linear", range: ["#ffffff", "#b9c2c9"] },
     marks: [
       Plot.cell(rows, { x: "quantum (us)", y: "processes", fill: "switching (%)", stroke: "black", strokeWidth: 0.5 }),
@@ -61,4 +69,4 @@ export const figure: Figure = {
       }),
     ],
   }),
-};
+});

@@ -1,12 +1,12 @@
 // Figure 7: one read() by three ways, cycle by cycle.
 import * as Plot from "@observablehq/plot";
-import { Prices } from "../../src/model/prices.ts";
 import { callRoute } from "../../src/model/routes.ts";
-import { type Figure, LOOK, number, type Row, SHADES } from "../figure.ts";
+import { figureOf, LOOK, number, type Row, SHADES } from "../figure.ts";
+import { PROCESSOR, TRAP_TIMES, TRAPS } from "../inputs.ts";
 import { PriceList, short } from "../lab.ts";
 import { steps } from "../steps.ts";
 
-const PLACE = { profile: "p4", kernel: "kml-4.0" } as const;
+const KERNEL = "kml-4.0";
 const MECHANISMS = ["int80", "sysenter", "kml"];
 const KINDS: Readonly<Record<string, string>> = {
   "entry-hw": "hardware",
@@ -20,14 +20,16 @@ const NAMES = ["hardware", "code", "segment registers", "work of the call"];
 const FILLS: readonly string[] = [SHADES.slow, SHADES.none, SHADES.fast, SHADES.other];
 const ARGUMENTS = 3;
 
-export const figure: Figure = {
+export const figure = figureOf({
   number: 7,
   id: "07-one-read",
   title: "One read by three ways, cycle by cycle",
   caption:
     "Every step of a read that copies nothing, in the order of data/kernels/paths.csv (entry, work, exit), through the vsyscall page (Pentium 4, KML 4.0); CSV: every instruction class of every path. The work of the call is the same by each way.",
-  run(lab) {
-    const prices = new Prices(lab.data, lab.data.profiles.get(PLACE.profile)!, lab.data.kernels.get(PLACE.kernel)!);
+  inputs: { processor: PROCESSOR, times: TRAP_TIMES },
+  run(lab, { processor, times }) {
+    const list = new PriceList(lab, new Map(TRAPS.map((key) => [key, times])));
+    const prices = list.nominal(processor, KERNEL);
     const site = { inline: false, special: false, args: ARGUMENTS, sigreturn: false };
     const rows = MECHANISMS.flatMap((mechanism) => {
       const route = callRoute(prices.routes(mechanism), site);
@@ -35,9 +37,8 @@ export const figure: Figure = {
         (step): Row => ({ mechanism, kind: KINDS[step.cause] ?? step.cause, ...step }),
       );
     });
-    const list = new PriceList(lab);
-    const way = list.call({ ...PLACE, mechanism: "kml" }, "-");
-    const share = way.with(list.call({ ...PLACE, mechanism: "kml" }, "read"), (a, b) => (100 * a) / b);
+    const kml = { profile: processor, kernel: KERNEL, mechanism: "kml" };
+    const share = list.call(kml, "-").with(list.call(kml, "read"), (a, b) => (100 * a) / b);
     return { rows, claims: { "kmlab-read-way": share.interval } };
   },
   plot(rows) {
@@ -72,4 +73,4 @@ export const figure: Figure = {
       ],
     };
   },
-};
+});

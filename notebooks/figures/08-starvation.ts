@@ -1,28 +1,34 @@
 // Figure 8: the way of a starved fault, step by step.
 import * as Plot from "@observablehq/plot";
-import { Prices } from "../../src/model/prices.ts";
-import { type Figure, LOOK, number, type Row, SHADES } from "../figure.ts";
+import { figureOf, LOOK, number, type Row, SHADES } from "../figure.ts";
+import { PROCESSOR } from "../inputs.ts";
 import { PriceList, short } from "../lab.ts";
 import { steps } from "../steps.ts";
 
-const PLACE = { profile: "p4", kernel: "kml-4.0" } as const;
+const KERNEL = "kml-4.0";
 
 const sum = (cycles: Float64Array): number => cycles.reduce((all, part) => all + part, 0);
 
-export const figure: Figure = {
+export const figure = figureOf({
   number: 8,
   id: "08-starvation",
   title: "The way of a starved fault, step by step",
   caption:
     "In ring 0 a push on an absent or read-only stack page becomes a double fault (Pentium 4, KML 4.0): a hardware task switch into the handler and one back, its code, which looks for a lost interrupt with six port accesses, and the fault's own way (G). Cycles of each primitive in the order of data/kernels/paths.csv, paths only; what the fault then does comes on top. Steps below 1 % of the sum are in the CSV only.",
-  run(lab) {
-    const prices = new Prices(lab.data, lab.data.profiles.get(PLACE.profile)!, lab.data.kernels.get(PLACE.kernel)!);
+  inputs: {
+    processor: PROCESSOR,
+    port: { label: "port access ×", value: 1, from: 0, to: 2, step: 0.05 },
+    task: { label: "task switch of the processor ×", value: 1, from: 0.1, to: 4, step: 0.1 },
+  },
+  run(lab, { processor, port, task }) {
+    const times = { "i.port_io": port, "hw.task_gate": task, "hw.task_jump": task };
+    const list = new PriceList(lab, new Map(Object.entries(times)));
+    const prices = list.nominal(processor, KERNEL);
     // The double fault comes before the page fault's own way.
     const starved = prices.routes("kml").starved.toReversed();
     const rows = steps(prices, starved, 0, 0).map((step, index): Row => ({ step: index + 1, ...step }));
-    const list = new PriceList(lab);
     const path = (which: "fault" | "starved") =>
-      list.of(PLACE.profile, PLACE.kernel, (drawn) => sum(drawn.paths(drawn.routes("kml")[which])));
+      list.of(processor, KERNEL, (drawn) => sum(drawn.paths(drawn.routes("kml")[which])));
     return {
       rows,
       claims: { "kmlab-starvation": path("starved").with(path("fault"), (a, b) => a / b).interval },
@@ -62,4 +68,4 @@ export const figure: Figure = {
       ],
     };
   },
-};
+});

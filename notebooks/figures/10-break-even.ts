@@ -1,32 +1,39 @@
 // Figure 10: how dear may checks in the program be that stand in for the hardware's rings?
 import * as Plot from "@observablehq/plot";
-import { type Figure, LOOK, number, type Row, SHADES } from "../figure.ts";
+import { figureOf, LOOK, number, type Row, SHADES } from "../figure.ts";
+import { PROCESSOR } from "../inputs.ts";
 import { PriceList } from "../lab.ts";
 import { replays } from "../programs.ts";
 
 const RATES = 41;
-const OVERHEADS = [0, 0.05, 0.1, 0.2];
-const PLACE = { profile: "p4", kernel: "kml-4.0" } as const;
+const KERNEL = "kml-4.0";
 
-export const figure: Figure = {
+/** Per cent, in order. */
+const overheads = (chosen: number): number[] => [...new Set([0, 5, 20, chosen])].sort((a, b) => a - b);
+
+export const figure = figureOf({
   number: 10,
   id: "10-break-even",
   title: "Break-even of safety overhead against the rate of calls",
   caption:
     "Lines: speed-up of kml over SYSENTER of a program whose calls are all getpid, when checks make its own code so much slower (Pentium 4, KML 4.0); above 1 kernel mode pays. Points: the overhead in per cent of its own cycles at which each shipped trace breaks even, written beside its speed-up without checks; bars: 90 % of the draws.",
-  run(lab) {
+  inputs: {
+    processor: PROCESSOR,
+    overhead: { label: "a line more: checks (% of the program's own time)", value: 10, from: 0, to: 60, step: 1 },
+  },
+  run(lab, { processor, overhead: chosen }) {
     const prices = new PriceList(lab);
-    const clock = lab.data.profiles.get(PLACE.profile)!.mhz * 1e6;
-    const by = (mechanism: string) => prices.call({ ...PLACE, mechanism }, "getpid").value;
+    const clock = lab.data.profiles.get(processor)!.mhz * 1e6;
+    const by = (mechanism: string) => prices.call({ profile: processor, kernel: KERNEL, mechanism }, "getpid").value;
     const [trap, direct] = [by("sysenter"), by("kml")];
-    const lines = OVERHEADS.flatMap((overhead) =>
+    const lines = overheads(chosen).flatMap((overhead) =>
       Array.from({ length: RATES }, (_, step): Row => {
         const rate = 1e4 * 300 ** (step / (RATES - 1));
         const user = 1 - (rate * trap) / clock;
-        const speedup = 1 / (user * (1 + overhead) + (rate * direct) / clock);
+        const speedup = 1 / (user * (1 + overhead / 100) + (rate * direct) / clock);
         return {
           what: "line",
-          overhead: 100 * overhead,
+          overhead,
           program: "",
           rate,
           value: speedup,
@@ -35,7 +42,7 @@ export const figure: Figure = {
         };
       }),
     );
-    const all = replays(lab, { mechanisms: ["sysenter", "kml"], profiles: [PLACE.profile], kernels: [PLACE.kernel] });
+    const all = replays(lab, { mechanisms: ["sysenter", "kml"], profiles: [processor], kernels: [KERNEL] });
     const points = all.map(({ program, calls, results: [base, kml] }): Row => {
       // Waiting hides checks: a program that idles is no test of them, and its share of user cycles says so.
       const even = (speedup: number) => (100 * (base.total - base.total / speedup)) / kml.causes.user;
@@ -61,9 +68,9 @@ export const figure: Figure = {
       },
     };
   },
-  plot(rows) {
+  plot(rows, { overhead: chosen }) {
     const lines = rows.filter(({ what }) => what === "line");
-    const ends = OVERHEADS.map((overhead) => lines.find((row) => row.overhead === 100 * overhead)!);
+    const ends = overheads(chosen).map((overhead) => lines.find((row) => row.overhead === overhead)!);
     const points = rows.filter(({ what }) => what === "program");
     const shown = points.filter((row) => number("rate")(row) >= 1e4);
     return {
@@ -107,4 +114,4 @@ export const figure: Figure = {
       ],
     };
   },
-};
+});

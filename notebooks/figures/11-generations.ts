@@ -1,6 +1,7 @@
 // Figure 11: the ways into the kernel from the 386 to Zen.
 import * as Plot from "@observablehq/plot";
-import { type Figure, LOOK, number, type Row, SHADE_OF } from "../figure.ts";
+import { figureOf, LOOK, number, type Row, SHADE_OF } from "../figure.ts";
+import { TRAP_TIMES, TRAPS } from "../inputs.ts";
 import { PriceList, short } from "../lab.ts";
 
 const EARLY = { int80: "linux-2.5", sysenter: "linux-2.5", kml: "kml-2003" };
@@ -23,16 +24,20 @@ const MACHINES: readonly { name: string; profile: string; ways: Readonly<Record<
 /** Numbers that stand below their points, off those of their neighbours. */
 const BELOW: ReadonlySet<string> = new Set(["sysenter", "kml-amd64", "ukl-base"]);
 
-export const figure: Figure = {
+export const figure = figureOf({
   number: 11,
   id: "11-generations",
   title: "Ways into the kernel from the 386 to Zen",
   caption:
     "Cycles of the way in and out alone, by processor; bars: 90 % of the draws. 386 to Pentium: manual clocks, warm; the others: what is left of measured calls. 386 to Pentium 4 under Linux 2.5 and the KML of 2003, whose direct call changes no stack; the others under the kernels they were measured with or, Zen 4's ring 0, that do not exist.",
-  run(lab) {
-    const prices = new PriceList(lab);
+  inputs: {
+    call: { label: "call (-: the way alone)", value: "-", among: ["-", "getpid", "getppid", "read", "write"] },
+    times: TRAP_TIMES,
+  },
+  run(lab, { call, times }) {
+    const prices = new PriceList(lab, new Map(TRAPS.map((key) => [key, times])));
     const way = (profile: string, kernel: string, mechanism: string) =>
-      prices.call({ profile, kernel, mechanism }, "-");
+      prices.call({ profile, kernel, mechanism }, call);
     const rows = MACHINES.flatMap(({ name, profile, ways }) =>
       Object.entries(ways).map(
         ([mechanism, kernel]): Row => ({
@@ -54,7 +59,7 @@ export const figure: Figure = {
       },
     };
   },
-  plot: (rows) => ({
+  plot: (rows, { call }) => ({
     ...LOOK,
     height: 330,
     marginTop: 45,
@@ -63,9 +68,9 @@ export const figure: Figure = {
     x: { axis: null, domain: ["int80", "sysenter", "syscall", "kml", "kml-amd64", "ukl-base", "ukl"], padding: 0 },
     fx: { label: null, axis: "top", domain: MACHINES.map(({ name }) => name), padding: 0.08 },
     y: {
-      label: "cycles, way in and out (log)",
+      label: `cycles, ${call === "-" ? "way in and out" : call} (log)`,
       type: "log",
-      domain: [1, 3000],
+      domain: [1, Math.max(3000, ...rows.map(number("high")))],
       ticks: [1, 10, 100, 1000],
       grid: true,
       tickFormat: short,
@@ -105,4 +110,4 @@ export const figure: Figure = {
       }),
     ],
   }),
-};
+});

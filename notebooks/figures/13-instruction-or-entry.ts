@@ -1,7 +1,8 @@
 // Figure 13: is the gain the instruction or the entry code? Where Unikernel Linux and Lupine disagree.
 import * as Plot from "@observablehq/plot";
-import { type Figure, LOOK, number, type Row, SHADES } from "../figure.ts";
-import { type Drawn, type Lab, PriceList, short } from "../lab.ts";
+import { figureOf, LOOK, number, type Row, SHADES } from "../figure.ts";
+import { TRAP_TIMES, TRAPS } from "../inputs.ts";
+import { type Drawn, PriceList, short } from "../lab.ts";
 
 /** Trap, ring 0 through entry code, and past it if the machine was measured so. */
 const MACHINES = [
@@ -29,8 +30,7 @@ function ways(prices: PriceList, { profile, kernel, ring0, past }: (typeof MACHI
 const less = (a: Drawn, b: Drawn): Drawn => a.with(b, (x, y) => x - y);
 const share = (part: Drawn, of: Drawn): Drawn => part.with(of, (x, y) => (100 * x) / y);
 
-function rowsOf(lab: Lab): Row[] {
-  const prices = new PriceList(lab);
+function rowsOf(prices: PriceList): Row[] {
   return MACHINES.flatMap((machine) =>
     CALLS.flatMap((call) => {
       const { trap, kept, past } = ways(prices, machine, call);
@@ -43,14 +43,15 @@ function rowsOf(lab: Lab): Row[] {
   );
 }
 
-export const figure: Figure = {
+export const figure = figureOf({
   number: 13,
   id: "13-instruction-or-entry",
   title: "The instruction or the entry code",
   caption:
     "One call by SYSCALL taken apart: what goes with the instruction (ring 0, entry code kept: UKL's base, KML's entry for x86-64), what goes with the entry code too (UKL's bypass), and the rest. UKL's machine says the instruction is little; where the entry code is light, or the return after a trap is mispredicted, it is much: that is where Lupine's 40 % can come from. For the Opteron nobody published a way past the entry code. Fitted: getppid of the Xeon, the sums of the others.",
-  run(lab) {
-    const prices = new PriceList(lab);
+  inputs: { times: TRAP_TIMES },
+  run(lab, { times }) {
+    const prices = new PriceList(lab, new Map(TRAPS.map((key) => [key, times])));
     const xeon = MACHINES[1];
     const hardware = ["read", "write", "sendto", "recvfrom"].map((call) => {
       const { trap, kept } = ways(prices, xeon, call);
@@ -60,7 +61,7 @@ export const figure: Figure = {
     const null4 = ways(prices, MACHINES[3], "getpid");
     const nullXeon = ways(prices, xeon, "getpid");
     return {
-      rows: rowsOf(lab),
+      rows: rowsOf(prices),
       claims: {
         "ukl-hardware": hardware.reduce((a, b) => (a.high > b.high ? a : b)),
         "ukl-entry-code": less(read.kept, read.past).interval,
@@ -117,4 +118,4 @@ export const figure: Figure = {
       }),
     ],
   }),
-};
+});
