@@ -1,8 +1,9 @@
 // What starvation and its remedies cost on each processor, in cycles, from the model's prices: the nominal value and where nine
 // of ten draws lie.
-import type { ModelData, Profile } from "../model/data.ts";
+import type { ModelData } from "../model/data.ts";
 import { type Interval, interval } from "../model/interval.ts";
 import { NoData, Prices } from "../model/prices.ts";
+import type { Profile } from "../model/profiles.ts";
 import { type Draws, draws, NOMINAL } from "../model/random.ts";
 
 const KERNEL = "kml-4.0";

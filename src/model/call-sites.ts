@@ -5,7 +5,8 @@
 // from signal handlers. Where the order of the calls is known, these are counted; where it is not, so many are taken for an execve.
 import { ABI, KIND, SITE } from "../traces/schema/enums.ts";
 import { COUNTS_ONLY, type Trace } from "../traces/trace.ts";
-import type { Cost, ModelData } from "./data.ts";
+import type { ModelData } from "./data.ts";
+import type { Cost } from "./profiles.ts";
 
 /** The share, as a parameter of data/parameters.csv. */
 export const SITE_SHARE = "site.vsyscall";

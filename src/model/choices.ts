@@ -1,8 +1,10 @@
 // What a question may name: processors, kernels, mechanisms and settings, each wrong one answered with the right ones.
 import { InputError } from "../errors.ts";
 import { SITE_SHARE } from "./call-sites.ts";
-import type { Kernel, ModelData, Profile } from "./data.ts";
+import type { ModelData } from "./data.ts";
+import type { Kernel } from "./kernels.ts";
 import { settableKeys } from "./prices.ts";
+import type { Profile } from "./profiles.ts";
 import type { Mechanism } from "./routes.ts";
 
 /** Keys of the machine that can be set beside costs. */

@@ -1,9 +1,9 @@
 // Conditions that an answer can be asked under besides processor, kernel and machine: what protects ring 0 in the hardware's place,
 // whether calls slow the program after them, and a hypervisor below.
 import { InputError } from "../errors.ts";
-import type { Cost, ModelData } from "./data.ts";
-import { type Ranged, readRanged } from "./ranges.ts";
-import { readTable } from "./table.ts";
+import type { ModelData } from "./data.ts";
+import type { Cost } from "./profiles.ts";
+import type { Ranged } from "./ranges.ts";
 
 /** Conditions by name; what is left out is as on a machine of its own. */
 export interface Conditions {
@@ -13,54 +13,6 @@ export interface Conditions {
   readonly pollution?: boolean;
   /** A hypervisor of data/hypervisors.csv. */
   readonly hypervisor?: string;
-}
-
-/** Something that checks programs in place of the processor's rings. */
-export interface Protection extends Ranged {
-  readonly id: string;
-  readonly meaning: string;
-}
-
-/** What a hypervisor does to one cost of the processor. */
-export interface Change extends Ranged {
-  readonly times: boolean;
-}
-
-/** A hypervisor below the kernel. */
-export interface Hypervisor {
-  readonly id: string;
-  /** Instruction set of the guests that it is known for; "" for any. */
-  readonly target: string;
-  readonly changes: ReadonlyMap<string, Change>;
-  /** Why programs in ring 0 cannot be priced under it; "" when they can. */
-  readonly refusesRing0: string;
-}
-
-/** Reads data/protection.csv, given as text. */
-export function readProtections(text: string): Map<string, Protection> {
-  const all = new Map<string, Protection>();
-  for (const row of readTable("protection.csv", text))
-    all.set(row.text("protection"), { id: row.text("protection"), meaning: row.text("meaning"), ...readRanged(row) });
-  return all;
-}
-
-/** Reads data/hypervisors.csv, given as text. */
-export function readHypervisors(text: string): Map<string, Hypervisor> {
-  const all = new Map<string, Hypervisor>();
-  for (const row of readTable("hypervisors.csv", text)) {
-    const id = row.text("hypervisor");
-    const before = all.get(id) ?? { id, target: row.text("target"), changes: new Map(), refusesRing0: "" };
-    const op = row.text("op");
-    const ranged = readRanged(row);
-    if (op === "refuse") all.set(id, { ...before, refusesRing0: ranged.source });
-    else if (op === "add" || op === "times")
-      all.set(id, {
-        ...before,
-        changes: new Map([...before.changes, [row.text("key"), { times: op === "times", ...ranged }]]),
-      });
-    else throw new InputError(`${row.where}: op is add, times or refuse`);
-  }
-  return all;
 }
 
 function pick<T>(what: string, all: ReadonlyMap<string, T>, name: string): T {

@@ -1,9 +1,7 @@
 // Kernels from data/kernels: their ways in, line by line, and what else an era is.
 import { InputError } from "../errors.ts";
 import { CAUSE_INDEX, type Cause } from "./causes.ts";
-import type { Kernel, PathItem, ReadData } from "./data.ts";
-import { words } from "./profiles.ts";
-import { readTable } from "./table.ts";
+import { type ReadData, readTable, words } from "./table.ts";
 
 /**
  * How a line of a way into the kernel is known: counted (executed and counted), read (in published code), recalled (published code,
@@ -11,6 +9,37 @@ import { readTable } from "./table.ts";
  */
 export const BASES = ["counted", "read", "recalled", "fitted", "derived", "assumed"] as const;
 export type Basis = (typeof BASES)[number];
+
+/** One line of a way into the kernel: so many of a primitive, before or after the body. */
+export interface PathItem {
+  readonly exit: boolean;
+  readonly cause: number;
+  readonly primitive: string;
+  readonly count: number;
+  readonly perArgument: number;
+  readonly basis: Basis;
+}
+
+/** A software era. */
+export interface Kernel {
+  readonly id: string;
+  readonly name: string;
+  /** Which bodies its calls have. */
+  readonly bodies: string;
+  readonly hz: number;
+  readonly quantumUs: number;
+  readonly scheduler: string;
+  /** Instruction set of its programs: i386 or x86-64. */
+  readonly target: string;
+  /** Mechanisms it offers. */
+  readonly ways: readonly string[];
+  /** The only processors its ways in are known on; empty: any. */
+  readonly profiles: readonly string[];
+  readonly kml: boolean;
+  readonly hypothetical: boolean;
+  readonly note: string;
+  readonly paths: ReadonlyMap<string, readonly PathItem[]>;
+}
 
 /** All kernels. */
 export function readKernels(read: ReadData): Map<string, Kernel> {

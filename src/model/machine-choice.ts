@@ -1,7 +1,7 @@
 // The machine that a trace is replayed on, as far as the user may choose it.
 import { InputError } from "../errors.ts";
-import type { Kernel } from "./data.ts";
 import type { DiskTimes } from "./disk.ts";
+import type { Kernel } from "./kernels.ts";
 import type { Overrides, Prices } from "./prices.ts";
 import { checkScheduler } from "./schedulers/schedulers.ts";
 

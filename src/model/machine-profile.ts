@@ -2,8 +2,9 @@
 // was not made from.
 import { InputError } from "../errors.ts";
 import { boundsOf, median } from "./accuracy.ts";
-import type { Cost, Fit, ModelData, Profile } from "./data.ts";
+import type { ModelData } from "./data.ts";
 import { Prices } from "./prices.ts";
+import type { Cost, Fit, Profile } from "./profiles.ts";
 import { type Predictable, predictRow } from "./published.ts";
 import { draws } from "./random.ts";
 

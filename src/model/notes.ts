@@ -2,9 +2,11 @@
 import { ABI, CLASSES } from "../traces/schema/enums.ts";
 import { cannotReplay, type Trace, UNTRACED_RUN } from "../traces/trace.ts";
 import { SITE_SHARE } from "./call-sites.ts";
-import type { Kernel, ModelData, Profile } from "./data.ts";
+import type { ModelData } from "./data.ts";
+import type { Kernel } from "./kernels.ts";
 import type { MachineChoice } from "./machine-choice.ts";
 import { impossible, type Overrides, Prices } from "./prices.ts";
+import type { Profile } from "./profiles.ts";
 import type { Program } from "./program.ts";
 import type { Mechanism } from "./routes.ts";
 

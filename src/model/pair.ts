@@ -1,11 +1,13 @@
 // A prepared trace on one processor under one kernel: which mechanisms can be had there, and replays of them with any costs.
 import { CheckFailed, InputError } from "../errors.ts";
 import { bodyFactor, withBodies } from "./anchored.ts";
-import type { Kernel, ModelData, Profile } from "./data.ts";
+import type { ModelData } from "./data.ts";
+import type { Kernel } from "./kernels.ts";
 import { checkMachine, diskTimes, type MachineChoice, schedulerOf } from "./machine-choice.ts";
 import type { Observer } from "./observer.ts";
 import { type Followers, findFollowers, polluted } from "./pollution.ts";
 import { impossible, NoData, type Overrides, Prices } from "./prices.ts";
+import type { Profile } from "./profiles.ts";
 import type { Program } from "./program.ts";
 import { type Draws, NOMINAL } from "./random.ts";
 import { type MachineTimes, type Replayed, replay } from "./replay.ts";

@@ -1,9 +1,12 @@
 // What things cost on one processor under one kernel: every primitive in cycles, after drawing and fitting.
 import { InputError } from "../errors.ts";
 import { CLASSES } from "../traces/schema/enums.ts";
+import type { BodyTerm, Work } from "./bodies.ts";
 import { CAUSE_COUNT } from "./causes.ts";
-import type { Change } from "./conditions.ts";
-import type { BodyTerm, Kernel, ModelData, Profile, Work } from "./data.ts";
+import type { ModelData } from "./data.ts";
+import type { Change } from "./hypervisors.ts";
+import type { Kernel } from "./kernels.ts";
+import type { Profile } from "./profiles.ts";
 import { type Draws, NOMINAL } from "./random.ts";
 import { within } from "./ranges.ts";
 import { callRoute, type Mechanism, type Routes } from "./routes.ts";

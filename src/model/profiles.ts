@@ -1,12 +1,40 @@
 // Processor profiles from data/costs: their costs, what is fitted on them, envelopes of several, and profiles in files of their own.
 import { InputError } from "../errors.ts";
-import type { Cost, Fit, Profile, ReadData } from "./data.ts";
 import { type Ranged, readRanged } from "./ranges.ts";
-import { readTable } from "./table.ts";
+import { type ReadData, readTable, words } from "./table.ts";
 
-/** Splits a cell of words. */
-export function words(text: string): string[] {
-  return text.split(" ").filter((word) => word !== "");
+/** A cost of a processor, in cycles; or, with `of`, a factor on another of its costs. */
+export interface Cost extends Ranged {
+  readonly key: string;
+  readonly of: string;
+}
+
+/** A published total from which unknown costs are solved: what is left of it is shared evenly among `solves`. */
+export interface Fit extends Ranged {
+  readonly solves: readonly string[];
+  readonly kernel: string;
+  readonly mechanism: string;
+  readonly call: string;
+  /** Measured with the trap instruction in the program itself. */
+  readonly inline: boolean;
+  /** Fits of one group are drawn together. */
+  readonly group: string;
+}
+
+/** A processor. */
+export interface Profile {
+  readonly id: string;
+  readonly name: string;
+  readonly mhz: number;
+  readonly note: string;
+  /** The only kernels its numbers hold for; empty: any. */
+  readonly kernels: readonly string[];
+  /** Another profile, whose kernels this one is taken to run. */
+  readonly like?: string;
+  /** It was measured under a hypervisor. */
+  readonly guest: boolean;
+  readonly costs: ReadonlyMap<string, Cost>;
+  readonly fits: readonly Fit[];
 }
 
 /** The costs of one file of data/. */

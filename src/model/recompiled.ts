@@ -5,25 +5,9 @@
 import { InputError } from "../errors.ts";
 import { ABI, KIND, SITE } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
-import type { Call, Kernel, ModelData } from "./data.ts";
-import { readTable } from "./table.ts";
-
-/** Calls by name, and what they become: "" for nothing. */
-export interface OtherNames {
-  readonly i386: ReadonlyMap<string, string>;
-  readonly x86_64: ReadonlyMap<string, string>;
-}
-
-/** Reads recompiled.csv. */
-export function readRecompiled(text: string): OtherNames {
-  const names = { i386: new Map<string, string>(), x86_64: new Map<string, string>() };
-  for (const row of readTable("recompiled.csv", text)) {
-    const abi = row.text("abi");
-    if (abi !== "i386" && abi !== "x86_64") throw new InputError(`${row.where}: no ABI "${abi}"`);
-    names[abi].set(row.text("call"), row.text("other"));
-  }
-  return names;
-}
+import type { Call } from "./calls.ts";
+import type { ModelData } from "./data.ts";
+import type { Kernel } from "./kernels.ts";
 
 /** What became of a trace's calls; most frequent first. */
 export interface Recompiled {

@@ -2,6 +2,9 @@
 import Papa from "papaparse";
 import { InputError } from "../errors.ts";
 
+/** Reads a file of data/ by its name there. */
+export type ReadData = (name: string) => string;
+
 /** One row of a table; cells are read with the methods, so that an error can say where it is. */
 export class TableRow {
   readonly #cells: Record<string, string>;
@@ -41,4 +44,9 @@ export function readTable(file: string, text: string): TableRow[] {
     throw new InputError(`${file} row ${(row ?? 0) + 2}: ${message}`);
   }
   return data.map((cells, index) => new TableRow(cells, `${file} row ${index + 2}`));
+}
+
+/** The words of a cell. */
+export function words(text: string): string[] {
+  return text.split(" ").filter((word) => word !== "");
 }

@@ -3,8 +3,9 @@
 import { FLAG, KIND, PATHS, type PathName } from "../traces/schema/enums.ts";
 import type { Trace } from "../traces/trace.ts";
 import type { Check } from "./check.ts";
-import type { Kernel, ModelData } from "./data.ts";
+import type { ModelData } from "./data.ts";
 import { type Agreement, identityReplay } from "./identity.ts";
+import type { Kernel } from "./kernels.ts";
 import { isRing0 } from "./ring0.ts";
 import { instructionsOf } from "./verify.ts";
 import { isResult, whatif } from "./whatif.ts";

@@ -1,9 +1,10 @@
 // The tables that come with the model: complete, sourced, within their ranges; and what damaged ones say.
 import { describe, expect, test } from "vitest";
-import { loadModelData, type ReadData } from "../../src/model/data.ts";
+import { loadModelData } from "../../src/model/data.ts";
 import { modelData, readDataFile } from "../../src/model/data-node.ts";
 import { settableKeys } from "../../src/model/prices.ts";
 import { readRanged, within } from "../../src/model/ranges.ts";
+import type { ReadData } from "../../src/model/table.ts";
 import { readTable } from "../../src/model/table.ts";
 import { CLASSES } from "../../src/traces/schema/enums.ts";
 
