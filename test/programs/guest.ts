@@ -101,8 +101,8 @@ export function runGuest(
   attach?: (kernel: Kernel) => void,
 ): Outcome {
   const host = new MemoryIo(new TextEncoder().encode(stdin ?? ""));
-  const { ring, entry } = way;
-  const { status, kernel } = runProgram({ image, argv: [...argv], host, cwd: WORK, ring, entry, attach });
+  const { name: _, ...machine } = way;
+  const { status, kernel } = runProgram({ image, argv: [...argv], host, cwd: WORK, ...machine, attach });
   return {
     status,
     stdout: outputOf(concat(host.out)),

@@ -5,6 +5,7 @@ import type { Kernel } from "../../src/emu/kernel/kernel.ts";
 import type { RootImage } from "../../src/emu/rootfs/image.ts";
 import { type RunOptions, runProgram } from "../../src/emu/run.ts";
 import { holdings, Injector } from "../guest/injector.ts";
+import { kept, noting } from "../guest/open-files.ts";
 import type { Case } from "./cases.ts";
 import { runGuest, type Way } from "./guest.ts";
 import { differences, type Outcome } from "./outcome.ts";
@@ -50,11 +51,13 @@ export class Torture {
     const held = this.undisturbed(c, way);
     let injector: Injector | undefined;
     let kernel: Kernel | undefined;
-    const outcome = runGuest(this.image, this.before, c, way, (k) => {
-      kernel = k;
-      injector = new Injector(k, seed, mean);
-    });
-    const wrong = [...differences(native, outcome), ...injector!.leaks()];
+    const { result: outcome, ledger } = noting(() =>
+      runGuest(this.image, this.before, c, way, (k) => {
+        kernel = k;
+        injector = new Injector(k, seed, mean);
+      }),
+    );
+    const wrong = [...differences(native, outcome), ...injector!.leaks(), ...kept(kernel!, ledger)];
     if (holdings(kernel!) !== held) wrong.push(`at the end: ${holdings(kernel!)}; undisturbed: ${held}`);
     const where = `${c.name}, ${way.name}, seed ${seed}, every ${mean}: `;
     return {
@@ -100,10 +103,13 @@ export function tortureLong(
   const known = ways.get(way.name) ?? run();
   ways.set(way.name, { out: known.out, held: known.held });
   let injector: Injector | undefined;
-  const { kernel, out, held } = run((k) => {
-    injector = new Injector(k, seed, mean);
-  });
-  const wrong = injector!.leaks();
+  const { result, ledger } = noting(() =>
+    run((k) => {
+      injector = new Injector(k, seed, mean);
+    }),
+  );
+  const { kernel, out, held } = result;
+  const wrong = [...injector!.leaks(), ...kept(kernel, ledger)];
   if (out !== known.out) wrong.push(`output: ${out}, not ${known.out}`);
   if (held !== known.held) wrong.push(`at the end: ${held}; undisturbed: ${known.held}`);
   return {
