@@ -81,7 +81,8 @@ export function kept(k: Kernel, { open, wrong }: Ledger): string[] {
   pipes(open, expect);
   const known = sockets(open);
   for (const ports of [k.vfs.inet.tcp, k.vfs.inet.udp])
-    for (const socket of ports.all()) if (!known.has(socket)) found.push(`socket on port ${socket.local.port} of no file`);
+    for (const socket of ports.all())
+      if (!known.has(socket)) found.push(`socket on port ${socket.local.port} of no file`);
   const users = tally([...k.tasks.values()].map((t) => t.mm));
   for (const mm of k.mms.values()) expect(`tasks of address space ${mm.id}`, mm.users, users.get(mm) ?? 0);
   return found;
