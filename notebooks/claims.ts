@@ -2,6 +2,7 @@
 import { InputError } from "../src/errors.ts";
 import type { Interval } from "../src/model/interval.ts";
 import { readTable } from "../src/model/table.ts";
+import { short } from "./lab.ts";
 
 /** holds: the whole interval is in what the claim allows; refuted: none of it is; undecided: it straddles a bound. */
 export const VERDICTS = ["holds", "refuted", "undecided"] as const;
@@ -66,6 +67,12 @@ export function allowed({ relation, number, tolerancePercent }: Claim): { from: 
     from: relation === "at-most" ? Number.NEGATIVE_INFINITY : number - slack,
     to: relation === "at-least" ? Number.POSITIVE_INFINITY : number + slack,
   };
+}
+
+/** What a claim asks for, in words. */
+export function allowedWords({ relation, number, tolerancePercent, unit }: Claim): string {
+  const about = tolerancePercent === 0 ? "" : ` within ${tolerancePercent} %`;
+  return `${relation} ${short(number)}${about} ${unit}`.trim();
 }
 
 /** Judges a claim by what was found. */

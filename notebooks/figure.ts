@@ -21,7 +21,7 @@ export interface Figure<I extends Inputs = Inputs> {
   readonly title: string;
   /** What can be seen, what it is of, and what it does not say. */
   readonly caption: string;
-  /** What a reader may change; with the values that are given here it is the figure that is published. */
+  /** What a reader may change; with the values given here it is what kmlab figures draws. */
   readonly inputs: I;
   run(lab: Lab, chosen: Chosen<I>): Findings;
   plot(rows: readonly Row[], chosen: Chosen<I>): PlotOptions;

@@ -3,7 +3,7 @@
 /** A number between two others. */
 export interface Slider {
   readonly label: string;
-  /** As in the figure that is published. */
+  /** As in the figure that kmlab figures draws. */
   readonly value: number;
   readonly from: number;
   readonly to: number;
@@ -24,12 +24,12 @@ export type Inputs = Readonly<Record<string, Slider | Menu>>;
 /** A value for each input. */
 export type Chosen<I extends Inputs = Inputs> = { readonly [K in keyof I]: I[K] extends Slider ? number : string };
 
-/** The values of the figure that is published. */
+/** The values with which kmlab figures draws it. */
 export function asPublished<I extends Inputs>(inputs: I): Chosen<I> {
   return Object.fromEntries(Object.entries(inputs).map(([name, { value }]) => [name, value])) as Chosen<I>;
 }
 
-/** In words, what was chosen otherwise than in the figure that is published. */
+/** In words, what was chosen otherwise than kmlab figures does. */
 export function departures(inputs: Inputs, chosen: Chosen): string[] {
   return Object.entries(inputs)
     .filter(([name, { value }]) => chosen[name] !== value)

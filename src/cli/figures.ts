@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { CommandModule } from "yargs";
-import { type Claim, readClaims } from "../../notebooks/claims.ts";
+import { allowedWords, type Claim, readClaims } from "../../notebooks/claims.ts";
 import { type Built, build } from "../../notebooks/evidence.ts";
 import type { Figure } from "../../notebooks/figure.ts";
 import { FIGURES } from "../../notebooks/figures.ts";
@@ -57,14 +57,13 @@ function laboratory(draws: number): Lab {
 }
 
 function claimLine({ claim, found, verdict }: Judged): string[] {
-  const { id, confidence, relation, number, tolerancePercent, unit } = claim;
-  const wants = `${relation} ${short(number)}${tolerancePercent === 0 ? "" : ` within ${tolerancePercent} %`} ${unit}`;
+  const { id, confidence } = claim;
   const differs = verdict === claim.verdict ? "" : `(committed: ${claim.verdict})`;
   return [
     `  ${verdict}`,
     id,
     confidence,
-    wants.trim(),
+    allowedWords(claim),
     `found ${short(found.value)} (${short(found.low)} to ${short(found.high)})`,
     differs,
   ];
