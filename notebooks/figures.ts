@@ -8,6 +8,7 @@ import { figure as tornado } from "./figures/05-tornado.ts";
 import { figure as quantum } from "./figures/06-quantum.ts";
 import { figure as oneRead } from "./figures/07-one-read.ts";
 import { figure as starvation } from "./figures/08-starvation.ts";
+import { figure as memory } from "./figures/09-memory.ts";
 import { figure as breakEven } from "./figures/10-break-even.ts";
 import { figure as generations } from "./figures/11-generations.ts";
 import { figure as hypervisor } from "./figures/12-hypervisor.ts";
@@ -22,6 +23,7 @@ export const FIGURES: readonly Figure[] = [
   quantum,
   oneRead,
   starvation,
+  memory,
   breakEven,
   generations,
   hypervisor,

@@ -28,3 +28,25 @@ export const SHIPPED_WAYS = [
   { suffix: "int80", ring: 3, entry: "int80" },
   { suffix: "ring0", ring: 0, entry: "sysenter" },
 ] as const;
+
+/** A table of 11 MiB and lookups in it, some parts more often than others, each written by a call of its own. */
+const LOOKUPS = `BEGIN {
+  for (i = 0; i < 10; i++) pad = pad "0123456789abcdefghijklmnopqrst ABCDEFGHIJKLMNOPQRSTUVWXYZ---"
+  n = 16000
+  for (i = 0; i < n; i++) table[i] = i pad i
+  r = 1
+  for (k = 0; k < 4000; k++) {
+    r = (r * 16807) % 2147483647
+    u = r / 2147483647
+    print k, substr(table[int(n * u * u * u)], 300, 40)
+    fflush()
+  }
+}`;
+
+/** What pages as soon as memory is scarce, captured in ring 3 alone: enough memory, and pages in use noted often enough to replay with less. */
+export const PAGING_TRACE = {
+  name: "lookups",
+  argv: ["mawk", LOOKUPS],
+  memoryMiB: 64,
+  epochInstr: 100_000,
+} as const;

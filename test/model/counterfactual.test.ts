@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { counterfactuals } from "../../src/model/counterfactual.ts";
-import { SHIPPED_TRACES, SHIPPED_WAYS } from "../../src/shipped-traces.ts";
+import { PAGING_TRACE, SHIPPED_TRACES, SHIPPED_WAYS } from "../../src/shipped-traces.ts";
 import { readTrace } from "../../src/traces/node.ts";
 import { CAUSE, KIND } from "../../src/traces/schema/enums.ts";
 
@@ -17,7 +17,7 @@ test("every program that comes with kmlab is there by every way, and nothing els
     readdirSync(folder)
       .filter((name) => name.endsWith(".kmtrace"))
       .sort(),
-  ).toEqual(names.map((name) => `${name}.kmtrace`).sort());
+  ).toEqual([...names, `${PAGING_TRACE.name}-ring3`].map((name) => `${name}.kmtrace`).sort());
 });
 
 describe("from the capture by SYSENTER", () => {

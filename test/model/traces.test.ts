@@ -28,12 +28,14 @@ describe.each(traces)("$name", ({ trace }) => {
   test("replayed with its own costs comes back in the very cycles, or close to them where tasks meet", () => {
     const { recorded, replayed, times, switches, most } = identityReplay(trace, data);
     expect(times.all).toBeGreaterThan(0.9 * trace.events.length);
-    if (trace.edges.length === 0 || (trace.meta.ring === 3 && !trace.edges.kind.includes(EDGE.device))) {
+    const ticks = trace.events.kind.includes(KIND.irq) && trace.edges.length === 0;
+    if (!ticks && (trace.edges.length === 0 || (trace.meta.ring === 3 && !trace.edges.kind.includes(EDGE.device)))) {
       // Every entry, every return and every switch in its very cycle.
       expect([replayed, times.exact, switches.exact, most]).toEqual([recorded, times.all, switches.all, 0]);
     } else {
       // Every switch is there, in its order: none is further off than what some unrecorded instructions and one fault add up to.
-      expect(switches.all).toBeGreaterThan(50);
+      // Where one task runs on and on, a tick within a fault moves what comes after it by a fault's length at most.
+      if (!ticks) expect(switches.all).toBeGreaterThan(50);
       expect(Math.abs(replayed - recorded) / recorded).toBeLessThan(1e-5);
       expect(most / recorded).toBeLessThan(1e-3);
     }
