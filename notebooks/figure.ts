@@ -33,7 +33,7 @@ export function figureOf<const I extends Inputs>(figure: Figure<I>): Figure<I> {
 }
 
 /** Dark, middle and light enough to be told apart in grey: what traps slowly, what traps fast, what does not trap, what else there is. */
-export const SHADES = { slow: "#1f2a44", fast: "#3f7fb5", none: "#e8a33d", other: "#b9c2c9" } as const;
+export const SHADES = { slow: "#1f2a44", fast: "#3f7fb5", none: "#e0952b", other: "#d3dadf" } as const;
 
 /** Of mechanisms, the same in every figure. */
 export const SHADE_OF: Readonly<Record<string, string>> = {
@@ -43,7 +43,7 @@ export const SHADE_OF: Readonly<Record<string, string>> = {
   kml: SHADES.none,
   "kml-amd64": SHADES.none,
   "ukl-base": SHADES.other,
-  ukl: "#f6dcae",
+  ukl: "#fbeed3",
 };
 
 /** What all figures look like; sizes are those of a column and a half of a paper. */

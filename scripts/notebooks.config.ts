@@ -1,9 +1,9 @@
 // Builds the notebooks into build/notebooks, and serves them: npm run notebooks, npm run notebooks:dev. Nothing comes from a network.
-import { readdirSync } from "node:fs";
+import { readdirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { observable } from "@observablehq/notebook-kit/vite";
-import { defineConfig, type Plugin } from "vite";
+import { defineConfig, type Plugin, type Rolldown } from "vite";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const NOTEBOOKS = join(ROOT, "notebooks");
@@ -50,6 +50,14 @@ function offline(): Plugin {
 /** What the bundler says of libraries that are not installed, and of its own time. */
 const QUIET: ReadonlySet<string | undefined> = new Set(["SHIMMED_EXPORT", "PLUGIN_TIMINGS"]);
 
+/** Libraries that are not installed miss every export, which is found out when a cell asks for one. */
+const BUNDLING: Pick<Rolldown.RolldownOptions, "shimMissingExports" | "onLog"> = {
+  shimMissingExports: true,
+  onLog: (level, log, handle) => {
+    if (!QUIET.has(log.code)) handle(level, log);
+  },
+};
+
 /** Files of notebook-kit, which pages name by observable:FILE. */
 const KIT = fileURLToPath(new URL("..", import.meta.resolve("@observablehq/notebook-kit/vite")));
 
@@ -59,10 +67,14 @@ export default defineConfig({
   resolve: { alias: [{ find: /^observable:/, replacement: KIT }] },
   root: NOTEBOOKS,
   plugins: [offline(), observable({ transformTemplate: (page) => page.replace("</head>", `${NO_ICON}</head>`) })],
-  server: { fs: { allow: [ROOT] } },
+  // The packages may be elsewhere, behind a link.
+  server: { fs: { allow: [ROOT, realpathSync(join(ROOT, "node_modules"))] } },
   // What the development server bundles beforehand goes past Vite's plugins.
   optimizeDeps: {
-    rolldownOptions: { plugins: [{ name: "kmlab:offline", resolveId: (id: string) => installed(id), load: absent }] },
+    rolldownOptions: {
+      ...BUNDLING,
+      plugins: [{ name: "kmlab:offline", resolveId: (id: string) => installed(id), load: absent }],
+    },
   },
   worker: { format: "es" },
   build: {
@@ -70,10 +82,7 @@ export default defineConfig({
     emptyOutDir: true,
     target: "es2023",
     rolldownOptions: {
-      shimMissingExports: true,
-      onLog: (level, log, handle) => {
-        if (!QUIET.has(log.code)) handle(level, log);
-      },
+      ...BUNDLING,
       input: readdirSync(NOTEBOOKS)
         .filter((name) => name.endsWith(".html"))
         .map((name) => join(NOTEBOOKS, name)),

@@ -15,7 +15,7 @@ const PARTS: Readonly<Record<string, readonly Cause[]>> = {
   "ticks, switches": ["irq-path", "tick-body", "switch", "mm-switch"],
   waiting: ["idle-io", "idle-timer", "idle-dependency"],
 };
-const FILLS: readonly string[] = [SHADES.other, SHADES.none, SHADES.fast, SHADES.slow, "#7a5195", "#f3f3f3"];
+const FILLS: readonly string[] = [SHADES.other, SHADES.none, SHADES.fast, SHADES.slow, "#5b3a77", "#ffffff"];
 /** Where the names of the parts stand. */
 const LEGEND: readonly number[] = [0, 75, 180, 280, 340, 450];
 const NAMES = Object.keys(PARTS);

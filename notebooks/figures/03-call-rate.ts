@@ -132,7 +132,6 @@ export const figure = figureOf({
           y1: "low",
           y2: "high",
           fill: SHADES.other,
-          fillOpacity: 0.6,
           clip: true,
         }),
         Plot.lineY(band, { fx: "target", x: "rate", y: "value", stroke: SHADES.slow, clip: true }),

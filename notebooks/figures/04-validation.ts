@@ -73,7 +73,7 @@ export const figure = figureOf({
       marginTop: 45,
       marginLeft: 50,
       marginBottom: 40,
-      marginRight: 20,
+      marginRight: 28,
       fx: { label: null, axis: "top", domain: PANELS },
       x: { label: "cycles, measured or replayed (log)", type: "log", domain: [1, 3e6], ticks: 4, tickFormat: "~s" },
       y: {
@@ -84,7 +84,7 @@ export const figure = figureOf({
       },
       symbol: { type: "identity" },
       marks: [
-        Plot.rectY(PANELS, { fx: (panel: string) => panel, y1: -band, y2: band, fill: SHADES.other, fillOpacity: 0.4 }),
+        Plot.rectY(PANELS, { fx: (panel: string) => panel, y1: -band, y2: band, fill: SHADES.other, fillOpacity: 0.6 }),
         Plot.ruleY([0]),
         Plot.dot(shown, {
           fx: "panel",
@@ -95,18 +95,17 @@ export const figure = figureOf({
           fill: (row: Row) => (row.by === "amdahl" ? SHADES.fast : row.by === "naive" ? "white" : SHADES.none),
           stroke: "black",
         }),
-        ...[true, false].map((above) =>
+        ...[true, false].map((right) =>
           Plot.text(
-            shown.filter(({ by, id }) => by === "amdahl" && above === (id === "cp")),
+            shown.filter(({ by, id }) => by === "amdahl" && right === (id === "cp")),
             {
               fx: "panel",
               x: "cycles",
               y: "y",
               text: (row: Row) =>
                 Number(row.percent) > EDGE ? `${row.id} +${number("percent")(row).toFixed(0)} %` : row.id,
-              dx: above ? 5 : -8,
-              dy: above ? -11 : 0,
-              textAnchor: "end",
+              dx: right ? 9 : -8,
+              textAnchor: right ? "start" : "end",
               fontSize: 10,
             },
           ),

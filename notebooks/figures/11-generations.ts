@@ -61,10 +61,10 @@ export const figure = figureOf({
   },
   plot: (rows, { call }) => ({
     ...LOOK,
-    height: 330,
+    height: 345,
     marginTop: 45,
     marginLeft: 55,
-    marginBottom: 50,
+    marginBottom: 62,
     x: { axis: null, domain: ["int80", "sysenter", "syscall", "kml", "kml-amd64", "ukl-base", "ukl"], padding: 0 },
     fx: { label: null, axis: "top", domain: MACHINES.map(({ name }) => name), padding: 0.08 },
     y: {

@@ -47,7 +47,7 @@ export const figure = figureOf({
       marginBottom: 30,
       x: { label: null, domain: MECHANISMS, tickSize: 0 },
       fx: { label: null, axis: "top", domain: BELOW },
-      y: { label: `time of ${program} (ms)`, grid: true, zero: true, nice: true },
+      y: { label: `time of ${program} (ms)`, grid: true, domain: [0, 1.1 * Math.max(...known.map(number("ms")))] },
       marks: [
         Plot.barY(known, { ...faceted, y: "ms", fill: (row: Row) => SHADE_OF[row.mechanism] }),
         Plot.ruleX(known, { ...faceted, y1: at("low"), y2: at("high") }),

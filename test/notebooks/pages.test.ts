@@ -36,7 +36,7 @@ function offline(...words: string[]): string {
 }
 
 /** Pages whose figures replay programs many times: opened in the slow suite. */
-const LONG: ReadonlySet<string> = new Set(["programs.html", "sensitivity.html"]);
+const LONG: ReadonlySet<string> = new Set(["programs.html", "sensitivity.html", "starvation-and-memory.html"]);
 const opened = [...pages].filter(([name]) => process.env["KMLAB_SLOW"] || !LONG.has(name));
 
 let folder = "";
