@@ -8,12 +8,15 @@ import { short } from "./lab.ts";
 export const VERDICTS = ["holds", "refuted", "undecided"] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
+/** Stands where no figure can judge; what is held against the claim then says why. */
+export const NOT_TESTED = "not tested";
+
 const RELATIONS = ["equals", "at-least", "at-most"] as const;
 
 export interface Claim {
   readonly id: string;
-  /** Number of the figure that tests it. */
-  readonly figure: number;
+  /** Number of the figure that tests it; null: none does. */
+  readonly figure: number | null;
   /** What was claimed. */
   readonly says: string;
   readonly relation: (typeof RELATIONS)[number];
@@ -21,13 +24,13 @@ export interface Claim {
   readonly unit: string;
   /** How far off `number` the claim still holds. */
   readonly tolerancePercent: number;
-  /** What of the model is held against it. */
+  /** What of the model is held against it, or why nothing is. */
   readonly test: string;
   readonly source: string;
   /** read: in the source; secondary: elsewhere; memory: recalled; own: a claim of kmlab. */
   readonly confidence: string;
   /** What was found when the claim was committed. */
-  readonly verdict: Verdict;
+  readonly verdict: Verdict | typeof NOT_TESTED;
 }
 
 const CONFIDENCES: readonly string[] = ["read", "secondary", "memory", "own"];
@@ -41,9 +44,13 @@ export function readClaims(text: string): Claim[] {
       return word;
     };
     if (row.text("source") === "") throw new InputError(`${row.where}: no source`);
+    const figure = row.number("figure") ?? null;
+    const verdict = among("verdict", [...VERDICTS, NOT_TESTED]);
+    if ((figure === null) !== (verdict === NOT_TESTED))
+      throw new InputError(`${row.where}: what no figure tests is "${NOT_TESTED}", and nothing else is`);
     return {
       id: row.text("id"),
-      figure: row.required("figure"),
+      figure,
       says: row.text("says"),
       relation: among("relation", RELATIONS),
       number: row.required("number"),
@@ -52,7 +59,7 @@ export function readClaims(text: string): Claim[] {
       test: row.text("test"),
       source: row.text("source"),
       confidence: among("confidence", CONFIDENCES),
-      verdict: among("verdict", VERDICTS),
+      verdict,
     };
   });
   if (new Set(claims.map(({ id }) => id)).size !== claims.length)
@@ -85,9 +92,13 @@ export function judge(claim: Claim, { low, high }: Interval): Verdict {
 /** The claims as a table of a page. */
 export function claimTable(claims: readonly Claim[]): string {
   const rows = claims.map(({ figure, id, says, test, source, confidence, verdict }) =>
-    [figure, id, says, test, `${source} (${confidence})`, `**${verdict}**`].join(" | "),
+    [figure ?? "–", id, says, test, `${source} (${confidence})`, `**${verdict}**`].join(" | "),
   );
-  return ["figure | claim | says | held against it | source | verdict", "--- | --- | --- | --- | --- | ---", ...rows]
+  return [
+    "figure | claim | says | held against it, or why nothing is | source | verdict",
+    "--- | --- | --- | --- | --- | ---",
+    ...rows,
+  ]
     .map((row) => `| ${row} |`)
     .join("\n");
 }

@@ -13,6 +13,7 @@ import { figure as breakEven } from "./figures/10-break-even.ts";
 import { figure as generations } from "./figures/11-generations.ts";
 import { figure as hypervisor } from "./figures/12-hypervisor.ts";
 import { figure as instructionOrEntry } from "./figures/13-instruction-or-entry.ts";
+import { figure as afterACall } from "./figures/14-after-a-call.ts";
 
 export const FIGURES: readonly Figure[] = [
   latency,
@@ -28,4 +29,5 @@ export const FIGURES: readonly Figure[] = [
   generations,
   hypervisor,
   instructionOrEntry,
+  afterACall,
 ];
