@@ -7,10 +7,10 @@ import { asPublished } from "./inputs.ts";
 /** Digits of a coordinate that anybody can see. */
 const DIGITS = 2;
 
-/** The figure as an SVG file. */
-export function drawn(figure: Figure, rows: readonly Row[]): string {
+/** The figure as an SVG file, in its own width or another. */
+export function drawn(figure: Figure, rows: readonly Row[], size: { readonly width?: number } = {}): string {
   const { document } = parseHTML("<!doctype html><body></body>");
-  const svg = plot({ ...figure.plot(rows, asPublished(figure.inputs)), document });
+  const svg = plot({ ...figure.plot(rows, asPublished(figure.inputs)), ...size, document });
   svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", figure.title);

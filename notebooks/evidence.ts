@@ -4,10 +4,11 @@ import { plainSha256 } from "../src/sha256.ts";
 import type { Trace } from "../src/traces/trace.ts";
 import type { Claim } from "./claims.ts";
 import { drawn } from "./draw.ts";
-import type { Figure } from "./figure.ts";
+import { COLUMN, type Figure } from "./figure.ts";
 import { find, type Judged } from "./findings.ts";
 import { asPublished } from "./inputs.ts";
 import type { Lab } from "./lab.ts";
+import { latex } from "./latex.ts";
 
 /** A figure with all its files. */
 export interface Built {
@@ -18,7 +19,7 @@ export interface Built {
 }
 
 /** What is said of a build in every figure's evidence: hashes, seed, command. */
-export type Provenance = Readonly<Record<string, string | number | boolean>>;
+export type Provenance = Readonly<Record<string, string | number | boolean>> & { readonly command: string };
 
 function sha256(text: string): string {
   const hasher = plainSha256();
@@ -40,11 +41,18 @@ export function build(figure: Figure, lab: Lab, claims: readonly Claim[], proven
   const { rows, judged } = find(figure, watched, claims, asPublished(figure.inputs));
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const csv = `${Papa.unparse(rows, { columns, newline: "\n" })}\n`;
-  const svg = drawn(figure, rows);
+  const { number, id, title, caption, column = false } = figure;
+  const data = new Map([
+    [`${id}.svg`, drawn(figure, rows)],
+    ...(column ? [[`${id}-column.svg`, drawn(figure, rows, { width: COLUMN })] as const] : []),
+    [`${id}.csv`, csv],
+  ]);
   const evidence = {
-    figure: figure.number,
-    title: figure.title,
-    caption: figure.caption,
+    figure: number,
+    id,
+    title,
+    caption,
+    column,
     ...provenance,
     traces,
     claims: judged.map(({ claim: { verdict: committed, ...claim }, found, verdict }) => ({
@@ -53,15 +61,11 @@ export function build(figure: Figure, lab: Lab, claims: readonly Claim[], proven
       verdict,
       committed,
     })),
-    sha256: { [`${figure.id}.svg`]: sha256(svg), [`${figure.id}.csv`]: sha256(csv) },
+    sha256: Object.fromEntries([...data].map(([name, text]) => [name, sha256(text)])),
   };
   return {
     figure,
     judged,
-    files: new Map([
-      [`${figure.id}.svg`, svg],
-      [`${figure.id}.csv`, csv],
-      [`${figure.id}.json`, `${JSON.stringify(evidence, null, 2)}\n`],
-    ]),
+    files: new Map([...data, [`${id}.json`, `${JSON.stringify(evidence, null, 2)}\n`], [`${id}.tex`, latex(evidence)]]),
   };
 }

@@ -21,6 +21,8 @@ export interface Figure<I extends Inputs = Inputs> {
   readonly title: string;
   /** What can be seen, what it is of, and what it does not say. */
   readonly caption: string;
+  /** Words and numbers keep their size and their distance when it is drawn as wide as one column of a paper, not only as wide as its page. */
+  readonly column?: boolean;
   /** What a reader may change; with the values given here it is what kmlab figures draws. */
   readonly inputs: I;
   run(lab: Lab, chosen: Chosen<I>): Findings;
@@ -46,7 +48,10 @@ export const SHADE_OF: Readonly<Record<string, string>> = {
   ukl: "#fbeed3",
 };
 
-/** What all figures look like; sizes are those of a column and a half of a paper. */
+/** Pixels of 1/96 inch: columns of 3.5 inches. */
+export const COLUMN = 336;
+
+/** What all figures look like: 6.7 inches wide, as a page of two columns, with letters of 8 points. */
 export const LOOK = {
   width: 640,
   style: { fontFamily: "DejaVu Sans, sans-serif", fontSize: "11px", background: "white", color: "black" },

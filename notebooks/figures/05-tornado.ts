@@ -10,6 +10,7 @@ export const figure = figureOf({
   title: "Which costs the gain of find hangs on",
   caption:
     "Speed-up of kml over SYSENTER of the shipped trace find (Pentium 4, KML 4.0), with one cost at a time at each end of its range; the twelve that move it most. Dark: at the low end; light: at the high end.",
+  column: true,
   inputs: {
     program: PROGRAM,
     processor: PROCESSOR,

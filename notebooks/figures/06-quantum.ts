@@ -19,6 +19,7 @@ export const figure = figureOf({
   title: "Quantum and number of processes",
   caption:
     "A made load: 8 000 getpid with 1 500 instructions before each, shared by so many processes that take turns (scheduler rr, Pentium 4, KML 4.0). Number: speed-up of kml over SYSENTER; shade: share of the time that goes into changing tasks by kml. Caches that a change of tasks empties are in it only as far as the tables have them.",
+  column: true,
   inputs: {
     quantum: { label: "a quantum more (us)", value: 2000, from: 10, to: 10_000, step: 10, log: true },
     processes: { label: "a number of processes more", value: 16, from: 1, to: 32, step: 1 },

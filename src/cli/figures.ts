@@ -86,10 +86,11 @@ function keep(files: ReadonlyMap<string, Uint8Array>, folder: string, check: boo
     .map(([name]) => name);
 }
 
-/** A figure's files: what was built, and its picture as a PDF. */
+/** A figure's files: what was built, and its pictures as PDFs. */
 function filesOf({ figure, files }: Built, font: Uint8Array): Map<string, Uint8Array> {
   const bytes = new Map<string, Uint8Array>([...files].map(([name, text]) => [name, Buffer.from(text)]));
-  bytes.set(`${figure.id}.pdf`, pdf(files.get(`${figure.id}.svg`)!, figure.title, font));
+  for (const [name, text] of files)
+    if (name.endsWith(".svg")) bytes.set(name.replace(/svg$/, "pdf"), pdf(text, figure.title, font));
   return bytes;
 }
 
@@ -141,7 +142,7 @@ export const command: CommandModule<object, FiguresArguments> = {
     if (stale.length > 0)
       throw new CheckFailed(`figures: ${stale.join(", ")} in ${output} differ from what was computed`);
     process.stdout.write(
-      check ? `all as in ${output}\n` : `in ${output}: ${figures.length} figures, each .svg, .pdf, .csv, .json\n`,
+      check ? `all as in ${output}\n` : `in ${output}: ${figures.length} figures, each .svg, .pdf, .csv, .json, .tex\n`,
     );
   },
 };
