@@ -23,6 +23,8 @@ export interface Figure<I extends Inputs = Inputs> {
   readonly caption: string;
   /** Words and numbers keep their size and their distance when it is drawn as wide as one column of a paper, not only as wide as its page. */
   readonly column?: boolean;
+  /** Traces that it works with; not given: those of the shipped programs in ring 3. */
+  readonly traces?: readonly string[];
   /** What a reader may change; with the values given here it is what kmlab figures draws. */
   readonly inputs: I;
   run(lab: Lab, chosen: Chosen<I>): Findings;

@@ -15,6 +15,8 @@ export interface Lab {
   /** Sets of parameter draws behind each interval. */
   readonly draws: number;
   readonly seed: number;
+  /** What `make` gives, or gave before under this key, on which alone it must depend. */
+  readonly kept: <T>(key: string, make: () => T) => T;
 }
 
 /** One way to make one call, on one processor under one kernel. */

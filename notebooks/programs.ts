@@ -23,7 +23,9 @@ export function callsOf({ events }: Trace): number {
 export function replays(lab: Lab, options: WhatIfOptions): Replays[] {
   return SHIPPED_TRACES.map(({ name }) => {
     const trace = lab.trace(`${name}-ring3`);
-    const { mechanisms } = whatif(trace, lab.data, { draws: lab.draws, seed: lab.seed, ...options });
-    return { program: name, calls: callsOf(trace), results: mechanisms.filter(isResult) };
+    return lab.kept(`${name} ${JSON.stringify({ ...options, set: [...(options.set ?? [])] })}`, () => {
+      const { mechanisms } = whatif(trace, lab.data, { draws: lab.draws, seed: lab.seed, ...options });
+      return { program: name, calls: callsOf(trace), results: mechanisms.filter(isResult) };
+    });
   });
 }

@@ -21,6 +21,11 @@ const LEGEND: readonly number[] = [0, 75, 180, 280, 340, 450];
 const NAMES = Object.keys(PARTS);
 const MECHANISMS = ["int80", "sysenter", "kml"];
 
+/** Cycles of the program by the first mechanism. */
+function baseOf(rows: readonly Row[], { program }: Row): number {
+  return number("total")(rows.find((row) => row.program === program)!);
+}
+
 export const figure = figureOf({
   number: 2,
   id: "02-programs",
@@ -58,6 +63,7 @@ export const figure = figureOf({
     };
   },
   plot(rows) {
+    const longest = Math.max(...rows.map((row) => number("total")(row) / baseOf(rows, row)));
     const firsts = rows.filter(({ part }) => part === NAMES[0]);
     return {
       ...LOOK,
@@ -68,7 +74,7 @@ export const figure = figureOf({
       marginBottom: 40,
       fy: { label: null, axis: null, domain: [...new Set(rows.map(({ program }) => program))], padding: 0.15 },
       y: { label: null, domain: MECHANISMS, tickSize: 0 },
-      x: { label: "% of the run by int 0x80", domain: [0, 100], grid: true },
+      x: { label: "% of the run by int 0x80", domain: [0, 100 * Math.max(1, longest)], grid: true },
       color: { domain: NAMES, range: FILLS },
       marks: [
         Plot.barX(rows, {

@@ -17,14 +17,17 @@ export const figure = figureOf({
     shown: { label: "costs shown", value: 12, from: 4, to: 30, step: 1 },
   },
   run(lab, { program, processor }) {
-    const result = sensitivity(lab.trace(`${program}-ring3`), lab.data, {
-      mechanisms: ["sysenter", "kml"],
-      profile: processor,
-      kernel: "kml-4.0",
-      rows: Math.max(16, lab.draws / 2),
-      walks: 4,
-      seed: lab.seed,
-    });
+    const trace = lab.trace(`${program}-ring3`);
+    const result = lab.kept(`sensitivity ${program} ${processor}`, () =>
+      sensitivity(trace, lab.data, {
+        mechanisms: ["sysenter", "kml"],
+        profile: processor,
+        kernel: "kml-4.0",
+        rows: Math.max(16, lab.draws / 2),
+        walks: 4,
+        seed: lab.seed,
+      }),
+    );
     const kml = result.mechanisms.find(({ mechanism }) => mechanism === "kml")!;
     const rows = kml.tornado.map(
       ({ parameter, low, high }, rank): Row => ({ rank: rank + 1, parameter, low, high, value: kml.speedup }),
@@ -35,11 +38,12 @@ export const figure = figureOf({
   },
   plot(rows, { shown: count }) {
     const shown = rows.slice(0, count);
+    const longest = Math.max(...shown.map(({ parameter }) => String(parameter).length));
     const nominal = number("value")(rows[0]);
     return {
       ...LOOK,
       height: 56 + 22 * shown.length,
-      marginLeft: 185,
+      marginLeft: Math.max(185, 7 * longest),
       marginRight: 20,
       marginBottom: 40,
       y: { label: null, domain: shown.map(({ parameter }) => parameter), tickSize: 0 },

@@ -7,6 +7,7 @@ import { PAGING_TRACE } from "../../src/shipped-traces.ts";
 import { figureOf, LOOK, number, type Row, SHADES } from "../figure.ts";
 import type { Lab } from "../lab.ts";
 
+const TRACE = `${PAGING_TRACE.name}-ring3`;
 const MIB = 2 ** 20;
 /** Frames a mebibyte. */
 const FRAMES = 256;
@@ -31,10 +32,10 @@ function seen(lab: Lab): Row[] {
   });
 }
 
-/** What the model makes of the capture in ample memory. */
-function replayed(lab: Lab, sizes: readonly number[]): Row[] {
-  const trace = lab.trace(`${PAGING_TRACE.name}-ring3`);
-  return sizes.flatMap((memory) => {
+/** What the model makes, with so much memory, of the capture in ample memory. */
+function replayed(lab: Lab, memory: number): Row[] {
+  const trace = lab.trace(TRACE);
+  return lab.kept(`memory ${memory}`, () => {
     const machine = { memory: framesFor(memory * MIB) / FRAMES, reclaim: "linux-4.0" };
     const answer = whatif(trace, lab.data, { ...PLACE, machine, draws: lab.draws, seed: lab.seed });
     const [trap, kml] = answer.mechanisms.filter(isResult);
@@ -69,13 +70,14 @@ export const figure = figureOf({
   title: "Memory against faults and time",
   caption:
     "A table of 11 MiB and 4 000 lookups in it, on machines with 6 to 64 MiB. Lines: the model by SYSENTER (dark) and kml (light, over it), from one capture in 64 MiB, with the lists of Linux 4.0 and a disk of 4 ms (Pentium 4, KML 4.0); bar: 90 % of the draws of the costs, the disk's times fixed. Points: the emulator's own runs in so much memory, on its own clock. When the program waits for the disk is predicted; how often is an order of magnitude, as most waits are of pages that a few frames more would have kept.",
+  traces: [TRACE],
   inputs: {
     memory: { label: "an amount of memory more (MiB)", value: 9, from: 6, to: 64, step: 0.5, log: true },
   },
   run(lab, chosen) {
     const points = seen(lab);
     const sizes = [...new Set([...points.map(number("memory")), chosen.memory])].sort((a, b) => a - b);
-    const rows = [...replayed(lab, sizes), ...points];
+    const rows = [...sizes.flatMap((memory) => replayed(lab, memory)), ...points];
     const [ample, scarce] = [AMPLE_MIB, SCARCE_MIB].map((memory) => only(rows, "gain of kml (%)", "model", memory));
     const part = (a: string, b: string) => number(a)(scarce) / number(b)(ample);
     const most = Math.max(

@@ -1,6 +1,7 @@
 /// <reference types="vite/client" />
 // What figures work with, in a browser: tables are part of the bundle, traces are fetched from beside it.
 import { loadModelData } from "../../src/model/data.ts";
+import { SHIPPED_TRACES } from "../../src/shipped-traces.ts";
 import { readTraceFrom } from "../../src/traces/read.ts";
 import { MemoryStore } from "../../src/traces/store.ts";
 import type { Trace } from "../../src/traces/trace.ts";
@@ -38,27 +39,37 @@ async function unpacked(url: string): Promise<Uint8Array> {
   return new Uint8Array(await new Response(plain).arrayBuffer());
 }
 
-async function fetchTraces(): Promise<Map<string, Trace>> {
-  const stores = new Map<string, MemoryStore>();
+async function fetchTrace(name: string): Promise<Trace> {
+  const store = new MemoryStore(name);
+  const folder = `../../data/traces/${name}.kmtrace/`;
   await Promise.all(
     Object.entries(TRACES).map(async ([path, url]) => {
-      const [, name, table] = /([^/]+)\.kmtrace\/([^/]+)$/.exec(path)!;
-      const store = stores.get(name) ?? new MemoryStore(name);
-      stores.set(name, store);
-      store.files.set(table, await unpacked(url));
+      if (path.startsWith(folder)) store.files.set(path.slice(folder.length), await unpacked(url));
     }),
   );
-  return new Map([...stores].map(([name, store]) => [name, readTraceFrom(store)]));
+  return readTraceFrom(store);
 }
 
-/** The laboratory of this page, with all traces in it. */
-export async function browserLab(): Promise<Lab> {
-  const traces = await fetchTraces();
+/** Traces of the shipped programs in ring 3. */
+const SHIPPED = SHIPPED_TRACES.map(({ name }) => `${name}-ring3`);
+/** Results that are kept for when a slider comes back. */
+const MOST_KEPT = 100;
+
+/** A laboratory of this page, with these traces in it. */
+export async function browserLab(names: readonly string[] = SHIPPED): Promise<Lab> {
+  const traces = new Map(await Promise.all(names.map(async (name) => [name, await fetchTrace(name)] as const)));
+  const kept = new Map<string, unknown>();
   return {
     data: loadModelData(file),
     file,
     draws: DRAWS,
     seed: SEED,
+    kept: <T>(key: string, make: () => T): T => {
+      const result = kept.has(key) ? (kept.get(key) as T) : make();
+      if (kept.size >= MOST_KEPT) kept.clear();
+      kept.set(key, result);
+      return result;
+    },
     trace: (name) => {
       const trace = traces.get(name);
       if (trace === undefined) throw new Error(`there is no trace ${name}; there are ${[...traces.keys()].join(", ")}`);

@@ -1,8 +1,10 @@
 // Computes figures beside the page, so that sliders move while it does. Of several requests for one figure only the last is answered.
 import { readClaims } from "../claims.ts";
+import type { Figure } from "../figure.ts";
 import { FIGURES } from "../figures.ts";
 import { type Found, find } from "../findings.ts";
 import type { Chosen } from "../inputs.ts";
+import type { Lab } from "../lab.ts";
 import { browserLab, file } from "./lab.ts";
 
 export interface Request {
@@ -21,13 +23,21 @@ export interface Answer {
 }
 
 const claims = readClaims(file("claims.csv"));
-const laboratory = browserLab();
+/** By the traces in them. */
+const laboratories = new Map<string, Promise<Lab>>();
 const waiting = new Map<string, Request>();
+
+function laboratory({ traces }: Figure): Promise<Lab> {
+  const key = String(traces);
+  const lab = laboratories.get(key) ?? browserLab(traces);
+  laboratories.set(key, lab);
+  return lab;
+}
 
 async function answer({ ticket, figure, chosen }: Request): Promise<Answer> {
   try {
     const asked = FIGURES.find(({ id }) => id === figure)!;
-    return { ticket, figure, found: find(asked, await laboratory, claims, chosen) };
+    return { ticket, figure, found: find(asked, await laboratory(asked), claims, chosen) };
   } catch (error) {
     return { ticket, figure, fault: error instanceof Error ? error.message : String(error) };
   }

@@ -48,6 +48,7 @@ function laboratory(draws: number): Lab {
     file: readDataFile,
     draws,
     seed: SEED,
+    kept: (_, make) => make(),
     trace: (name) => {
       const trace = read.get(name) ?? readTrace(join(folder, `${name}${SUFFIX}`));
       read.set(name, trace);
