@@ -8,6 +8,7 @@ import type { Lab } from "../lab.ts";
 import { callsOf } from "../programs.ts";
 
 const PLACE = { profiles: ["nehalem-flexsc2010"], kernels: ["linux-2.6.33"], mechanisms: ["syscall", "flexsc"] };
+const PROGRAMS = [...SHIPPED_TRACES, PAGING_TRACE].map(({ name }) => name);
 const WAY = ["stub", "entry-hw", "save", "segment", "exit-hw"] as const;
 /** Of the loss after a call: how deep, how long, from which length of the call on. Longer calls for the whole loss mean less of it. */
 const DEPTH = "pollution.depth";
@@ -43,12 +44,13 @@ export const figure = figureOf({
   title: "What a call costs the program after it",
   caption:
     "Cycles per call of the shipped traces, recompiled, on a Nehalem under Linux 2.6.33: the way in and out by SYSCALL, and what the program loses after it, whose caches hold the kernel's things. Bars: all parameters of that loss at either end of their ranges; they are read off other programs, at second hand. Right: what leaving calls in batches of 16 gains (FlexSC), when nothing is lost after a batched call but its share.",
+  traces: PROGRAMS.map((program) => `${program}-ring3`),
   inputs: {
     times: { label: "length of the loss ×", value: 1, from: 0.1, to: 4, step: 0.1 },
   },
   run(lab, { times }) {
     const conditions = { pollution: true };
-    const rows = [...SHIPPED_TRACES, PAGING_TRACE].flatMap(({ name: program }) => {
+    const rows = PROGRAMS.flatMap((program) => {
       const trace = lab.trace(`${program}-ring3`);
       const calls = callsOf(trace);
       const answers = corners(lab, times).map((set) =>
