@@ -130,7 +130,7 @@ describe.runIf(browserPath !== undefined)("in a browser", () => {
         const before = await figure.locator("svg").evaluate((svg) => svg.outerHTML);
         expect(before).not.toMatch(/NaN|undefined/);
         const slider = page.locator(`#controls-${id} input[type=range]`).first();
-        if ((await slider.count()) > 0) await slider.press("ArrowRight");
+        if ((await slider.count()) > 0) await slider.press("PageUp");
         else await page.locator(`#controls-${id} select`).first().selectOption({ index: 1 });
         await figure.getByText("Changed:").waitFor();
         expect(await figure.locator("svg").evaluate((svg) => svg.outerHTML)).not.toBe(before);
