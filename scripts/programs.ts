@@ -6,13 +6,12 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { MemoryIo } from "../src/emu/host.ts";
 import type { OpenImage } from "../src/emu/rootfs/image-node.ts";
-import { openImage } from "../src/emu/rootfs/image-node.ts";
-import { ensureRoot } from "../src/emu/rootfs/roots-node.ts";
 import { captureProgram } from "../src/emu/run.ts";
 import {
   expectedFile,
   readScenario,
   type Scenario,
+  scenarioBase,
   scenarioImage,
   scenarioNames,
   scenarioOptions,
@@ -37,8 +36,8 @@ const { values, positionals } = parseArgs({
 });
 
 /** Runs a scenario on this host and keeps what it printed. */
-function record(scenario: Scenario, directory: string): void {
-  const native = new NativeRoot(directory);
+function record(scenario: Scenario, base: OpenImage): void {
+  const native = new NativeRoot(base);
   try {
     native.reset(scenarioTar(scenario));
     const { status, out, err } = native.execute({ argv: scenario.argv }, { environment: scenario.environment });
@@ -92,13 +91,13 @@ function measure(scenario: Scenario, base: OpenImage, ring: 0 | 3): { cells: str
 const rows: string[][] = [];
 let failed = 0;
 for (const name of positionals.length > 0 ? positionals : scenarioNames()) {
-  const { directory, index } = await ensureRoot(readScenario(name).packages);
+  const base = await scenarioBase(readScenario(name));
   if (values.record) {
-    record(readScenario(name), directory);
+    record(readScenario(name), base);
+    base.close();
     process.stderr.write(`${name}: recorded\n`);
     continue;
   }
-  const base = openImage(directory, index);
   for (const ring of RINGS) {
     const { cells, passed } = measure(readScenario(name), base, ring);
     process.stderr.write(`${cells.join(" ")}\n`);

@@ -5,8 +5,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { CPU_NAMES } from "./emu/cpu/models.ts";
+import { afterFirstRun } from "./emu/first-run-node.ts";
 import type { RootImage } from "./emu/rootfs/image.ts";
+import { type OpenImage, openImage } from "./emu/rootfs/image-node.ts";
 import { overlayImage } from "./emu/rootfs/overlay.ts";
+import { ensureRoot } from "./emu/rootfs/roots-node.ts";
 import { readTar, type TarInput, writeTar } from "./emu/rootfs/tar.ts";
 import { Tree } from "./emu/rootfs/tree.ts";
 import type { RunOptions } from "./emu/run.ts";
@@ -28,6 +31,7 @@ const EXPECTED = "expected.txt";
 const SCHEMA = z.strictObject({
   about: z.string(),
   packages: z.array(z.string()).default([]),
+  first: z.array(z.string()).optional(),
   cpu: z.enum(CPU_NAMES as [string, ...string[]]).optional(),
   memory: z.int().min(16).max(768).optional(),
   borrow: z.record(z.string(), z.string()).default({}),
@@ -90,6 +94,13 @@ export function scenarioTar({ folder, borrow }: Scenario): Uint8Array {
     members.push(entry.isDirectory() ? { path, type: "directory", mtime: MTIME } : file(path, join(folder, path)));
   }
   return writeTar(members.sort((a, b) => (a.path < b.path ? -1 : 1)));
+}
+
+/** The root that a scenario's files are laid over: its packages, and what its first run made. Whoever asks closes it. */
+export async function scenarioBase({ packages, first }: Scenario): Promise<OpenImage> {
+  const { directory, index } = await ensureRoot(packages);
+  const base = openImage(directory, index);
+  return first ? afterFirstRun(base, first) : base;
 }
 
 /** A root with the scenario's files in SCENARIO_PLACE. */

@@ -1,6 +1,7 @@
 // From the words of `run` and `capture` to the options of a run: root image, host directories, streams.
 import { existsSync, statSync } from "node:fs";
 import process from "node:process";
+import { afterFirstRun } from "../emu/first-run-node.ts";
 import { processIo, terminalIo } from "../emu/host-node.ts";
 import { EACCES, EIO, ELIBBAD, ENOENT, ENOEXEC, ENOMEM } from "../emu/kernel/errno.ts";
 import { openHostDir } from "../emu/kernel/fs/hostdir-node.ts";
@@ -19,6 +20,8 @@ export interface GuestArguments {
   entry: string;
   root?: string;
   package?: string[];
+  /** What the guest has run once before. */
+  first?: readonly string[];
   bind?: string[];
   memory: number;
   swap?: number;
@@ -70,8 +73,9 @@ export async function guestRun(args: GuestArguments): Promise<RunOptions> {
   if (args.tty && !process.stdin.isTTY) throw new InputError("-t: standard input is no terminal");
   const progress = progressBar();
   const location = args.package ? await ensureRoot(args.package, { progress }) : await rootFor(args.root, { progress });
+  const image = openImage(location.directory, location.index);
   return {
-    image: openImage(location.directory, location.index),
+    image: args.first ? await afterFirstRun(image, args.first, progress) : image,
     argv,
     host: args.tty ? terminalIo() : processIo(args.interactive || !process.stdin.isTTY),
     env: args.env,

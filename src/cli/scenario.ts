@@ -80,6 +80,7 @@ async function runScenario(args: ScenarioArguments, scenario: Scenario): Promise
   const options = await guestRun({
     ...args,
     package: [...scenario.packages],
+    first: scenario.first,
     cpu: GUEST_OPTIONS.cpu.default,
     memory: GUEST_OPTIONS.memory.default,
     cwd: SCENARIO_PLACE,

@@ -17,7 +17,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { imageFromBytes } from "../../src/emu/rootfs/image.ts";
+import { imageFromBytes, type RootImage } from "../../src/emu/rootfs/image.ts";
 import { openImage } from "../../src/emu/rootfs/image-node.ts";
 import { readTar } from "../../src/emu/rootfs/tar.ts";
 import { Tree } from "../../src/emu/rootfs/tree.ts";
@@ -54,18 +54,18 @@ export class NativeRoot {
   private before: string[] = [];
 
   /**
-   * Unpacks a root image into a temporary folder under `place`.
+   * Unpacks a root image, or the one in a directory, into a temporary folder under `place`.
    * @throws InputError when not root, or i386 programs do not run here
    */
-  constructor(imageDirectory: string, place: string = tmpdir()) {
+  constructor(from: string | RootImage, place: string = tmpdir()) {
     if (process.getuid?.() !== 0) throw new InputError("native runs need root (chroot, owners); run this as root");
     this.folder = mkdtempSync(join(place, "kmlab-native-"));
     this.root = join(this.folder, "root");
     this.streams = join(this.folder, "streams");
     mkdirSync(this.streams);
-    const image = openImage(imageDirectory);
-    unpackImage(image, this.root);
-    image.close();
+    const opened = typeof from === "string" ? openImage(from) : undefined;
+    unpackImage(opened ?? (from as RootImage), this.root);
+    opened?.close();
     for (const [name, major, minor] of DEVICES)
       this.host("mknod", "-m", "666", join(this.root, "dev", name), "c", `${major}`, `${minor}`);
     this.host("ln", "-s", "/proc/self/fd", join(this.root, "dev/fd"));

@@ -2,10 +2,8 @@
 import process from "node:process";
 import { describe, expect, it } from "vitest";
 import { MemoryIo } from "../../src/emu/host.ts";
-import { openImage } from "../../src/emu/rootfs/image-node.ts";
-import { ensureRoot } from "../../src/emu/rootfs/roots-node.ts";
 import { runProgram } from "../../src/emu/run.ts";
-import { readScenario, scenarioImage, scenarioNames, scenarioOptions } from "../../src/scenarios-node.ts";
+import { readScenario, scenarioBase, scenarioImage, scenarioNames, scenarioOptions } from "../../src/scenarios-node.ts";
 import { hasPackages } from "../cli/packages.ts";
 
 const QUICK = ["shell", "tinyscheme"];
@@ -13,8 +11,7 @@ const QUICK = ["shell", "tinyscheme"];
 describe.runIf(hasPackages).each(process.env["KMLAB_SLOW"] ? scenarioNames() : QUICK)("%s", (name) => {
   it.each([3, 0] as const)("ring %i", { timeout: 900_000 }, async (ring) => {
     const scenario = readScenario(name);
-    const { directory, index } = await ensureRoot(scenario.packages);
-    const base = openImage(directory, index);
+    const base = await scenarioBase(scenario);
     const host = new MemoryIo();
     const image = scenarioImage(base, scenario);
     const { status } = runProgram({ ...scenarioOptions(scenario), image, host, ring });

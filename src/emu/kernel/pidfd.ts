@@ -1,8 +1,9 @@
 // pidfd: a process held by a descriptor, which cannot come to mean another one (kernel/pid.c, kernel/fork.c).
 import { EBADF, EINVAL, EPERM, ESRCH, SysError } from "./errno.ts";
-import { O_NONBLOCK, O_RDWR, POLLIN, POLLRDNORM } from "./fs/const.ts";
+import { O_NONBLOCK, O_PATH, O_RDWR, POLLIN, POLLRDNORM } from "./fs/const.ts";
 import type { File, FileOps } from "./fs/file.ts";
 import { nofile } from "./fs/open.ts";
+import { processOf } from "./fs/proc/proc.ts";
 import type { Kernel, Sys } from "./kernel.ts";
 import { decodeSigInfo, NSIG, SI_TKILL } from "./signal.ts";
 import type { Task } from "./task.ts";
@@ -36,6 +37,13 @@ export function newPidfd(k: Kernel, t: Task, leader: Task, flags: number): numbe
   return t.files!.install(file, 0, true, nofile(t));
 }
 
+/** The process that signals to a descriptor go to: a pidfd's, or that of a directory /proc/PID. @throws SysError(EBADF) */
+function signalled(t: Task, fd: number): Task {
+  const file = t.files!.get(fd);
+  const shown = file && (file.flags & O_PATH) === 0 ? processOf(file.inode) : undefined;
+  return shown ?? pidfdTask(t, fd).leader;
+}
+
 /** The process of a descriptor, and the file. @throws SysError(EBADF) */
 export function pidfdTask(t: Task, fd: number): { leader: Task; file: File } {
   const file = t.files!.get(fd);
@@ -54,7 +62,7 @@ export const sys_pidfd_open: Sys = (k, t, pid, flags) => {
 /** pidfd_send_signal(pidfd, signal, siginfo or null, flags). */
 export const sys_pidfd_send_signal: Sys = (k, t, fd, signo, addr, flags) => {
   if (flags !== 0) return -EINVAL;
-  const { leader } = pidfdTask(t, fd);
+  const leader = signalled(t, fd);
   let info = k.signals.userInfo(t, signo);
   if (addr !== 0) {
     info = decodeSigInfo(copyIn(k, t, addr, 128));

@@ -35,7 +35,7 @@ export function overlayImage(base: RootImage, at: string, tree: Tree, hash: Hash
 }
 
 /** Bytes of an image's blob, in whole pages. */
-function blobBytes(entries: readonly ImageEntry[]): number {
+export function blobBytes(entries: readonly ImageEntry[]): number {
   let end = 0;
   for (const e of entries) if (e.size > 0 && e.target === undefined) end = Math.max(end, e.offset + e.size);
   return Math.ceil(end / IMAGE_PAGE_BYTES) * IMAGE_PAGE_BYTES;

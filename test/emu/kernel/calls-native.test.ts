@@ -16,6 +16,8 @@ describe.each([
     ["inotify", "inotify"],
     ["netlink", "netlink"],
     ["ptrace", "ptrace"],
+    ["directories that signal", "dnotify"],
+    ["what UDP tells of packets", "packets"],
     ["POSIX queues, pidfds and others", "posix"],
   ])("%s", (_what, name) => {
     same(name, ring);

@@ -16,6 +16,7 @@ import {
   O_WRONLY,
   S_IFIFO,
 } from "./const.ts";
+import { directoryNotify } from "./dnotify.ts";
 import { bindFifo, fifoOps } from "./fifo.ts";
 import type { File } from "./file.ts";
 import { fcntlLock } from "./locks.ts";
@@ -76,6 +77,7 @@ const F_OFD_SETLK = 37;
 const F_OFD_SETLKW = 38;
 const F_SETLEASE = 1024;
 const F_GETLEASE = 1025;
+const F_NOTIFY = 1026;
 const F_DUPFD_CLOEXEC = 1030;
 const F_SETPIPE_SZ = 1031;
 const F_GETPIPE_SZ = 1032;
@@ -155,6 +157,8 @@ function fcntl(k: Kernel, t: Task, fd: number, cmd: number, arg: number): SysRes
       return 2;
     case F_SETLEASE:
       return -EINVAL;
+    case F_NOTIFY:
+      return directoryNotify(k, t, fd, file, arg);
     case F_SETPIPE_SZ:
       return file.data instanceof Pipe ? file.data.resize(arg) : -EBADF;
     case F_GETPIPE_SZ:

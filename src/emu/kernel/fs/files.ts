@@ -58,6 +58,7 @@ export class FilesStruct {
     this.cloexec[fd] = false;
     if (fd < this.next) this.next = fd;
     if (file.inode.flock) dropLocks(k, file.inode, this);
+    k.vfs.notify.directories.get(file.inode)?.forget(file, this);
     file.put(k);
     return true;
   }

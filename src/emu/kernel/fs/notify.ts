@@ -13,6 +13,8 @@ export const IN_CREATE = 0x100;
 export const IN_DELETE = 0x200;
 export const IN_DELETE_SELF = 0x400;
 export const IN_MOVE_SELF = 0x800;
+/** A name changed within one directory; no mask of inotify has it. */
+export const FS_RENAME = 0x1000_0000;
 export const IN_ISDIR = 0x4000_0000;
 
 /** Somebody who watches an inode. */
@@ -26,10 +28,17 @@ export interface Mark {
   removed(): void;
 }
 
+/** A mark that is dropped by the descriptors that asked for it. */
+export interface DirectoryWatch extends Mark {
+  forget(file: object, files: object): void;
+}
+
 /** The marks of one machine. While there are none every call here returns at once. */
 export class Notifier {
   private readonly marks = new Map<Inode, Set<Mark>>();
   private cookie = 0;
+  /** The directories that F_NOTIFY asks about. */
+  readonly directories = new Map<Inode, DirectoryWatch>();
 
   /** Whether anything is watched. */
   get active(): boolean {
@@ -90,6 +99,7 @@ export class Notifier {
     if (this.marks.size === 0) return;
     this.cookie++;
     const dir = moved.inode.isDir ? IN_ISDIR : 0;
+    if (from === to) this.send(from.inode, FS_RENAME | dir, oldName);
     this.send(from.inode, IN_MOVED_FROM | dir, oldName, this.cookie);
     this.send(to.inode, IN_MOVED_TO | dir, newName, this.cookie);
     if (replaced) this.send(replaced.inode, IN_ATTRIB);

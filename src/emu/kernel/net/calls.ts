@@ -23,7 +23,7 @@ import {
   socketFile,
 } from "./socket.ts";
 import { TcpSocket } from "./tcp.ts";
-import { UdpSocket } from "./udp.ts";
+import { IPPROTO_UDPLITE, UdpSocket } from "./udp.ts";
 import { connectPair, UnixSocket } from "./unix.ts";
 
 const TYPE_MASK = 15;
@@ -45,7 +45,10 @@ function create(k: Kernel, family: number, type: number, protocol: number): Sock
   if (family !== AF_INET && family !== AF_INET6) return -EAFNOSUPPORT;
   if (protocol < 0 || protocol > 262) return -EINVAL;
   if (type === SOCK_STREAM) return protocol === 0 || protocol === 6 ? new TcpSocket(k, family) : -EPROTONOSUPPORT;
-  if (type === SOCK_DGRAM) return protocol === 0 || protocol === 17 ? new UdpSocket(k, family) : -EPROTONOSUPPORT;
+  if (type === SOCK_DGRAM) {
+    if (protocol === IPPROTO_UDPLITE) return new UdpSocket(k, family, protocol);
+    return protocol === 0 || protocol === 17 ? new UdpSocket(k, family) : -EPROTONOSUPPORT;
+  }
   return type === SOCK_RAW ? -EPROTONOSUPPORT : -ESOCKTNOSUPPORT;
 }
 

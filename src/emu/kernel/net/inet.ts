@@ -217,6 +217,7 @@ export function fits(s: InetSocket, ip: number): number {
 export class InetPorts {
   readonly tcp = new Ports();
   readonly udp = new Ports();
+  readonly udplite = new Ports();
   /** Bytes that their sockets hold. */
   held = 0;
 }

@@ -7,11 +7,12 @@ import { finish } from "../fs/read_write.ts";
 import { durationNs, readTimespec } from "../fs/times.ts";
 import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
-import { copyIn, copyOut, readI32, readU32, writeU32 } from "../user.ts";
+import { copyIn, copyOut, readU32, writeU32 } from "../user.ts";
 import type { Wait, WakeReason } from "../wait.ts";
-import { MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_DONTWAIT, MSG_TRUNC, MSG_WAITFORONE, SOL_SOCKET } from "./const.ts";
+import { type Control, putControls, readControls } from "./ancillary.ts";
+import { AF_UNIX, MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_DONTWAIT, MSG_TRUNC, MSG_WAITFORONE, SOL_SOCKET } from "./const.ts";
 import { socketAt } from "./options.ts";
-import { type Received, receive, send } from "./socket.ts";
+import { type Received, receive, type Socket, send } from "./socket.ts";
 
 const SCM_RIGHTS = 1;
 /** struct mmsghdr: a msghdr and what the call moved. */
@@ -30,20 +31,16 @@ function msghdr(k: Kernel, t: Task, addr: number) {
 }
 
 /** Descriptors in SCM_RIGHTS messages; -errno. */
-function rights(k: Kernel, t: Task, control: number, length: number): File[] | number {
+function rights(t: Task, controls: readonly Control[]): File[] | number {
   const files: File[] = [];
-  if (control === 0) return files;
-  for (let at = 0; at + 12 <= length; ) {
-    const size = readU32(k, t, control + at);
-    if (size < 12 || at + size > length) return -EINVAL;
-    if (readI32(k, t, control + at + 4) === SOL_SOCKET && readI32(k, t, control + at + 8) === SCM_RIGHTS) {
-      for (let i = 12; i + 4 <= size; i += 4) {
-        const file = t.files!.get(readI32(k, t, control + at + i));
-        if (!file) return -EBADF;
-        files.push(file);
-      }
+  for (const { level, type, data } of controls) {
+    if (level !== SOL_SOCKET || type !== SCM_RIGHTS) continue;
+    const fds = new DataView(data.buffer, data.byteOffset, data.length);
+    for (let i = 0; i + 4 <= data.length; i += 4) {
+      const file = t.files!.get(fds.getInt32(i, true));
+      if (!file) return -EBADF;
+      files.push(file);
     }
-    at += (size + 3) & ~3;
   }
   return files;
 }
@@ -52,11 +49,13 @@ export function sys_sendmsg(k: Kernel, t: Task, fd: number, addr: number, flags:
   const file = socketAt(t, fd);
   if (typeof file === "number") return file;
   const m = msghdr(k, t, addr);
-  const files = rights(k, t, m.control, Math.min(m.controlLength, 4096));
+  const controls = readControls(k, t, m.control, m.controlLength);
+  if (typeof controls === "number") return controls;
+  const files = (file.data as Socket).family === AF_UNIX ? rights(t, controls) : [];
   if (typeof files === "number") return files;
   const to =
     m.name !== 0 && m.nameLength > 0 ? copyIn(k, t, m.name, Math.min(m.nameLength, SOCKADDR_BYTES)) : undefined;
-  return send(k, t, file, IovIter.vector(k, t, m.iov, m.count), { flags, files, to });
+  return send(k, t, file, IovIter.vector(k, t, m.iov, m.count), { flags, files, to, controls });
 }
 
 export function sys_recvmsg(k: Kernel, t: Task, fd: number, addr: number, flags: number): SysResult {
@@ -109,6 +108,11 @@ function received(
     }
   }
   if (r < 0) return r;
+  if (got.controls && got.controls.length > 0) {
+    const put = putControls(k, t, m.control, m.controlLength, got.controls);
+    used = put.used;
+    if (put.cut) told |= MSG_CTRUNC;
+  }
   if (m.name !== 0) {
     const from = got.from ?? new Uint8Array(0);
     copyOut(k, t, m.name, from.subarray(0, m.nameLength));

@@ -17,6 +17,7 @@ import {
 } from "./const.ts";
 import { Socket } from "./socket.ts";
 import { TCP, TcpSocket } from "./tcp.ts";
+import { IPPROTO_UDPLITE } from "./udp.ts";
 
 const SOL_IP = 0;
 const SOL_TCP = 6;
@@ -53,7 +54,9 @@ const SO = {
 const TCP_INFO = 11;
 const TCP_CONGESTION = 13;
 const TCP_INFO_BYTES = 104;
+const IPV6_UNICAST_HOPS = 16;
 const IPV6_V6ONLY = 26;
+const IPV6_TCLASS = 67;
 
 /** Options that hold one int, by level: number and what it is at first. `flag`: any other value than 0 is 1. */
 const FLAGS: ReadonlyMap<number, ReadonlySet<number>> = new Map([
@@ -65,7 +68,10 @@ const FLAGS: ReadonlyMap<number, ReadonlySet<number>> = new Map([
     ]),
   ],
   [SOL_TCP, new Set([1, 3, 12])],
-  [SOL_IPV6, new Set([IPV6_V6ONLY])],
+  // RECVERR, PKTINFO, RECVTTL, RECVTOS, FREEBIND.
+  [SOL_IP, new Set([8, 11, 12, 13, 15])],
+  // V6ONLY, RECVPKTINFO, RECVHOPLIMIT, RECVTCLASS.
+  [SOL_IPV6, new Set([IPV6_V6ONLY, 49, 51, 66])],
 ]);
 const INTS: ReadonlyMap<number, ReadonlyMap<number, number>> = new Map([
   [
@@ -96,23 +102,28 @@ const INTS: ReadonlyMap<number, ReadonlyMap<number, number>> = new Map([
   ],
   // UDP_CORK.
   [SOL_UDP, new Map([[1, 0]])],
-  // IP_TOS, TTL, PKTINFO, MTU_DISCOVER, RECVERR, RECVTTL, FREEBIND, BIND_ADDRESS_NO_PORT, MULTICAST_TTL, MULTICAST_LOOP.
+  // UDP_CORK, UDPLITE_SEND_CSCOV, UDPLITE_RECV_CSCOV.
+  [
+    IPPROTO_UDPLITE,
+    new Map([
+      [1, 0],
+      [10, 0],
+      [11, 0],
+    ]),
+  ],
+  // IP_TOS, TTL, MTU_DISCOVER, BIND_ADDRESS_NO_PORT, MULTICAST_TTL, MULTICAST_LOOP.
   [
     SOL_IP,
     new Map([
       [1, 0],
       [2, 64],
-      [8, 0],
       [10, 1],
-      [11, 0],
-      [12, 0],
-      [15, 0],
       [24, 0],
       [33, 1],
       [34, 1],
     ]),
   ],
-  // IPV6_UNICAST_HOPS, MULTICAST_HOPS, MULTICAST_LOOP, RECVERR, RECVPKTINFO, TCLASS.
+  // IPV6_UNICAST_HOPS, MULTICAST_HOPS, MULTICAST_LOOP, RECVERR, TCLASS.
   [
     SOL_IPV6,
     new Map([
@@ -120,7 +131,6 @@ const INTS: ReadonlyMap<number, ReadonlyMap<number, number>> = new Map([
       [18, 1],
       [19, 1],
       [25, 0],
-      [49, 0],
       [67, 0],
     ]),
   ],
@@ -268,8 +278,23 @@ export function sys_setsockopt(
   if (!INTS.get(level)?.has(option)) return -ENOPROTOOPT;
   const most = level === SOL_TCP ? TCP_MOST.get(option) : undefined;
   if (most !== undefined && (value < 1 || value > most)) return -EINVAL;
-  s.options.set(key, value);
+  const isByte = level === SOL_IPV6 && (option === IPV6_UNICAST_HOPS || option === IPV6_TCLASS);
+  if (isByte && (value < -1 || value > 255)) return -EINVAL;
+  s.options.set(
+    key,
+    level === IPPROTO_UDPLITE && option > 1 ? coverage(value) : isByte ? byteOption(option, value) : value,
+  );
   return 0;
+}
+
+/** How much of a packet a checksum covers: all, or the header at least. */
+function coverage(value: number): number {
+  return value === 0 ? 0 : Math.max(8, Math.min(value >>> 0, 0xffff));
+}
+
+/** -1 is the default. */
+function byteOption(option: number, value: number): number {
+  return value >= 0 ? value : option === IPV6_UNICAST_HOPS ? 64 : 0;
 }
 
 function setSocketOption(

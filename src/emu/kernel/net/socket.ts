@@ -10,6 +10,7 @@ import type { Kernel, SysResult } from "../kernel.ts";
 import { SIGPIPE } from "../signal.ts";
 import type { Task } from "../task.ts";
 import { Retry, type Wait, WaitQueue, type WakeReason } from "../wait.ts";
+import type { Control, PacketHeader } from "./ancillary.ts";
 import {
   LEAST_BYTES,
   MSG_DONTWAIT,
@@ -34,6 +35,8 @@ interface Piece {
   files: File[];
   /** The sender's name as a struct sockaddr, of datagrams. */
   from?: Uint8Array;
+  /** The header of its packet, of UDP. */
+  header?: PacketHeader;
 }
 
 /** What a message carries beside its bytes. */
@@ -42,6 +45,8 @@ export interface Message {
   files: File[];
   /** A struct sockaddr, if the call named a receiver. */
   to?: Uint8Array;
+  /** Its control messages. */
+  controls?: readonly Control[];
 }
 
 /** What receiving gave beside bytes. */
@@ -50,6 +55,8 @@ export interface Received {
   from?: Uint8Array;
   /** The datagram was longer than the room for it. */
   truncated?: boolean;
+  /** What its packet's header says, as far as the socket asks. */
+  controls?: Control[];
 }
 
 export abstract class Socket {
@@ -176,8 +183,16 @@ export abstract class Socket {
   }
 
   /** Moves the next `n` bytes to `to`, as far as there is room there. */
-  deliver(k: Kernel, t: Task, to: Socket, iter: IovIter, n: number, message: Message, from?: Uint8Array): number {
-    to.push(k, t, { bytes: iter.take(n).slice(), seq: t.seq, files: message.files.map((f) => f.get()), from });
+  deliver(
+    k: Kernel,
+    t: Task,
+    to: Socket,
+    iter: IovIter,
+    n: number,
+    message: Message,
+    of: Pick<Piece, "from" | "header"> = {},
+  ): number {
+    to.push(k, t, { bytes: iter.take(n).slice(), seq: t.seq, files: message.files.map((f) => f.get()), ...of });
     if (k.recorder.enabled) k.recorder.set(t.seq, { obj: this.object(k), bytes: n });
     return n;
   }

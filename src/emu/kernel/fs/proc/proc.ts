@@ -126,7 +126,7 @@ class ProcRoot extends ProcInode {
 /** A process' directory, or one inside it with fixed entries. */
 class PidDir extends ProcInode {
   readonly task: Task;
-  private readonly entries: readonly PidEntry[];
+  readonly entries: readonly PidEntry[];
 
   constructor(sb: ProcSuper, ino: number, task: Task, entries: readonly PidEntry[]) {
     super(sb, ino, S_IFDIR | 0o555);
@@ -159,6 +159,11 @@ class PidDir extends ProcInode {
     if (this.task.state === "dead") return;
     for (const e of this.entries) if (!dir.children!.has(e.name)) this.make(dir, e.name);
   }
+}
+
+/** The process whose directory in /proc an inode is. */
+export function processOf(inode: Inode): Task | undefined {
+  return inode instanceof PidDir && inode.entries === PID_ENTRIES ? inode.task : undefined;
 }
 
 function inodeOf(sb: ProcSuper, ino: number, task: Task, entry: PidEntry): Inode {
