@@ -26,7 +26,9 @@ describe("kmlab figures", () => {
     const read = () => readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), "latin1")]);
     const files = new Map(read() as [string, string][]);
     expect([...files.keys()].sort()).toEqual(
-      ["01-latency", "03-call-rate"].flatMap((id) => [".csv", ".json", ".pdf", ".svg"].map((kind) => id + kind)),
+      ["01-latency", "03-call-rate"].flatMap((id) =>
+        [".csv", ".json", ".pdf", ".svg", ".tex"].map((kind) => id + kind),
+      ),
     );
     expect(kmlab(words).stdout).toBe(first.stdout);
     expect(new Map(read() as [string, string][])).toEqual(files);
@@ -45,6 +47,16 @@ describe("kmlab figures", () => {
     expect(`${damaged.status} ${damaged.stderr.trim()}`).toBe(
       `1 kmlab: figures: 01-latency.csv in ${folder} differ from what was computed`,
     );
+  });
+
+  it("draws what README.md shows (scripts/figures-page.ts puts it there)", () => {
+    const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+    const shown = [...readme.matchAll(/docs\/figures\/((\d+)-[\w-]+\.svg)/g)];
+    expect(shown).toHaveLength(3);
+    const numbers = shown.map(([, , number]) => Number(number)).join();
+    expect(kmlab(["figures", "--quick", "--only", numbers, "-o", folder]).status).toBe(0);
+    for (const [path, name] of shown)
+      expect(readFileSync(join(ROOT, path), "utf8")).toBe(readFileSync(join(folder, name), "utf8"));
   });
 
   it("refuses a figure that there is not", () => {
