@@ -2,13 +2,14 @@
 import { existsSync, statSync } from "node:fs";
 import process from "node:process";
 import { afterFirstRun } from "../emu/first-run-node.ts";
-import { processIo, terminalIo } from "../emu/host-node.ts";
+import { processIo } from "../emu/host-node.ts";
 import { EACCES, EIO, ELIBBAD, ENOENT, ENOEXEC, ENOMEM } from "../emu/kernel/errno.ts";
 import { openHostDir } from "../emu/kernel/fs/hostdir-node.ts";
 import type { BindMount } from "../emu/kernel/fs/vfs.ts";
 import { openImage } from "../emu/rootfs/image-node.ts";
 import { ensureRoot, rootFor } from "../emu/rootfs/roots-node.ts";
 import type { RunOptions, RunResult } from "../emu/run.ts";
+import { terminalIo } from "../emu/terminal-node.ts";
 import { InputError } from "../errors.ts";
 import { progressBar } from "./rootfs.ts";
 

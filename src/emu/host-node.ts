@@ -1,5 +1,5 @@
 // The standard streams of the Node process, for a guest run from the command line.
-import { constants, openSync, readSync, writeSync } from "node:fs";
+import { readSync, writeSync } from "node:fs";
 import process from "node:process";
 import type { HostIo } from "./host.ts";
 
@@ -50,27 +50,4 @@ export function processIo(open: boolean): HostIo {
     stderr: (bytes) => writeAll(2, bytes),
     windowSize: () => ({ rows: process.stdout.rows ?? 24, columns: process.stdout.columns ?? 80 }),
   };
-}
-
-/** Waits without burning the processor. */
-function sleep(milliseconds: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
-}
-
-/** The process's terminal for a guest with one: raw until the process ends, so that keys and signals reach the guest. */
-export function terminalIo(): HostIo {
-  process.stdin.setRawMode(true);
-  process.on("exit", () => process.stdin.setRawMode(false));
-  // Its own descriptor, so that reading without waiting changes nothing for whoever shares standard input.
-  const fd = openSync("/dev/tty", constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
-  const buffer = new Uint8Array(4096);
-  const poll = (): Uint8Array | undefined => {
-    try {
-      return buffer.slice(0, readSync(fd, buffer, 0, buffer.length, null));
-    } catch (error) {
-      if (isAgain(error)) return undefined;
-      return new Uint8Array(0);
-    }
-  };
-  return { ...processIo(true), terminal: { poll, sleep } };
 }

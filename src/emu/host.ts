@@ -13,8 +13,12 @@ export interface HostInput {
 export interface HostTerminal {
   /** What was typed since the last call, without waiting: undefined if nothing was; empty at the end of the input. */
   poll(): Uint8Array | undefined;
-  /** Lets host time pass. */
-  sleep(milliseconds: number): void;
+  /** Lets host time pass, but returns when something is typed or the size changes. @param milliseconds Infinity: until then */
+  wait(milliseconds: number): void;
+  /** Host time in ms, from anywhere. */
+  now(): number;
+  /** The size as it is now. */
+  size(): { rows: number; columns: number };
 }
 
 /** The host side of the guest's standard streams. */

@@ -3,6 +3,7 @@ import type { Seq } from "../capture/recorder.ts";
 import type { Fpu } from "../cpu/fpu/state.ts";
 import type { Timer } from "../machine/clock.ts";
 import type { FilesStruct, FsStruct } from "./fs/files.ts";
+import type { Tty } from "./fs/tty.ts";
 import type { Mm } from "./mm/mm.ts";
 import type { Trace } from "./ptrace.ts";
 import type { Activity } from "./sched.ts";
@@ -202,8 +203,8 @@ export class SignalStruct {
   readonly childExit = new WaitQueue();
   pgrp = 0;
   session = 0;
-  /** The controlling terminal, owned by the tty code. */
-  tty: unknown = undefined;
+  /** The controlling terminal. */
+  tty: Tty | undefined;
   /** Whether this is the session's leader. */
   sessionLeader = false;
   rlimits: Rlimit[];

@@ -7,6 +7,7 @@ import { sys_ioctl } from "../../../src/emu/kernel/fs/ioctl.ts";
 import { sys_open } from "../../../src/emu/kernel/fs/open.ts";
 import { sys_pread64, sys_read, sys_write } from "../../../src/emu/kernel/fs/read_write.ts";
 import { sys_stat64 } from "../../../src/emu/kernel/fs/stat.ts";
+import { takeTerminal } from "../../../src/emu/kernel/fs/tty_jobctrl.ts";
 import { FLAG } from "../../../src/traces/schema/enums.ts";
 import { Box, BUF, USER } from "./fs-harness.ts";
 
@@ -20,8 +21,8 @@ const OTHER = USER + 0x20_000;
 
 function terminal(input: string): Box {
   const b = new Box([], { tty: true, input });
-  b.k.vfs.tty.session = b.t.signal.session = 1000;
-  b.k.vfs.tty.pgrp = b.t.signal.pgrp = 1000;
+  b.t.signal.session = b.t.signal.pgrp = 1000;
+  takeTerminal(b.k.vfs.console.tty, b.t);
   return b;
 }
 
@@ -74,6 +75,7 @@ describe("terminal", () => {
     const b = terminal("x\r");
     const other = b.task(2000);
     other.signal.session = 1000;
+    other.signal.tty = b.t.signal.tty;
     other.signal.pgrp = 2000;
     expect(b.callAs(other, sys_read, 0, BUF, 10)).toBe(-E.ERESTARTSYS);
     expect(b.signals).toEqual([SIGTTIN]);

@@ -193,6 +193,7 @@ export class Kcalls {
     machine.pit.stop();
     while (k.sched.runnable === 0) {
       if (k.exitInfo !== undefined || machine.dead !== null) return;
+      if (k.vfs.console.idle()) continue;
       if (!machine.idleJump("every task waits for something that will never happen")) return;
     }
     if (ticking) machine.pit.start();

@@ -3,7 +3,7 @@
 import { EACCES, ENOENT, ENOTDIR, SysError } from "../errno.ts";
 import { giveStack } from "../fork.ts";
 import { FsStruct } from "../fs/files.ts";
-import { attachTerminal } from "../fs/tty_io.ts";
+import { takeTerminal } from "../fs/tty_jobctrl.ts";
 import type { Kernel } from "../kernel.ts";
 import { defaultRlimits } from "../kernel.ts";
 import { type Activity, BodyActivity } from "../sched.ts";
@@ -49,7 +49,10 @@ export function spawnInit(k: Kernel): void {
   t.signal.pgrp = t.pid;
   t.signal.session = t.pid;
   t.signal.sessionLeader = true;
-  if (options.tty) attachTerminal(k, t);
+  if (options.tty) {
+    takeTerminal(k.vfs.console.tty, t);
+    k.vfs.console.start();
+  }
   t.startTime = k.clock.now();
   const root = k.vfs.root();
   t.fs = new FsStruct(root, root);

@@ -1,12 +1,12 @@
 // Character devices by number: the memory devices of drivers/char/mem.c and random.c and the terminal's.
-import { EAGAIN, EINVAL, ENOSPC, ENOTTY, ENXIO } from "../errno.ts";
+import { EAGAIN, EINVAL, EIO, ENOSPC, ENOTTY, ENXIO } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import { major, minor, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM, S_IFCHR, S_IFMT } from "./const.ts";
 import type { File, FileOps } from "./file.ts";
 import type { IovIter } from "./iov.ts";
 import { objectOf, recordBytes } from "./trace.ts";
-import { ttyOps } from "./tty_io.ts";
+import { currentTtyOps, openTty } from "./tty_io.ts";
 
 /** Bytes handed over at a time. */
 const CHUNK = 65536;
@@ -68,16 +68,30 @@ const randomOps: FileOps = {
 };
 const kmsgOps: FileOps = { read: () => -EAGAIN, write: swallow };
 
+const consoleOps: FileOps = {
+  stream: true,
+  open: (k, t, file) => (k.options.tty ? openTty(k, t, k.vfs.console.tty, file) : -ENXIO),
+};
+const ptmxOps: FileOps = { stream: true, open: (k, t, file) => k.vfs.ptys.openMaster(t, file) };
+const ptsOps: FileOps = {
+  stream: true,
+  open: (k, t, file) => {
+    const tty = k.vfs.ptys.get(minor(file.inode.rdev));
+    return tty === undefined ? -EIO : openTty(k, t, tty, file);
+  },
+};
+
 /** By major and minor number (Documentation/admin-guide/devices.txt). */
 const DRIVERS: Readonly<Record<number, Readonly<Record<number, FileOps>>>> = {
   1: { 3: nullOps, 5: zeroOps, 7: fullOps, 8: randomOps, 9: randomOps, 11: kmsgOps },
-  4: { 0: ttyOps },
-  5: { 0: ttyOps, 1: ttyOps },
-  136: { 0: ttyOps },
+  4: { 0: consoleOps },
+  5: { 0: currentTtyOps, 1: consoleOps, 2: ptmxOps },
 };
+const PTS_MAJOR = 136;
 
 /** @returns the operations, or -ENXIO for a device that is not there */
 export function deviceOps(mode: number, rdev: number): FileOps | number {
   if ((mode & S_IFMT) !== S_IFCHR) return -ENXIO;
+  if (major(rdev) === PTS_MAJOR) return ptsOps;
   return DRIVERS[major(rdev)]?.[minor(rdev)] ?? -ENXIO;
 }

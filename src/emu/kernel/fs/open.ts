@@ -62,8 +62,8 @@ import { IN_MODIFY, IN_OPEN } from "./notify.ts";
 import { removePrivs } from "./regular.ts";
 import { objectOf } from "./trace.ts";
 
-/** Flags that stay with the open file. */
-const KEPT = ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
+/** Flags that stay with the file while it is opened. */
+const KEPT = ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
 
 /** Where a relative path starts: the working directory or an open directory; or -EBADF, -ENOTDIR. */
 export function baseOf(t: Task, dfd: number, name: string): Path | number {
@@ -228,6 +228,8 @@ function openTmpfile(k: Kernel, t: Task, base: Path, path: string, flags: number
 /** Gives an open file a descriptor, after its driver's open. */
 export function installOpen(k: Kernel, t: Task, file: File, cloexec: boolean): SysResult {
   const opened = file.flags & O_PATH ? 0 : (file.ops.open?.(k, t, file) ?? 0);
+  // Only the opening itself asks for it.
+  file.flags &= ~O_NOCTTY;
   if (typeof opened !== "number") return installLater(k, t, file, cloexec, opened);
   if (opened < 0) return opened;
   return install(k, t, file, cloexec);

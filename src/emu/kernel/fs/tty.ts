@@ -1,265 +1,341 @@
-// The one terminal of a `-t` run: termios and the canonical line discipline (drivers/tty/n_tty.c).
+// A terminal: its settings, session and the line discipline between its two sides (drivers/tty/n_tty.c).
 //
-// The host delivers raw bytes: editing, echo and signals are done here. With a terminal on the host, keys are looked for
-// every 10 ms of the virtual clock, which then does not run ahead of host time; with plain input, a read takes what it
-// needs at once. Either way whoever runs with a terminal marks the trace not reproducible.
-import type { HostTerminal } from "../../host.ts";
+// One side is an open file of the guest's (tty_io.ts), the other a driver: the console's, which is the host's terminal
+// (console.ts), or a pseudoterminal's master (pty.ts). Editing, echo and signals are done here.
 import type { Kernel } from "../kernel.ts";
-import { SIGINT, SIGQUIT, SIGTSTP } from "../signal.ts";
+import { SIGINT, SIGQUIT, SIGTSTP, SIGWINCH } from "../signal.ts";
 import { WaitQueue } from "../wait.ts";
+import type { File, FileOps } from "./file.ts";
+import * as T from "./termios.ts";
+import { Output } from "./tty_output.ts";
 
-// termios bits (asm-generic/termbits.h).
-const ICRNL = 0o400;
-const INLCR = 0o100;
-const IGNCR = 0o200;
-const ISTRIP = 0o40;
-const OPOST = 1;
-const ONLCR = 4;
-const ISIG = 1;
-export const ICANON = 2;
-const ECHO = 0o10;
-const ECHOE = 0o20;
-const ECHOK = 0o40;
-const ECHONL = 0o100;
-const NOFLSH = 0o200;
-export const TOSTOP = 0o400;
-const ECHOCTL = 0o1000;
-// Indices into c_cc.
-const VINTR = 0;
-const VQUIT = 1;
-const VERASE = 2;
-const VKILL = 3;
-const VEOF = 4;
-const VMIN = 6;
-const VSUSP = 10;
-const VEOL = 11;
-const VWERASE = 14;
-const VEOL2 = 16;
-
-/** Longest line that is edited before it is read. */
+/** Most bytes that wait to be read; a longer line is cut. */
 export const LINE_MAX = 4096;
-/** How often keys are looked for. */
-const PUMP_NS = 10_000_000;
-/** Host time is followed, not caught up with, after a delay this long. */
-const LAG_MS = 50;
+/** What arrives while those are there waits too, up to so many. */
+const ARRIVED_MAX = 8192;
+
+/** The other side of a terminal. */
+export interface TtyDriver {
+  /** Takes output; who writes asks for room first, echo does not. */
+  write(bytes: Uint8Array): void;
+  /** Bytes that it takes without anybody waiting. */
+  readonly room: number;
+  /** Bytes that have not been taken from it. */
+  readonly pending: number;
+  /** Drops output that nobody has taken. */
+  flush(): void;
+  /** Somebody is about to read: takes in what there is, if it comes only so. False: nothing will come. */
+  fetch?(): boolean;
+  /** A file is opened on the terminal. @returns 0 or -errno */
+  opened?(): number;
+  /** The last one is closed. */
+  closed?(): void;
+}
 
 export class Tty {
-  private readonly k: Kernel;
-  iflag = 0o2400 | ICRNL;
-  oflag = OPOST | ONLCR;
-  cflag = 0o277;
-  lflag: number;
-  readonly cc = new Uint8Array(19);
-  rows = 24;
-  columns = 80;
+  readonly k: Kernel;
+  readonly driver: TtyDriver;
+  /** Number in /dev/pts. */
+  readonly index: number;
+  readonly termios = new T.Termios();
+  rows = 0;
+  columns = 0;
   /** Session and foreground process group; 0: none. */
   session = 0;
   pgrp = 0;
-  /** Input that may be read; for a canonical terminal up to `lines` ends of lines. */
+  /** Input that may be read, and for a canonical terminal the lengths of its lines. */
   private ready: number[] = [];
   private ends: number[] = [];
+  /** The line that is being edited. */
   private line: number[] = [];
-  private ended = false;
-  /** Readers and pollers of the terminal. */
-  readonly queue = new WaitQueue();
-  /** Host time at virtual time 0, in ms. */
-  private hostStart = Number.NaN;
+  /** Bytes that the driver gave and that found no room. */
+  private arrived: number[] = [];
+  /** ^V came: the next byte means nothing. */
+  private literal = false;
+  /** Nothing more will come: the other side is gone. */
+  ended = false;
+  /** ^S came. */
+  stopped = false;
+  /** Only who has CAP_SYS_ADMIN may open it again (TIOCEXCL). */
+  exclusive = false;
+  readonly files = new Set<File>();
+  readonly readQueue = new WaitQueue();
+  readonly writeQueue = new WaitQueue();
+  /** Room for input has come. */
+  onRoom: (() => void) | undefined;
+  /** Packet mode is told of these (TIOCPKT_*). */
+  onStatus: ((status: number) => void) | undefined;
+  readonly out: Output;
+  /** What can be done with its files. */
+  ops!: FileOps;
 
-  constructor(k: Kernel) {
+  constructor(k: Kernel, driver: TtyDriver, index: number) {
     this.k = k;
-    this.lflag = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | 0o4000 | 0o100000;
-    // ^C ^\ DEL ^U ^D, 0, 1, swtc, ^Q ^S ^Z, eol, ^R ^O ^W ^V, eol2
-    this.cc.set([3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0]);
-    const size = k.options.host.windowSize?.();
-    if (size) {
-      this.rows = size.rows;
-      this.columns = size.columns;
-    }
+    this.driver = driver;
+    this.index = index;
+    this.out = new Output(this);
   }
 
-  /** Begins to look for keys; called once the machine runs. */
-  start(): void {
-    const { terminal } = this.k.options.host;
-    if (this.k.options.tty && terminal) this.pump(terminal);
+  get canonical(): boolean {
+    return (this.termios.lflag & T.ICANON) !== 0;
   }
 
-  private pump(terminal: HostTerminal): void {
-    const { clock } = this.k;
-    this.pace(terminal);
-    const bytes = this.ended ? undefined : terminal.poll();
-    if (bytes) {
-      if (bytes.length === 0) this.ended = true;
-      for (const b of bytes) this.input(b);
-      if (this.ended || this.readable) this.queue.wakeAll({ kind: "data" });
-    }
-    clock.at(clock.now() + this.k.units(PUMP_NS), () => this.pump(terminal));
-  }
-
-  private pace(terminal: HostTerminal): void {
-    const virtual = this.k.uptimeNs / 1e6;
-    const host = performance.now();
-    if (Number.isNaN(this.hostStart)) this.hostStart = host - virtual;
-    const ahead = virtual - (host - this.hostStart);
-    if (ahead > 1) terminal.sleep(Math.min(ahead, 20));
-    else if (ahead < -LAG_MS) this.hostStart = host - virtual;
-  }
-
-  /** Nothing more will be typed. */
-  get atEnd(): boolean {
-    return this.ended;
-  }
-
-  /** Can a read wait for a key without holding up the emulator? */
-  get live(): boolean {
-    return this.k.options.host.terminal !== undefined;
-  }
-
-  private get canonical(): boolean {
-    return (this.lflag & ICANON) !== 0;
-  }
-
-  /** Is there something to read? */
-  get readable(): boolean {
-    return this.canonical ? this.ends.length > 0 : this.ready.length > 0;
+  /** Is there something to read? For poll, as much as VMIN asks for. */
+  readable(least = 1): boolean {
+    return this.canonical ? this.ends.length > 0 : this.ready.length >= least;
   }
 
   /** Bytes that FIONREAD tells. */
   get available(): number {
-    return this.canonical && this.ends.length > 0 ? this.ends[0] : this.canonical ? 0 : this.ready.length;
+    return this.canonical ? this.ready.length : this.ready.length + this.line.length;
   }
 
-  /** Takes in what the host has; blocks the emulator until there is something. False: the host's input ended. */
-  fetch(): boolean {
-    if (this.ended) return false;
-    const bytes = this.k.options.host.stdin.read(LINE_MAX);
-    if (bytes.length === 0) {
-      this.ended = true;
-      return false;
+  /** Bytes that the other side may give without waiting. */
+  get inputRoom(): number {
+    return Math.max(0, ARRIVED_MAX - this.arrived.length);
+  }
+
+  /** The other side gives bytes. */
+  receive(bytes: Uint8Array): void {
+    for (const b of bytes) this.arrived.push(b);
+    this.process();
+  }
+
+  /** Takes what has arrived, as far as there is room. A line that is too long goes on being taken, and is cut. */
+  private process(): void {
+    let at = 0;
+    while (at < this.arrived.length) {
+      const full = this.ready.length + this.line.length >= LINE_MAX - 1;
+      if (full && (!this.canonical || this.ends.length > 0)) break;
+      this.input(this.arrived[at++], full);
     }
-    this.k.vfs.streams.digest.update(bytes);
-    for (const b of bytes) this.input(b);
-    return true;
+    if (at === 0) return;
+    this.arrived.splice(0, at);
+    this.out.flush();
+    if (this.readable()) this.readQueue.wakeAll(this.k.cause("data"));
+    this.onRoom?.();
   }
 
   /** One byte from the keyboard (n_tty_receive_char). */
-  input(raw: number): void {
-    let b = this.iflag & ISTRIP ? raw & 0x7f : raw;
-    if (b === 13) {
-      if (this.iflag & IGNCR) return;
-      if (this.iflag & ICRNL) b = 10;
-    } else if (b === 10 && this.iflag & INLCR) b = 13;
-    const cc = this.cc;
-    if (this.lflag & ISIG && b !== 0) {
-      const signal = b === cc[VINTR] ? SIGINT : b === cc[VQUIT] ? SIGQUIT : b === cc[VSUSP] ? SIGTSTP : 0;
+  private input(raw: number, full: boolean): void {
+    const { iflag, lflag, cc } = this.termios;
+    let b = iflag & T.ISTRIP ? raw & 0x7f : raw;
+    if (this.literal) {
+      this.literal = false;
+      this.keep(b, full);
+      return;
+    }
+    if (iflag & T.IUCLC && lflag & T.IEXTEN && b >= 65 && b <= 90) b += 32;
+    const is = (index: number) => b === cc[index] && b !== 0;
+    if (iflag & T.IXON && (is(T.VSTART) || is(T.VSTOP))) {
+      if (is(T.VSTART)) this.start();
+      else this.stop();
+      return;
+    }
+    if (lflag & T.ISIG) {
+      const signal = is(T.VINTR) ? SIGINT : is(T.VQUIT) ? SIGQUIT : is(T.VSUSP) ? SIGTSTP : 0;
       if (signal) {
-        this.echo(b);
-        if (!(this.lflag & NOFLSH)) this.flush();
         this.signal(signal);
+        if (!(lflag & T.NOFLSH)) {
+          this.flushInput(false);
+          this.flushOutput();
+        }
+        if (iflag & T.IXON) this.start();
+        this.echo(b);
         return;
       }
     }
-    if (!this.canonical) {
-      this.echo(b);
-      this.ready.push(b);
-      return;
-    }
-    if (b === cc[VERASE] && b !== 0) {
-      this.erase(1);
-      return;
-    }
-    if (b === cc[VWERASE] && b !== 0) {
-      this.eraseWord();
-      return;
-    }
-    if (b === cc[VKILL] && b !== 0) {
-      this.erase(this.line.length);
-      return;
-    }
-    if (b === cc[VEOF] && b !== 0) {
-      this.endLine();
-      return;
-    }
-    if (b === 10 || (b !== 0 && (b === cc[VEOL] || b === cc[VEOL2]))) {
-      if (this.lflag & (ECHO | ECHONL)) this.echo(b);
-      this.line.push(b);
-      this.endLine();
-      return;
-    }
-    if (this.line.length >= LINE_MAX - 1) return;
-    this.echo(b);
-    this.line.push(b);
+    if (this.stopped && iflag & T.IXON && iflag & T.IXANY) this.start();
+    if (b === 13) {
+      if (iflag & T.IGNCR) return;
+      if (iflag & T.ICRNL) b = 10;
+    } else if (b === 10 && iflag & T.INLCR) b = 13;
+    if (lflag & T.ICANON && this.edit(b, full)) return;
+    this.keep(b, full);
   }
 
-  private endLine(): void {
+  private keep(b: number, full: boolean): void {
+    if (full) {
+      if (this.termios.iflag & T.IMAXBEL) this.out.raw(7);
+      return;
+    }
+    if (this.termios.lflag & T.ECHO) {
+      if (b === 10) this.out.post(10);
+      else {
+        if (this.line.length === 0) this.out.lineBegins();
+        this.echo(b);
+      }
+    }
+    if (this.canonical) this.line.push(b);
+    else this.ready.push(b);
+  }
+
+  /** What a canonical terminal does with a byte; false: it is nothing special. */
+  private edit(b: number, full: boolean): boolean {
+    const { lflag, cc } = this.termios;
+    const is = (index: number) => b === cc[index] && b !== 0;
+    const extended = (lflag & T.IEXTEN) !== 0;
+    if (is(T.VERASE) || is(T.VKILL) || (is(T.VWERASE) && extended)) {
+      this.erase(is(T.VERASE) ? "character" : is(T.VKILL) ? "line" : "word", b);
+      return true;
+    }
+    if (is(T.VLNEXT) && extended) {
+      this.literal = true;
+      if (lflag & T.ECHO && lflag & T.ECHOCTL) for (const c of [94, 8]) this.out.raw(c);
+      return true;
+    }
+    if (is(T.VREPRINT) && lflag & T.ECHO && extended) {
+      this.echo(b);
+      this.out.post(10);
+      for (const c of this.line) this.echo(c);
+      return true;
+    }
+    if (b === 10) {
+      if (lflag & (T.ECHO | T.ECHONL)) this.out.post(10);
+      this.endLine(b, full);
+      return true;
+    }
+    if (is(T.VEOF)) {
+      this.endLine(-1, full);
+      return true;
+    }
+    if (is(T.VEOL) || (is(T.VEOL2) && extended)) {
+      if (lflag & T.ECHO) this.echo(b);
+      this.endLine(b, full);
+      return true;
+    }
+    return false;
+  }
+
+  private endLine(b: number, full: boolean): void {
+    if (b >= 0 && !full) this.line.push(b);
+    else if (b >= 0) this.line[this.line.length - 1] = b;
     this.ends.push(this.line.length);
     this.ready.push(...this.line);
     this.line = [];
   }
 
-  private erase(n: number): void {
-    for (let i = 0; i < n && this.line.length > 0; i++) {
-      const b = this.line.pop()!;
-      if (!(this.lflag & ECHO) || !(this.lflag & ECHOE)) continue;
-      const width = b < 32 && b !== 9 && this.lflag & ECHOCTL ? 2 : 1;
-      for (let w = 0; w < width; w++) this.raw([8, 32, 8]);
+  /** Takes back a character, a word or the line, and shows it (eraser). */
+  private erase(what: "character" | "word" | "line", key: number): void {
+    const { lflag } = this.termios;
+    const { line, out } = this;
+    if (line.length === 0) return;
+    const shown = (lflag & T.ECHO) !== 0;
+    if (what === "line" && (!shown || !(lflag & T.ECHOK && lflag & T.ECHOKE && lflag & T.ECHOE))) {
+      this.line = [];
+      if (!shown) return;
+      this.echo(key);
+      if (lflag & T.ECHOK) out.post(10);
+      return;
     }
-  }
-
-  private eraseWord(): void {
-    let n = 0;
-    const l = this.line;
-    while (n < l.length && l[l.length - 1 - n] <= 32) n++;
-    while (n < l.length && l[l.length - 1 - n] > 32) n++;
-    this.erase(n);
+    for (let inWord = false; line.length > 0; ) {
+      let from = line.length - 1;
+      while (out.continues(line[from]) && from > 0) from--;
+      const c = line[from];
+      // Half a character is left alone.
+      if (out.continues(c)) return;
+      if (what === "word") {
+        const alphanumeric = /[0-9A-Za-z_\u00c0-\u00ff]/.test(String.fromCharCode(c)) || c >= 0xaa;
+        if (alphanumeric) inWord = true;
+        else if (inWord) return;
+      }
+      line.length = from;
+      if (shown) {
+        if (what === "character" && !(lflag & T.ECHOE)) this.echo(key);
+        else if (c === 9) out.eraseTab(line);
+        else out.erase(c);
+      }
+      if (what === "character") return;
+    }
   }
 
   private echo(b: number): void {
-    if (!(this.lflag & ECHO) && !(b === 10 && this.lflag & ECHONL)) return;
-    if (b < 32 && b !== 9 && b !== 10 && this.lflag & ECHOCTL) this.raw([94, b + 64]);
-    else if (b === 127 && this.lflag & ECHOCTL) this.raw([94, 63]);
-    else this.output(Uint8Array.of(b));
+    if (this.termios.lflag & T.ECHO) this.out.echo(b);
   }
 
-  private raw(bytes: number[]): void {
-    this.k.options.host.stdout(Uint8Array.from(bytes));
-  }
-
-  /** Drops what was typed and not read. */
-  flush(): void {
+  /** Drops what was typed and not read. @param arriving also what found no room yet */
+  flushInput(arriving = true): void {
+    if (arriving) this.arrived = [];
     this.ready = [];
     this.ends = [];
     this.line = [];
+    this.onStatus?.(1);
+    this.onRoom?.();
   }
 
-  /** Output, with newlines turned into CR NL if OPOST says so. */
-  output(bytes: Uint8Array): void {
-    if (!(this.oflag & OPOST && this.oflag & ONLCR) || !bytes.includes(10)) {
-      this.k.options.host.stdout(bytes);
-      return;
+  /** Drops what was written and not taken. */
+  flushOutput(): void {
+    this.driver.flush();
+    this.onStatus?.(2);
+    this.writeQueue.wakeAll(this.k.cause("space"));
+  }
+
+  start(): void {
+    if (!this.stopped) return;
+    this.stopped = false;
+    this.onStatus?.(8);
+    this.writeQueue.wakeAll(this.k.cause("space"));
+  }
+
+  stop(): void {
+    if (this.stopped) return;
+    this.stopped = true;
+    this.onStatus?.(4);
+  }
+
+  /** Other settings: what had been typed under the old ones may be read now, or is a line (n_tty_set_termios). */
+  set(change: (termios: T.Termios) => void): void {
+    const was = this.termios.lflag & T.ICANON;
+    const flowed = this.flows;
+    change(this.termios);
+    if ((this.termios.lflag & T.ICANON) !== was) {
+      this.ready.push(...this.line);
+      this.line = [];
+      this.literal = false;
+      this.ends = was === 0 && this.ready.length > 0 ? [this.ready.length] : [];
+      if (this.readable()) this.readQueue.wakeAll(this.k.cause("data"));
     }
-    const out: number[] = [];
-    for (const b of bytes) {
-      if (b === 10) out.push(13);
-      out.push(b);
-    }
-    this.k.options.host.stdout(Uint8Array.from(out));
+    if (!(this.termios.iflag & T.IXON)) this.start();
+    if (this.flows !== flowed) this.onStatus?.(this.flows ? 32 : 16);
+    this.process();
+  }
+
+  /** Whether ^S and ^Q stop and start it: packet mode tells of changes. */
+  private get flows(): boolean {
+    const { iflag, cc } = this.termios;
+    return (iflag & T.IXON) !== 0 && cc[T.VSTOP] === 19 && cc[T.VSTART] === 17;
   }
 
   /** Up to `n` bytes: one line at most from a canonical terminal. */
   take(n: number): Uint8Array {
-    if (!this.canonical) return Uint8Array.from(this.ready.splice(0, n));
-    const part = Math.min(n, this.ends[0]);
+    let part = n;
+    if (this.canonical) {
+      part = Math.min(n, this.ends[0]);
+      if (part === this.ends[0]) this.ends.shift();
+      else this.ends[0] -= part;
+    }
     const bytes = Uint8Array.from(this.ready.splice(0, part));
-    if (part === this.ends[0]) this.ends.shift();
-    else this.ends[0] -= part;
+    this.process();
     return bytes;
+  }
+
+  /** Another size: the foreground hears of it if it differs. */
+  resize(rows: number, columns: number): boolean {
+    if (rows === this.rows && columns === this.columns) return false;
+    this.rows = rows;
+    this.columns = columns;
+    this.signal(SIGWINCH);
+    return true;
   }
 
   signal(signo: number): void {
     if (this.pgrp > 0) this.k.signals.sendPgrp(this.pgrp, { signo, code: 0x80, errno: 0 });
   }
 
-  get minimum(): number {
-    return this.cc[VMIN];
+  /** The other side is gone, or has nothing more to say. */
+  end(): void {
+    this.ended = true;
+    this.readQueue.wakeAll(this.k.cause("data"));
+    this.writeQueue.wakeAll(this.k.cause("data"));
   }
 }

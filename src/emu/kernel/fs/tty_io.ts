@@ -1,252 +1,303 @@
-// The terminal as an open file: reading, writing, its ioctls, and job control (drivers/tty/tty_io.c, tty_jobctrl.c).
-import { EAGAIN, EINVAL, EIO, ENOTTY, ENXIO, EPERM, ERESTARTSYS, ESRCH } from "../errno.ts";
+// A terminal as an open file: reading, writing and its ioctls (drivers/tty/tty_io.c, tty_ioctl.c, n_tty.c).
+import { EAGAIN, EBUSY, EINVAL, EIO, ENOTTY, ENXIO, EPERM, ERESTARTSYS } from "../errno.ts";
 import type { Kernel, SysResult } from "../kernel.ts";
-import { bit, SIGCONT, SIGHUP, SIGTTIN, SIGTTOU, SIGWINCH } from "../signal.ts";
-import { SIG_IGN, type Task } from "../task.ts";
+import { SIGTTIN, SIGTTOU } from "../signal.ts";
+import type { Task } from "../task.ts";
 import { copyIn, copyOut, readI32, writeU32 } from "../user.ts";
 import type { Wait, WakeReason } from "../wait.ts";
-import { major, minor, O_NOCTTY, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "./const.ts";
+import { O_NOCTTY, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "./const.ts";
 import type { File, FileOps } from "./file.ts";
 import type { IovIter } from "./iov.ts";
+import { TERMIO_BYTES, TERMIOS_BYTES, TERMIOS2_BYTES, TOSTOP, VMIN, VSTART, VSTOP, VTIME } from "./termios.ts";
 import { objectOf, recordBytes } from "./trace.ts";
-import { ICANON, LINE_MAX, TOSTOP, type Tty } from "./tty.ts";
+import { LINE_MAX, Tty, type TtyDriver } from "./tty.ts";
+import { background, sessionIoctl, takeTerminal } from "./tty_jobctrl.ts";
 
 const TCGETS = 0x5401;
 const TCSETS = 0x5402;
-const TCSETSW = 0x5403;
 const TCSETSF = 0x5404;
 const TCGETA = 0x5405;
+const TCSETA = 0x5406;
+const TCSETAF = 0x5408;
 const TCSBRK = 0x5409;
 const TCXONC = 0x540a;
 const TCFLSH = 0x540b;
-const TIOCSCTTY = 0x540e;
-const TIOCGPGRP = 0x540f;
-const TIOCSPGRP = 0x5410;
+const TIOCEXCL = 0x540c;
+const TIOCNXCL = 0x540d;
 const TIOCOUTQ = 0x5411;
+const TIOCSTI = 0x5412;
 const TIOCGWINSZ = 0x5413;
 const TIOCSWINSZ = 0x5414;
 const FIONREAD = 0x541b;
-const TIOCNOTTY = 0x5422;
-const TIOCGSID = 0x5429;
-const TIOCGPTN = 0x80045430 | 0;
+const TIOCSETD = 0x5423;
+const TIOCGETD = 0x5424;
+const TCSBRKP = 0x5425;
+const TIOCSBRK = 0x5427;
+const TIOCCBRK = 0x5428;
+const TCGETS2 = 0x802c542a | 0;
+const TCSETS2 = 0x402c542b;
+const TCSETSF2 = 0x402c542d;
+const TIOCGDEV = 0x80045432 | 0;
+const TIOCGEXCL = 0x80045440 | 0;
+/** VTIME counts tenths of a second. */
+const TENTH_NS = 1e8;
+/** Output with so much before it counts as not ready (WAKEUP_CHARS). */
+const WAKEUP_BYTES = 256;
 
-/** Sends a signal to a background process that touches its terminal (__tty_check_change); 0: it may go on. */
-function background(k: Kernel, t: Task, signo: number): number {
-  const tty = k.vfs.tty;
-  const { signal } = t;
-  if (tty.session === 0 || signal.session !== tty.session || signal.pgrp === tty.pgrp) return 0;
-  const ignored = t.sighand.actions[signo].handler === SIG_IGN || (t.blocked & bit(signo)) !== 0n;
-  if (ignored) return signo === SIGTTIN ? -EIO : 0;
-  if (k.ids.isOrphanedPgrp(signal.pgrp)) return -EIO;
-  k.signals.sendPgrp(signal.pgrp, { signo, code: 0x80, errno: 0 });
-  return -ERESTARTSYS;
-}
+export const moved = (k: Kernel, t: Task, file: File, n: number): number => {
+  if (k.recorder.enabled) recordBytes(k, t, objectOf(k, file.inode), -1, n);
+  return n;
+};
 
-function read(k: Kernel, t: Task, file: File, iter: IovIter): SysResult {
-  const tty = k.vfs.tty;
-  const denied = background(k, t, SIGTTIN);
+function read(k: Kernel, t: Task, tty: Tty, file: File, iter: IovIter): SysResult {
+  const denied = background(k, t, tty, SIGTTIN);
   if (denied < 0) return denied;
   if (iter.left === 0) return 0;
   iter.touch(Math.min(iter.left, LINE_MAX), true);
-  if (!tty.readable) {
-    if (file.nonblock) return -EAGAIN;
-    if (!(tty.lflag & ICANON) && tty.minimum === 0) return 0;
-    if (tty.live) return tty.atEnd ? 0 : readLater(k, t, file, iter);
-    while (!tty.readable) {
-      if (!tty.fetch()) return 0;
-      // A key may have been a signal to the reader itself.
-      if (k.signals.pendingFor(t)) return -ERESTARTSYS;
-    }
+  while (!tty.readable() && tty.driver.fetch?.()) {
+    // A key may have been a signal to the reader itself.
+    if (k.signals.pendingFor(t)) return -ERESTARTSYS;
   }
-  return take(k, t, tty, file, iter);
+  const { cc } = tty.termios;
+  if (tty.canonical ? tty.readable() : tty.readable(Math.max(1, cc[VTIME] ? 1 : Math.min(cc[VMIN], iter.left)))) {
+    if (tty.canonical || cc[VTIME] === 0 || cc[VMIN] === 0) return takeOnce(k, t, tty, file, iter);
+  }
+  return readSome(k, t, tty, file, iter);
 }
 
-function take(k: Kernel, t: Task, tty: Tty, file: File, iter: IovIter): number {
+function takeOnce(k: Kernel, t: Task, tty: Tty, file: File, iter: IovIter): number {
   const bytes = tty.take(iter.left);
   iter.put(bytes);
-  if (k.recorder.enabled) recordBytes(k, t, objectOf(k, file.inode), -1, bytes.length);
-  return bytes.length;
+  return moved(k, t, file, bytes.length);
 }
 
-function* readLater(k: Kernel, t: Task, file: File, iter: IovIter): Generator<Wait, number, WakeReason> {
-  const tty = k.vfs.tty;
-  for (;;) {
-    const why = yield { queues: [tty.queue], interruptible: true };
+/** Reads until there is a line, or as many bytes as VMIN asks for, or as long as VTIME lets (n_tty_read). */
+function* readSome(k: Kernel, t: Task, tty: Tty, file: File, iter: IovIter): Generator<Wait, number, WakeReason> {
+  const { cc } = tty.termios;
+  const time = tty.canonical ? 0 : k.units(cc[VTIME] * TENTH_NS);
+  const least = tty.canonical ? 1 : cc[VMIN];
+  // With VMIN the time runs between bytes, without it from the start.
+  let deadline = least === 0 ? k.clock.now() + time : undefined;
+  let got = 0;
+  while (iter.left > 0) {
+    if (!tty.readable()) {
+      const error = yield* awaitInput(k, t, tty, file, deadline);
+      if (error !== undefined) return got > 0 ? moved(k, t, file, got) : error;
+    }
+    iter.touch(Math.min(iter.left, LINE_MAX), true);
+    const line = tty.canonical;
+    const bytes = tty.take(iter.left);
+    iter.put(bytes);
+    iter.advance(bytes.length);
+    got += bytes.length;
+    if (line || got >= least) break;
+    if (time > 0) deadline = k.clock.now() + time;
+  }
+  return moved(k, t, file, got);
+}
+
+/** @returns what a read ends with; undefined: there is something to read */
+function* awaitInput(
+  k: Kernel,
+  t: Task,
+  tty: Tty,
+  file: File,
+  deadline: number | undefined,
+): Generator<Wait, number | undefined, WakeReason> {
+  while (!tty.readable()) {
+    if (tty.ended || file.ops !== tty.ops) return 0;
+    if (deadline !== undefined && k.clock.now() >= deadline) return 0;
+    if (file.nonblock) return -EAGAIN;
+    if (tty.driver.fetch?.()) continue;
+    if (tty.ended) return 0;
+    const why = yield { queues: [tty.readQueue], interruptible: true, deadline };
     if (why === "signal") return -ERESTARTSYS;
     // It may have become a background process while it waited.
-    const denied = background(k, t, SIGTTIN);
+    const denied = background(k, t, tty, SIGTTIN);
     if (denied < 0) return denied;
-    if (tty.readable) break;
-    if (tty.atEnd) return 0;
   }
-  iter.touch(Math.min(iter.left, LINE_MAX), true);
-  return take(k, t, tty, file, iter);
+  return undefined;
 }
 
-function write(k: Kernel, t: Task, file: File, iter: IovIter): SysResult {
-  const tty = k.vfs.tty;
-  if (tty.lflag & TOSTOP) {
-    const denied = background(k, t, SIGTTOU);
+function write(k: Kernel, t: Task, tty: Tty, file: File, iter: IovIter): SysResult {
+  if (tty.termios.lflag & TOSTOP) {
+    const denied = background(k, t, tty, SIGTTOU);
     if (denied < 0) return denied;
   }
   const n = iter.left;
-  if (n > 0) tty.output(iter.take(n));
-  if (k.recorder.enabled) recordBytes(k, t, objectOf(k, file.inode), -1, n);
-  return n;
+  if (tty.stopped || n > tty.driver.room) return writeSome(k, t, tty, file, iter);
+  if (n > 0) tty.out.write(iter.take(n));
+  return moved(k, t, file, n);
 }
 
-/** struct termios: four words, line, 19 control characters (36 bytes). */
-function getTermios(tty: Tty): Uint8Array {
-  const bytes = new Uint8Array(36);
-  const v = new DataView(bytes.buffer);
-  v.setUint32(0, tty.iflag, true);
-  v.setUint32(4, tty.oflag, true);
-  v.setUint32(8, tty.cflag, true);
-  v.setUint32(12, tty.lflag, true);
-  bytes.set(tty.cc, 17);
-  return bytes;
+/** Writes piece by piece, as the other side takes it. */
+function* writeSome(k: Kernel, t: Task, tty: Tty, file: File, iter: IovIter): Generator<Wait, number, WakeReason> {
+  let done = 0;
+  const soFar = (error: number) => (done > 0 ? moved(k, t, file, done) : error);
+  while (iter.left > 0) {
+    if (file.ops !== tty.ops) return soFar(-EIO);
+    const n = tty.stopped ? 0 : Math.min(iter.left, tty.driver.room);
+    if (n > 0) {
+      iter.touch(n, false);
+      tty.out.write(iter.take(n));
+      iter.advance(n);
+      done += n;
+      continue;
+    }
+    if (file.nonblock) return soFar(-EAGAIN);
+    if ((yield { queues: [tty.writeQueue], interruptible: true }) === "signal") return soFar(-ERESTARTSYS);
+  }
+  return moved(k, t, file, done);
 }
 
-function setTermios(tty: Tty, bytes: Uint8Array): void {
-  const v = new DataView(bytes.buffer, bytes.byteOffset);
-  tty.iflag = v.getUint32(0, true);
-  tty.oflag = v.getUint32(4, true);
-  tty.cflag = v.getUint32(8, true);
-  tty.lflag = v.getUint32(12, true);
-  tty.cc.set(bytes.subarray(17, 36));
+/** The ioctls that read and change a terminal's settings, on either side of it; undefined: it is another request. */
+export function modeIoctl(k: Kernel, t: Task, tty: Tty, cmd: number, arg: number): number | undefined {
+  const { termios } = tty;
+  if (cmd === TCGETS || cmd === TCGETS2) {
+    copyOut(k, t, arg, termios.encode(cmd === TCGETS ? TERMIOS_BYTES : TERMIOS2_BYTES));
+    return 0;
+  }
+  if (cmd === TCGETA) {
+    copyOut(k, t, arg, termios.encodeOld());
+    return 0;
+  }
+  const news = cmd >= TCSETS && cmd <= TCSETSF ? TERMIOS_BYTES : cmd >= TCSETS2 && cmd <= TCSETSF2 ? TERMIOS2_BYTES : 0;
+  const old = cmd >= TCSETA && cmd <= TCSETAF;
+  if (news > 0 || old) {
+    const bytes = copyIn(k, t, arg, old ? TERMIO_BYTES : news);
+    const denied = background(k, t, tty, SIGTTOU);
+    if (denied < 0) return denied;
+    if (cmd === TCSETSF || cmd === TCSETSF2 || cmd === TCSETAF) tty.flushInput();
+    tty.set((to) => (old ? to.decodeOld(bytes) : to.decode(bytes)));
+    return 0;
+  }
+  return undefined;
 }
 
-function ioctl(k: Kernel, t: Task, _file: File, cmd: number, arg: number): SysResult {
-  const tty = k.vfs.tty;
+/** The size, on either side. */
+export function sizeIoctl(k: Kernel, t: Task, tty: Tty, cmd: number, arg: number): number | undefined {
+  if (cmd === TIOCGWINSZ) {
+    copyOut(k, t, arg, Uint8Array.of(tty.rows, tty.rows >> 8, tty.columns, tty.columns >> 8, 0, 0, 0, 0));
+    return 0;
+  }
+  if (cmd !== TIOCSWINSZ) return undefined;
+  const b = copyIn(k, t, arg, 8);
+  tty.resize(b[0] | (b[1] << 8), b[2] | (b[3] << 8));
+  return 0;
+}
+
+function ioctl(k: Kernel, t: Task, tty: Tty, file: File, cmd: number, arg: number): SysResult {
+  const common =
+    modeIoctl(k, t, tty, cmd, arg) ?? sizeIoctl(k, t, tty, cmd, arg) ?? sessionIoctl(k, t, tty, file, cmd, arg, true);
+  if (common !== undefined) return common;
   switch (cmd) {
-    case TCGETS:
-      copyOut(k, t, arg, getTermios(tty));
-      return 0;
-    case TCSETS:
-    case TCSETSW:
-    case TCSETSF: {
-      const bytes = copyIn(k, t, arg, 36);
-      const denied = background(k, t, SIGTTOU);
-      if (denied < 0) return denied;
-      if (cmd === TCSETSF) tty.flush();
-      setTermios(tty, bytes);
-      return 0;
-    }
-    case TCGETA:
-      return -EINVAL;
     case TCSBRK:
+    case TCSBRKP:
+    case TIOCSBRK:
+    case TIOCCBRK:
+      return background(k, t, tty, SIGTTOU);
     case TCXONC:
-      return 0;
-    case TCFLSH:
-      if (arg !== 1) tty.flush();
-      return 0;
-    case TIOCGWINSZ:
-      copyOut(k, t, arg, Uint8Array.of(tty.rows, tty.rows >> 8, tty.columns, tty.columns >> 8, 0, 0, 0, 0));
-      return 0;
-    case TIOCSWINSZ: {
-      const b = copyIn(k, t, arg, 8);
-      tty.rows = b[0] | (b[1] << 8);
-      tty.columns = b[2] | (b[3] << 8);
-      tty.signal(SIGWINCH);
-      return 0;
+    case TCFLSH: {
+      const denied = background(k, t, tty, SIGTTOU);
+      return denied < 0 ? denied : cmd === TCXONC ? flow(tty, arg) : flush(tty, arg);
     }
+    case TIOCEXCL:
+    case TIOCNXCL:
+      tty.exclusive = cmd === TIOCEXCL;
+      return 0;
+    case TIOCGEXCL:
+      writeU32(k, t, arg, Number(tty.exclusive));
+      return 0;
+    case TIOCSTI:
+      if (t.signal.tty !== tty && !k.ids.capable(t, "SYS_ADMIN")) return -EPERM;
+      tty.receive(copyIn(k, t, arg, 1));
+      return 0;
     case FIONREAD:
       writeU32(k, t, arg, tty.available);
       return 0;
     case TIOCOUTQ:
+      writeU32(k, t, arg, tty.driver.pending);
+      return 0;
+    case TIOCGETD:
       writeU32(k, t, arg, 0);
       return 0;
-    case TIOCGPTN:
-      writeU32(k, t, arg, 0);
-      return 0;
-    default:
-      return jobControl(k, t, tty, cmd, arg);
-  }
-}
-
-function jobControl(k: Kernel, t: Task, tty: Tty, cmd: number, arg: number): number {
-  const { signal } = t;
-  switch (cmd) {
-    case TIOCSCTTY:
-      if (signal.sessionLeader && tty.session === signal.session) return 0;
-      if (!signal.sessionLeader || tty.session !== 0) return -EPERM;
-      takeTerminal(tty, t);
-      return 0;
-    case TIOCNOTTY:
-      if (tty.session !== signal.session) return -ENOTTY;
-      if (signal.sessionLeader) leave(k, tty);
-      signal.tty = undefined;
-      return 0;
-    case TIOCGPGRP:
-      if (tty.session === 0 || tty.session !== signal.session) return -ENOTTY;
-      writeU32(k, t, arg, tty.pgrp);
-      return 0;
-    case TIOCGSID:
-      if (tty.session === 0 || tty.session !== signal.session) return -ENOTTY;
-      writeU32(k, t, arg, tty.session);
-      return 0;
-    case TIOCSPGRP: {
-      if (tty.session === 0 || tty.session !== signal.session) return -ENOTTY;
-      const denied = background(k, t, SIGTTOU);
-      if (denied < 0) return denied;
-      const pgrp = readI32(k, t, arg);
-      if (pgrp < 0) return -EINVAL;
-      const member = [...k.tasks.values()].find((m) => m.signal.pgrp === pgrp);
-      if (!member) return -ESRCH;
-      if (member.signal.session !== signal.session) return -EPERM;
-      tty.pgrp = pgrp;
-      return 0;
+    case TIOCSETD: {
+      const denied = background(k, t, tty, SIGTTOU);
+      return denied < 0 ? denied : readI32(k, t, arg) === 0 ? 0 : -EINVAL;
     }
+    case TIOCGDEV:
+      writeU32(k, t, arg, file.inode.rdev);
+      return 0;
     default:
       return -ENOTTY;
   }
 }
 
-function takeTerminal(tty: Tty, t: Task): void {
-  tty.session = t.signal.session;
-  tty.pgrp = t.signal.pgrp;
-  t.signal.tty = tty;
+/** tcflow: output stops and goes on; the other side is sent ^S or ^Q. */
+function flow(tty: Tty, action: number): number {
+  if (action === 0) tty.stop();
+  else if (action === 1) tty.start();
+  else if (action === 2 || action === 3) {
+    const c = tty.termios.cc[action === 2 ? VSTOP : VSTART];
+    if (c !== 0) tty.driver.write(Uint8Array.of(c));
+  } else return -EINVAL;
+  return 0;
 }
 
-function leave(k: Kernel, tty: Tty): void {
-  if (tty.pgrp > 0) {
-    k.signals.sendPgrp(tty.pgrp, { signo: SIGHUP, code: 0x80, errno: 0 });
-    k.signals.sendPgrp(tty.pgrp, { signo: SIGCONT, code: 0x80, errno: 0 });
-  }
-  tty.session = 0;
-  tty.pgrp = 0;
+function flush(tty: Tty, which: number): number {
+  if (which !== 0 && which !== 1 && which !== 2) return -EINVAL;
+  if (which !== 1) tty.flushInput();
+  if (which !== 0) tty.flushOutput();
+  return 0;
 }
 
-/** The session's leader is gone: its terminal is free, the foreground group hears of it. */
-export function sessionLeaderExit(k: Kernel, t: Task): void {
-  const tty = k.vfs.tty;
-  if (tty.session !== 0 && tty.session === t.signal.session) leave(k, tty);
+/** A terminal with its files' operations. */
+export function newTty(k: Kernel, driver: TtyDriver, index: number): Tty {
+  const tty = new Tty(k, driver, index);
+  tty.ops = ttyOps(tty);
+  return tty;
 }
 
-/** Makes the terminal the first program's controlling one. */
-export function attachTerminal(k: Kernel, t: Task): void {
-  k.vfs.tty.start();
-  takeTerminal(k.vfs.tty, t);
+function ttyOps(tty: Tty): FileOps {
+  return {
+    stream: true,
+    read: (k, t, file, iter) => read(k, t, tty, file, iter),
+    write: (k, t, file, iter) => write(k, t, tty, file, iter),
+    ioctl: (k, t, file, cmd, arg) => ioctl(k, t, tty, file, cmd, arg),
+    poll: () => {
+      const { cc } = tty.termios;
+      const least = cc[VTIME] === 0 ? Math.max(1, cc[VMIN]) : 1;
+      // Whoever asks is about to read.
+      if (!tty.readable(least)) tty.driver.fetch?.();
+      const ready = tty.readable(least) || tty.ended;
+      const takes = !tty.stopped && tty.driver.room > 0 && tty.driver.pending < WAKEUP_BYTES;
+      const mask = (ready ? POLLIN | POLLRDNORM : 0) | (takes ? POLLOUT | POLLWRNORM : 0);
+      return { mask, queues: [tty.readQueue, tty.writeQueue] };
+    },
+    release: (_k, file) => {
+      if (tty.files.delete(file) && tty.files.size === 0) tty.driver.closed?.();
+    },
+  };
 }
 
-export const ttyOps: FileOps = {
+/** A file becomes one of a terminal's; whoever opens it may get it as its controlling one. */
+export function openTty(k: Kernel, t: Task, tty: Tty, file: File): number {
+  if (tty.exclusive && !k.ids.capable(t, "SYS_ADMIN")) return -EBUSY;
+  const denied = tty.driver.opened?.() ?? 0;
+  if (denied < 0) return denied;
+  file.ops = tty.ops;
+  tty.files.add(file);
+  const { signal } = t;
+  const asks = !(file.flags & O_NOCTTY) && file.readable;
+  if (asks && signal.sessionLeader && signal.tty === undefined && tty.session === 0) takeTerminal(tty, t);
+  return 0;
+}
+
+/** /dev/tty: the opener's controlling terminal. */
+export const currentTtyOps: FileOps = {
   stream: true,
-  read,
-  write,
-  ioctl,
-  poll: (k) => {
-    const tty = k.vfs.tty;
-    // Whoever asks is about to read: what the host has can be taken in now.
-    if (!tty.readable && !tty.live) tty.fetch();
-    const ready = tty.readable || tty.atEnd;
-    return { mask: POLLOUT | POLLWRNORM | (ready ? POLLIN | POLLRDNORM : 0), queues: [tty.queue] };
-  },
   open: (k, t, file) => {
-    const tty = k.vfs.tty;
-    if (!k.options.tty) return -ENXIO;
-    const isTty = major(file.inode.rdev) === 5 && minor(file.inode.rdev) === 0;
-    if (isTty && (tty.session === 0 || tty.session !== t.signal.session)) return -ENXIO;
-    if (!(file.flags & O_NOCTTY) && t.signal.sessionLeader && tty.session === 0) takeTerminal(tty, t);
-    return 0;
+    const { tty } = t.signal;
+    return tty === undefined ? -ENXIO : openTty(k, t, tty, file);
   },
 };

@@ -8,6 +8,7 @@ import { UnixNames } from "../net/unix.ts";
 import type { Task } from "../task.ts";
 import type { AddressSpace } from "./address_space.ts";
 import { AnonSuper } from "./anon.ts";
+import { Console } from "./console.ts";
 import { makedev, O_RDONLY, O_RDWR, O_WRONLY, S_IFCHR, S_IFLNK } from "./const.ts";
 import { File } from "./file.ts";
 import { FilesStruct } from "./files.ts";
@@ -19,10 +20,10 @@ import { LOOKUP_DIRECTORY, walk } from "./namei.ts";
 import { Notifier } from "./notify.ts";
 import { PageCache } from "./page_cache.ts";
 import { ProcSuper } from "./proc/proc.ts";
+import { DevptsSuper, Ptys } from "./pty.ts";
 import { StdStreams } from "./stdio.ts";
 import { SysSuper } from "./sysfs.ts";
-import { Tty } from "./tty.ts";
-import { sessionLeaderExit, ttyOps } from "./tty_io.ts";
+import { sessionLeaderExit } from "./tty_jobctrl.ts";
 import { WriteBack } from "./writeback.ts";
 
 /** A host directory in the guest's tree. */
@@ -37,6 +38,7 @@ export interface BindMount {
 const DEV = {
   root: makedev(8, 1),
   dev: 6,
+  pts: 23,
   shm: 22,
   proc: 20,
   sys: 21,
@@ -73,7 +75,9 @@ export class Vfs {
   /** Ports of TCP and UDP. */
   readonly inet = new InetPorts();
   readonly streams: StdStreams;
-  readonly tty: Tty;
+  /** The terminal of a run with one. */
+  readonly console: Console;
+  readonly ptys: Ptys;
   /** Pages that the current call missed in the cache. */
   coldPages = 0;
   private nextMountId = 1;
@@ -112,18 +116,22 @@ export class Vfs {
     );
     this.rootSuper = mountImage(DEV.root, this.cache, image);
     this.rootMount = this.mount(this.rootSuper.root, null, "/dev/sda1");
-    this.tty = new Tty(k);
+    this.console = new Console(k);
     this.streams = new StdStreams(k, this.pipefs);
     this.shmem = new MemSuper(DEV.memfd, "tmpfs", this.cache, 0o1777, 1);
     const boot = k.realtime();
     const root = this.rootSuper.root;
     this.mount(new ProcSuper(DEV.proc).root, this.at(root, "proc", boot), "proc");
     this.mount(new SysSuper(DEV.sys).root, this.at(root, "sys", boot), "sysfs");
-    const dev = this.devices(k, boot);
+    const dev = this.devices(boot);
     this.mount(dev.root, this.at(root, "dev", boot), "udev");
     const devMount = this.mounts[this.mounts.length - 1];
     const shm = new MemSuper(DEV.shm, "tmpfs", this.cache, 0o1777, 1);
     this.mount(shm.root, { mnt: devMount, dentry: dev.root.children!.get("shm")! }, "tmpfs");
+    const pts = new DevptsSuper(DEV.pts, this.cache, boot);
+    const ptsMount = this.mount(pts.root, { mnt: devMount, dentry: dev.root.children!.get("pts")! }, "devpts");
+    this.ptys = new Ptys(k, ptsMount);
+    if (k.options.tty) this.ptys.add(this.console.tty, 0);
     this.child(root, "tmp", 0o1777, boot);
     let n = 0;
     for (const b of binds) {
@@ -187,7 +195,7 @@ export class Vfs {
   }
 
   /** /dev as devtmpfs makes it, as far as programs look. */
-  private devices(k: Kernel, time: { sec: number; nsec: number }): MemSuper {
+  private devices(time: { sec: number; nsec: number }): MemSuper {
     const sb = new MemSuper(DEV.dev, "devtmpfs", this.cache, 0o755, 1);
     const root = sb.root;
     sb.stamp(root.inode as MemInode, time);
@@ -203,7 +211,7 @@ export class Vfs {
     link("fd", "/proc/self/fd");
     node("full", 0o666, 1, 7);
     node("null", 0o666, 1, 3);
-    node("random", 0o666, 1, 8);
+    node("ptmx", 0o666, 5, 2, 5);
     const dir = (name: string, mode: number) => {
       const inode = sb.directory(mode, time);
       const dentry = sb.dentry(name, root, inode);
@@ -211,12 +219,8 @@ export class Vfs {
       root.inode.nlink++;
       return dentry;
     };
-    if (k.options.tty) {
-      const pts = dir("pts", 0o755);
-      const inode = sb.special(S_IFCHR | 0o620, makedev(136, 0), time);
-      inode.gid = 5;
-      pts.add(sb.dentry("0", pts, inode));
-    }
+    dir("pts", 0o755);
+    node("random", 0o666, 1, 8);
     dir("shm", 0o1777);
     link("stderr", "/proc/self/fd/2");
     link("stdin", "/proc/self/fd/0");
@@ -275,9 +279,10 @@ export class Vfs {
   standardFiles(k: Kernel): FilesStruct {
     const files = new FilesStruct();
     if (k.options.tty) {
-      const pts = this.mounts.find((m) => m.source === "udev")!;
-      const dentry = pts.root.children!.get("pts")!.children!.get("0")!;
-      const file = new File({ mnt: pts, dentry }, O_RDWR, ttyOps);
+      const { tty } = this.console;
+      const dentry = this.ptys.mount.root.children!.get("0")!;
+      const file = new File({ mnt: this.ptys.mount, dentry }, O_RDWR, tty.ops);
+      tty.files.add(file);
       for (let fd = 0; fd < 3; fd++) files.install(file);
       return files;
     }

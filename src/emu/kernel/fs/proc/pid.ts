@@ -6,7 +6,7 @@ import { oomScore } from "../../mm/oom.ts";
 import { PTE_P, PTE_SWAP } from "../../mm/pagetable.ts";
 import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE, type Vma } from "../../mm/vma.ts";
 import { RLIM_INFINITY, type SigSet, type Task } from "../../task.ts";
-import { major, minor } from "../const.ts";
+import { major, makedev, minor } from "../const.ts";
 import type { Path } from "../inode.ts";
 
 /** One entry of /proc/PID. */
@@ -123,16 +123,16 @@ function handled(task: Task): { ignored: SigSet; caught: SigSet } {
   return { ignored, caught };
 }
 
-function ttyFields(k: Kernel, task: Task): [number, number] {
-  const { tty } = k.vfs;
-  return tty.session !== 0 && tty.session === task.signal.session ? [136 << 8, tty.pgrp] : [0, -1];
+function ttyFields(task: Task): [number, number] {
+  const { tty } = task.signal;
+  return tty === undefined ? [0, -1] : [makedev(136, tty.index), tty.pgrp === 0 ? -1 : tty.pgrp];
 }
 
 function stat(k: Kernel, task: Task): string {
   const ticks = (units: number) => Math.floor((units * k.nsPerUnit) / 1e7);
   const { signal, mm } = task;
   const { ignored, caught } = handled(task);
-  const [tty, tpgid] = ttyFields(k, task);
+  const [tty, tpgid] = ttyFields(task);
   const usage = k.processUsage(task);
   const children = signal.childrenUsage;
   const rssLimit = signal.rlimits[5]?.cur ?? RLIM_INFINITY;
