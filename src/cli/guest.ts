@@ -46,6 +46,13 @@ const MIN_MEMORY_MIB = 4;
 const MAX_MEMORY_MIB = 768;
 const MAX_SWAP_MIB = 2048;
 
+/** What programs ask about the terminal that they are shown on. */
+function terminalEnv(): string[] {
+  const { TERM, LC_ALL, LC_CTYPE, LANG } = process.env;
+  const utf8 = /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || "");
+  return [`TERM=${TERM || "xterm"}`, ...(utf8 ? ["LC_ALL=C.UTF-8"] : [])];
+}
+
 function bindOf(text: string): BindMount {
   const [host, guest, mode, ...more] = text.split(":");
   if (!host || !guest?.startsWith("/") || more.length > 0 || (mode !== undefined && mode !== "rw" && mode !== "ro"))
@@ -79,7 +86,7 @@ export async function guestRun(args: GuestArguments): Promise<RunOptions> {
     image: args.first ? await afterFirstRun(image, args.first, progress) : image,
     argv,
     host: args.tty ? terminalIo() : processIo(args.interactive || !process.stdin.isTTY),
-    env: args.env,
+    env: [...(args.tty ? terminalEnv() : []), ...(args.env ?? [])],
     cwd: args.cwd,
     ring: args.ring === 0 ? 0 : 3,
     trusted: args.trusted as RunOptions["trusted"],

@@ -18,6 +18,7 @@ describe.each([
     ["ptrace", "ptrace"],
     ["directories that signal", "dnotify"],
     ["what UDP tells of packets", "packets"],
+    ["pseudoterminals", "pty"],
     ["POSIX queues, pidfds and others", "posix"],
   ])("%s", (_what, name) => {
     same(name, ring);

@@ -5,6 +5,7 @@
 // due. With plain input, a read takes what it needs at once. Either way the trace is marked not reproducible.
 import type { HostTerminal } from "../../host.ts";
 import type { Kernel } from "../kernel.ts";
+import { IUTF8 } from "./termios.ts";
 import { LINE_MAX, type Tty, type TtyDriver } from "./tty.ts";
 import { newTty } from "./tty_io.ts";
 
@@ -35,6 +36,8 @@ export class Console implements TtyDriver {
     const size = host.terminal?.size() ?? host.windowSize?.() ?? { rows: 24, columns: 80 };
     this.tty.rows = size.rows;
     this.tty.columns = size.columns;
+    // As terminal emulators have it.
+    if (this.terminal) this.tty.termios.iflag |= IUTF8;
     this.tty.onRoom = () => this.give();
   }
 

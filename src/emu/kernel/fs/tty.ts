@@ -150,7 +150,7 @@ export class Tty {
       if (iflag & T.IGNCR) return;
       if (iflag & T.ICRNL) b = 10;
     } else if (b === 10 && iflag & T.INLCR) b = 13;
-    if (lflag & T.ICANON && this.edit(b, full)) return;
+    if (lflag & T.ICANON && this.edit(b)) return;
     this.keep(b, full);
   }
 
@@ -171,7 +171,7 @@ export class Tty {
   }
 
   /** What a canonical terminal does with a byte; false: it is nothing special. */
-  private edit(b: number, full: boolean): boolean {
+  private edit(b: number): boolean {
     const { lflag, cc } = this.termios;
     const is = (index: number) => b === cc[index] && b !== 0;
     const extended = (lflag & T.IEXTEN) !== 0;
@@ -192,24 +192,24 @@ export class Tty {
     }
     if (b === 10) {
       if (lflag & (T.ECHO | T.ECHONL)) this.out.post(10);
-      this.endLine(b, full);
+      this.endLine(b);
       return true;
     }
     if (is(T.VEOF)) {
-      this.endLine(-1, full);
+      this.endLine();
       return true;
     }
     if (is(T.VEOL) || (is(T.VEOL2) && extended)) {
       if (lflag & T.ECHO) this.echo(b);
-      this.endLine(b, full);
+      this.endLine(b);
       return true;
     }
     return false;
   }
 
-  private endLine(b: number, full: boolean): void {
-    if (b >= 0 && !full) this.line.push(b);
-    else if (b >= 0) this.line[this.line.length - 1] = b;
+  /** @param b the byte it ends with; undefined: none */
+  private endLine(b?: number): void {
+    if (b !== undefined) this.line.push(b);
     this.ends.push(this.line.length);
     this.ready.push(...this.line);
     this.line = [];
@@ -265,6 +265,7 @@ export class Tty {
 
   /** Drops what was written and not taken. */
   flushOutput(): void {
+    this.out.flush();
     this.driver.flush();
     this.onStatus?.(2);
     this.writeQueue.wakeAll(this.k.cause("space"));

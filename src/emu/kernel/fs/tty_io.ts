@@ -105,12 +105,13 @@ function* awaitInput(
   deadline: number | undefined,
 ): Generator<Wait, number | undefined, WakeReason> {
   while (!tty.readable()) {
-    if (tty.ended || file.ops !== tty.ops) return 0;
+    if (tty.ended) return 0;
     if (deadline !== undefined && k.clock.now() >= deadline) return 0;
     if (file.nonblock) return -EAGAIN;
     if (tty.driver.fetch?.()) continue;
     if (tty.ended) return 0;
     const why = yield { queues: [tty.readQueue], interruptible: true, deadline };
+    if (file.ops !== tty.ops) return -EIO;
     if (why === "signal") return -ERESTARTSYS;
     // It may have become a background process while it waited.
     const denied = background(k, t, tty, SIGTTIN);

@@ -52,13 +52,12 @@ function tell(k: Kernel, pgrp: number, ...signals: number[]): void {
   if (pgrp > 0) for (const signo of signals) k.signals.sendPgrp(pgrp, { signo, code: 0x80, errno: 0 });
 }
 
-/** The line is gone: open files end, the session's leader hears of it (__tty_hangup). @param leaderExits then the foreground too */
-export function hangUp(k: Kernel, tty: Tty, leaderExits = false): void {
+/** The line is gone: open files end, the session's leader hears of it (__tty_hangup). */
+export function hangUp(k: Kernel, tty: Tty): void {
   if (tty.session !== 0) {
     const leader = [...k.tasks.values()].find((t) => t.isLeader && t.signal.sessionLeader && t.pid === tty.session);
     if (leader?.alive && leader.signal.tty === tty)
       for (const signo of [SIGHUP, SIGCONT]) k.signals.sendGroup(leader, { signo, code: 0x80, errno: 0 });
-    if (leaderExits) tell(k, tty.pgrp, SIGHUP);
   }
   release(k, tty);
   for (const file of tty.files) file.ops = hungUpOps;
@@ -68,12 +67,12 @@ export function hangUp(k: Kernel, tty: Tty, leaderExits = false): void {
   tty.writeQueue.wakeAll(k.cause("data"));
 }
 
-/** The session's leader is gone: its terminal is hung up and free (disassociate_ctty). */
+/** The session's leader is gone: the foreground hears of it, and the terminal is free (disassociate_ctty). */
 export function sessionLeaderExit(k: Kernel, t: Task): void {
   const { tty, sessionLeader } = t.signal;
   if (!sessionLeader || tty === undefined) return;
-  t.signal.tty = undefined;
-  hangUp(k, tty, true);
+  tell(k, tty.pgrp, SIGHUP);
+  release(k, tty);
 }
 
 function setController(k: Kernel, t: Task, tty: Tty, file: File, force: number): number {
