@@ -6,7 +6,8 @@
 import type { HostTerminal } from "../../host.ts";
 import type { Kernel } from "../kernel.ts";
 import { IUTF8 } from "./termios.ts";
-import { LINE_MAX, type Tty, type TtyDriver } from "./tty.ts";
+import { LINE_MAX, type Tty } from "./tty.ts";
+import type { TtyDriver } from "./tty_driver.ts";
 import { newTty } from "./tty_io.ts";
 
 /** How often keys are looked for while something runs. */

@@ -5,17 +5,12 @@ import type { Task } from "../task.ts";
 import { major, minor, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM, S_IFCHR, S_IFMT } from "./const.ts";
 import type { File, FileOps } from "./file.ts";
 import type { IovIter } from "./iov.ts";
-import { objectOf, recordBytes } from "./trace.ts";
+import { moved } from "./trace.ts";
 import { currentTtyOps, openTty } from "./tty_io.ts";
 
 /** Bytes handed over at a time. */
 const CHUNK = 65536;
 const ZEROS = new Uint8Array(CHUNK);
-
-function moved(k: Kernel, t: Task, file: File, n: number): number {
-  if (k.recorder.enabled) recordBytes(k, t, objectOf(k, file.inode), -1, n);
-  return n;
-}
 
 function ready(mask: number): () => { mask: number; queues: [] } {
   return () => ({ mask, queues: [] });

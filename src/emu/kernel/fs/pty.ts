@@ -12,8 +12,10 @@ import { type MemInode, MemSuper } from "./memfs.ts";
 import { nofile } from "./open.ts";
 import type { PageCache } from "./page_cache.ts";
 import { currentTime } from "./times.ts";
-import { LINE_MAX, type Tty, type TtyDriver } from "./tty.ts";
-import { modeIoctl, moved, newTty, openTty, sizeIoctl } from "./tty_io.ts";
+import { moved } from "./trace.ts";
+import { LINE_MAX, type Tty } from "./tty.ts";
+import type { TtyDriver } from "./tty_driver.ts";
+import { modeIoctl, newTty, openTty, sizeIoctl } from "./tty_io.ts";
 import { hangUp, sessionIoctl } from "./tty_jobctrl.ts";
 
 const TCFLSH = 0x540b;

@@ -2,6 +2,7 @@
 import { FLAG, OBJECT } from "../../../traces/schema/enums.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Task } from "../task.ts";
+import type { File } from "./file.ts";
 import type { Inode, Path } from "./inode.ts";
 
 /** The trace's number for an inode; told to the recorder at first use, with the name it was met under where that is known. */
@@ -36,4 +37,10 @@ export function recordShort(k: Kernel, t: Task, timing: boolean): void {
 /** The result depends on when the call was made: EAGAIN, a timeout, several ready descriptors. */
 export function recordTiming(k: Kernel, t: Task): void {
   if (k.recorder.enabled) k.recorder.set(t.seq, { flags: FLAG.timing_sensitive });
+}
+
+/** Tells the trace how many bytes went through a device, and gives that back. */
+export function moved(k: Kernel, t: Task, file: File, n: number): number {
+  if (k.recorder.enabled) recordBytes(k, t, objectOf(k, file.inode), -1, n);
+  return n;
 }

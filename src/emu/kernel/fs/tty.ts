@@ -7,30 +7,13 @@ import { SIGINT, SIGQUIT, SIGTSTP, SIGWINCH } from "../signal.ts";
 import { WaitQueue } from "../wait.ts";
 import type { File, FileOps } from "./file.ts";
 import * as T from "./termios.ts";
+import type { TtyDriver } from "./tty_driver.ts";
 import { Output } from "./tty_output.ts";
 
 /** Most bytes that wait to be read; a longer line is cut. */
 export const LINE_MAX = 4096;
 /** What arrives while those are there waits too, up to so many. */
 const ARRIVED_MAX = 8192;
-
-/** The other side of a terminal. */
-export interface TtyDriver {
-  /** Takes output; who writes asks for room first, echo does not. */
-  write(bytes: Uint8Array): void;
-  /** Bytes that it takes without anybody waiting. */
-  readonly room: number;
-  /** Bytes that have not been taken from it. */
-  readonly pending: number;
-  /** Drops output that nobody has taken. */
-  flush(): void;
-  /** Somebody is about to read: takes in what there is, if it comes only so. False: nothing will come. */
-  fetch?(): boolean;
-  /** A file is opened on the terminal. @returns 0 or -errno */
-  opened?(): number;
-  /** The last one is closed. */
-  closed?(): void;
-}
 
 export class Tty {
   readonly k: Kernel;
@@ -176,7 +159,7 @@ export class Tty {
     const is = (index: number) => b === cc[index] && b !== 0;
     const extended = (lflag & T.IEXTEN) !== 0;
     if (is(T.VERASE) || is(T.VKILL) || (is(T.VWERASE) && extended)) {
-      this.erase(is(T.VERASE) ? "character" : is(T.VKILL) ? "line" : "word", b);
+      this.out.takeBack(this.line, is(T.VERASE) ? "character" : is(T.VKILL) ? "line" : "word", b);
       return true;
     }
     if (is(T.VLNEXT) && extended) {
@@ -213,40 +196,6 @@ export class Tty {
     this.ends.push(this.line.length);
     this.ready.push(...this.line);
     this.line = [];
-  }
-
-  /** Takes back a character, a word or the line, and shows it (eraser). */
-  private erase(what: "character" | "word" | "line", key: number): void {
-    const { lflag } = this.termios;
-    const { line, out } = this;
-    if (line.length === 0) return;
-    const shown = (lflag & T.ECHO) !== 0;
-    if (what === "line" && (!shown || !(lflag & T.ECHOK && lflag & T.ECHOKE && lflag & T.ECHOE))) {
-      this.line = [];
-      if (!shown) return;
-      this.echo(key);
-      if (lflag & T.ECHOK) out.post(10);
-      return;
-    }
-    for (let inWord = false; line.length > 0; ) {
-      let from = line.length - 1;
-      while (out.continues(line[from]) && from > 0) from--;
-      const c = line[from];
-      // Half a character is left alone.
-      if (out.continues(c)) return;
-      if (what === "word") {
-        const alphanumeric = /[0-9A-Za-z_\u00c0-\u00ff]/.test(String.fromCharCode(c)) || c >= 0xaa;
-        if (alphanumeric) inWord = true;
-        else if (inWord) return;
-      }
-      line.length = from;
-      if (shown) {
-        if (what === "character" && !(lflag & T.ECHOE)) this.echo(key);
-        else if (c === 9) out.eraseTab(line);
-        else out.erase(c);
-      }
-      if (what === "character") return;
-    }
   }
 
   private echo(b: number): void {

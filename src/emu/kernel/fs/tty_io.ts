@@ -9,8 +9,9 @@ import { O_NOCTTY, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "./const.ts";
 import type { File, FileOps } from "./file.ts";
 import type { IovIter } from "./iov.ts";
 import { TERMIO_BYTES, TERMIOS_BYTES, TERMIOS2_BYTES, TOSTOP, VMIN, VSTART, VSTOP, VTIME } from "./termios.ts";
-import { objectOf, recordBytes } from "./trace.ts";
-import { LINE_MAX, Tty, type TtyDriver } from "./tty.ts";
+import { moved } from "./trace.ts";
+import { LINE_MAX, Tty } from "./tty.ts";
+import type { TtyDriver } from "./tty_driver.ts";
 import { background, sessionIoctl, takeTerminal } from "./tty_jobctrl.ts";
 
 const TCGETS = 0x5401;
@@ -43,11 +44,6 @@ const TIOCGEXCL = 0x80045440 | 0;
 const TENTH_NS = 1e8;
 /** Output with so much before it counts as not ready (WAKEUP_CHARS). */
 const WAKEUP_BYTES = 256;
-
-export const moved = (k: Kernel, t: Task, file: File, n: number): number => {
-  if (k.recorder.enabled) recordBytes(k, t, objectOf(k, file.inode), -1, n);
-  return n;
-};
 
 function read(k: Kernel, t: Task, tty: Tty, file: File, iter: IovIter): SysResult {
   const denied = background(k, t, tty, SIGTTIN);

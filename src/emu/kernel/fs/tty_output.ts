@@ -16,7 +16,7 @@ export class Output {
   }
 
   /** Whether a byte is the second or a later one of a character. */
-  continues(b: number): boolean {
+  private continues(b: number): boolean {
     return (this.tty.termios.iflag & T.IUTF8) !== 0 && (b & 0xc0) === 0x80;
   }
 
@@ -77,15 +77,48 @@ export class Output {
     } else this.post(b);
   }
 
+  /** Takes back a character, a word or the line, and shows it (eraser). */
+  takeBack(line: number[], what: "character" | "word" | "line", key: number): void {
+    const { lflag } = this.tty.termios;
+    if (line.length === 0) return;
+    const shown = (lflag & T.ECHO) !== 0;
+    if (what === "line" && (!shown || !(lflag & T.ECHOK && lflag & T.ECHOKE && lflag & T.ECHOE))) {
+      line.length = 0;
+      if (!shown) return;
+      this.echo(key);
+      if (lflag & T.ECHOK) this.post(10);
+      return;
+    }
+    for (let inWord = false; line.length > 0; ) {
+      let from = line.length - 1;
+      while (this.continues(line[from]) && from > 0) from--;
+      const c = line[from];
+      // Half a character is left alone.
+      if (this.continues(c)) return;
+      if (what === "word") {
+        const alphanumeric = /\w/.test(String.fromCharCode(c)) || (c >= 0xc0 && c !== 0xd7 && c !== 0xf7);
+        if (alphanumeric) inWord = true;
+        else if (inWord) return;
+      }
+      line.length = from;
+      if (shown) {
+        if (what === "character" && !(lflag & T.ECHOE)) this.echo(key);
+        else if (c === 9) this.eraseTab(line);
+        else this.erase(c);
+      }
+      if (what === "character") return;
+    }
+  }
+
   /** Takes a shown character back from the screen. */
-  erase(c: number): void {
+  private erase(c: number): void {
     const { lflag } = this.tty.termios;
     const width = control(c) ? (lflag & T.ECHOCTL ? 2 : 0) : 1;
     for (let i = 0; i < width; i++) for (const b of [8, 32, 8]) this.raw(b);
   }
 
   /** Takes a tab back. @param before what is left of the line in front of it */
-  eraseTab(before: readonly number[]): void {
+  private eraseTab(before: readonly number[]): void {
     let columns = 0;
     let behindTab = false;
     for (let at = before.length - 1; at >= 0; at--) {
