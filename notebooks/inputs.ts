@@ -50,6 +50,16 @@ export const PROGRAM = {
   among: ["find", "cp", "forks", "pipe"],
 } as const satisfies Menu;
 
+/** What a direct call is held against. */
+export const TRAP = {
+  label: "against",
+  value: "sysenter",
+  among: ["sysenter", "int80"],
+} as const satisfies Menu;
+
+/** As axes call it. */
+export const TRAP_NAMES: Readonly<Record<string, string>> = { sysenter: "SYSENTER", int80: "INT 0x80" };
+
 /** What of the processor's a way into the kernel needs that a direct call does not. */
 export const TRAPS: readonly string[] = [
   "hw.int_3to0",

@@ -2,7 +2,7 @@
 import * as Plot from "@observablehq/plot";
 import { sensitivity } from "../../src/model/sensitivity/sensitivity.ts";
 import { figureOf, LOOK, number, type Row, SHADES } from "../figure.ts";
-import { PROCESSOR, PROGRAM } from "../inputs.ts";
+import { PROCESSOR, PROGRAM, TRAP, TRAP_NAMES } from "../inputs.ts";
 
 export const figure = figureOf({
   number: 5,
@@ -14,13 +14,14 @@ export const figure = figureOf({
   inputs: {
     program: PROGRAM,
     processor: PROCESSOR,
+    trap: TRAP,
     shown: { label: "costs shown", value: 12, from: 4, to: 30, step: 1 },
   },
-  run(lab, { program, processor }) {
+  run(lab, { program, processor, trap }) {
     const trace = lab.trace(`${program}-ring3`);
-    const result = lab.kept(`sensitivity ${program} ${processor}`, () =>
+    const result = lab.kept(`sensitivity ${program} ${processor} ${trap}`, () =>
       sensitivity(trace, lab.data, {
-        mechanisms: ["sysenter", "kml"],
+        mechanisms: [trap, "kml"],
         profile: processor,
         kernel: "kml-4.0",
         rows: Math.max(16, lab.draws / 2),
@@ -36,7 +37,7 @@ export const figure = figureOf({
     const share = (100 * broken) / runs;
     return { rows, claims: { "kmlab-order": { value: share, low: share, high: share } } };
   },
-  plot(rows, { shown: count }) {
+  plot(rows, { trap, shown: count }) {
     const shown = rows.slice(0, count);
     const longest = Math.max(...shown.map(({ parameter }) => String(parameter).length));
     const nominal = number("value")(rows[0]);
@@ -47,7 +48,7 @@ export const figure = figureOf({
       marginRight: 20,
       marginBottom: 40,
       y: { label: null, domain: shown.map(({ parameter }) => parameter), tickSize: 0 },
-      x: { label: "speed-up over SYSENTER", grid: true },
+      x: { label: `speed-up over ${TRAP_NAMES[trap]}`, grid: true },
       marks: [
         Plot.barX(shown, { y: "parameter", x1: nominal, x2: "low", fill: SHADES.slow, inset: 1 }),
         Plot.barX(shown, {

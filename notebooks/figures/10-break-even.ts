@@ -1,7 +1,7 @@
 // Figure 10: how dear may checks in the program be that stand in for the hardware's rings?
 import * as Plot from "@observablehq/plot";
 import { figureOf, LOOK, number, type Row, SHADES } from "../figure.ts";
-import { PROCESSOR } from "../inputs.ts";
+import { PROCESSOR, TRAP, TRAP_NAMES } from "../inputs.ts";
 import { PriceList } from "../lab.ts";
 import { replays } from "../programs.ts";
 
@@ -20,13 +20,14 @@ export const figure = figureOf({
   column: true,
   inputs: {
     processor: PROCESSOR,
+    trap: TRAP,
     overhead: { label: "a line more: checks (% of the program's own time)", value: 10, from: 0, to: 60, step: 1 },
   },
-  run(lab, { processor, overhead: chosen }) {
+  run(lab, { processor, trap: against, overhead: chosen }) {
     const prices = new PriceList(lab);
     const clock = lab.data.profiles.get(processor)!.mhz * 1e6;
     const by = (mechanism: string) => prices.call({ profile: processor, kernel: KERNEL, mechanism }, "getpid").value;
-    const [trap, direct] = [by("sysenter"), by("kml")];
+    const [trap, direct] = [by(against), by("kml")];
     const lines = overheads(chosen).flatMap((overhead) =>
       Array.from({ length: RATES }, (_, step): Row => {
         const rate = 1e4 * 300 ** (step / (RATES - 1));
@@ -43,7 +44,7 @@ export const figure = figureOf({
         };
       }),
     );
-    const all = replays(lab, { mechanisms: ["sysenter", "kml"], profiles: [processor], kernels: [KERNEL] });
+    const all = replays(lab, { mechanisms: [against, "kml"], profiles: [processor], kernels: [KERNEL] });
     const points = all.map(({ program, calls, results: [base, kml] }): Row => {
       // Waiting hides checks: a program that idles is no test of them, and its share of user cycles says so.
       const even = (speedup: number) => (100 * (base.total - base.total / speedup)) / kml.causes.user;
@@ -69,7 +70,7 @@ export const figure = figureOf({
       },
     };
   },
-  plot(rows, { overhead: chosen }) {
+  plot(rows, { trap, overhead: chosen }) {
     const lines = rows.filter(({ what }) => what === "line");
     const ends = overheads(chosen).map((overhead) => lines.find((row) => row.overhead === overhead)!);
     const points = rows.filter(({ what }) => what === "program");
@@ -88,7 +89,11 @@ export const figure = figureOf({
         ticks: 4,
         tickFormat: "~s",
       },
-      y: { label: "speed-up over SYSENTER", grid: true, domain: [Math.min(0.8, 1 / (1 + chosen / 100) - 0.05), 1.5] },
+      y: {
+        label: `speed-up over ${TRAP_NAMES[trap]}`,
+        grid: true,
+        domain: [Math.min(0.8, 1 / (1 + chosen / 100) - 0.05), 1.5],
+      },
       marks: [
         Plot.lineY(lines, { x: "rate", y: "value", z: "overhead", stroke: SHADES.fast, clip: true }),
         Plot.text(ends, {

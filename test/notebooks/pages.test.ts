@@ -140,6 +140,16 @@ describe.runIf(browserPath !== undefined)("in a browser", () => {
     },
   );
 
+  it.runIf(process.env["KMLAB_SLOW"])("a cell that asks the model itself gets what it asked for", async () => {
+    const page = await open("programs.html");
+    const answer = page.locator("#answer");
+    await answer.getByText("replayed on one CPU").waitFor();
+    await page.locator("form", { hasText: "CPUs" }).locator("input[type=range]").press("End");
+    await answer.getByText("replayed on 4 CPUs").waitFor();
+    await page.close();
+    expect(faults).toEqual([]);
+  });
+
   it("a request to elsewhere would be seen", async () => {
     const page = await open("index.html");
     await page.evaluate(() => fetch("https://kmlab.invalid/").catch(() => undefined));
