@@ -1,7 +1,7 @@
-// The notebooks: built without a network, and opened in a browser where there is one, in which each figure is drawn, its verdicts are
-// those of data/claims.csv, and a slider moved changes the drawing.
+// The notebooks: built without a network, and opened in a browser where there is one, in which each figure is drawn, as in docs/
+// where it is there, its verdicts are those of data/claims.csv, and a slider moved changes the drawing.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -38,6 +38,14 @@ function offline(...words: string[]): string {
 /** Pages whose figures replay programs many times: opened in the slow suite. */
 const LONG: ReadonlySet<string> = new Set(["programs.html", "sensitivity.html", "starvation-and-memory.html"]);
 const opened = [...pages].filter(([name]) => process.env["KMLAB_SLOW"] || !LONG.has(name));
+
+/** What is written in a picture. */
+function words(svg: string): string[] {
+  return svg
+    .replace(/<style.*?<\/style>/gs, "")
+    .split(/<[^>]*>|\n/)
+    .filter((word) => word.trim() !== "");
+}
 
 let folder = "";
 beforeAll(() => {
@@ -129,6 +137,8 @@ describe.runIf(browserPath !== undefined)("in a browser", () => {
           expect(`${claim} ${verdict}`).toBe(`${claim} ${committed.get(claim!)}`);
         const before = await figure.locator("svg").evaluate((svg) => svg.outerHTML);
         expect(before).not.toMatch(/NaN|undefined/);
+        const committedPicture = join(ROOT, "docs", "figures", `${id}.svg`);
+        if (existsSync(committedPicture)) expect(words(before)).toEqual(words(readFileSync(committedPicture, "utf8")));
         const slider = page.locator(`#controls-${id} input[type=range]`).first();
         if ((await slider.count()) > 0) await slider.press("PageUp");
         else await page.locator(`#controls-${id} select`).first().selectOption({ index: 1 });
