@@ -54,6 +54,19 @@ class Probes {
     flags: 0,
     sp: 0,
   };
+  /** The same of an INT 0x80, and of an exception or interrupt. */
+  private readonly gateCall: Opening = { ...this.pageCall, site: SITE.int80, phase: "kernel" };
+  private readonly trap: Opening = {
+    kind: KIND.fault,
+    nr: 0,
+    path: PATH.F,
+    phase: "kernel",
+    before: 0,
+    flags: 0,
+    addr: undefined,
+    sp: undefined,
+    access: undefined,
+  };
 
   constructor(probed: Probed) {
     this.p = probed;
@@ -245,16 +258,14 @@ class Probes {
     const nr = cpu.r[EAX];
     const sigreturn = nr === NR_SIGRETURN || nr === NR_RT_SIGRETURN;
     const again = paths.isRestart(eip - INT_BYTES) || (inStub && !sigreturn);
-    paths.enter({
-      kind: sigreturn ? KIND.sigreturn : KIND.syscall,
-      nr,
-      site: inStub && !sigreturn ? SITE.vsyscall : SITE.int80,
-      path: ring3 ? PATH.A : PATH.E,
-      phase: "kernel",
-      before: 1,
-      flags: this.stackFlags(userSp, PUSHED.interrupt) | this.ifFlag | (again ? FLAG.restart : 0),
-      sp: userSp,
-    });
+    const gateCall = this.gateCall;
+    gateCall.kind = sigreturn ? KIND.sigreturn : KIND.syscall;
+    gateCall.nr = nr;
+    gateCall.site = inStub && !sigreturn ? SITE.vsyscall : SITE.int80;
+    gateCall.path = ring3 ? PATH.A : PATH.E;
+    gateCall.flags = this.stackFlags(userSp, PUSHED.interrupt) | this.ifFlag | (again ? FLAG.restart : 0);
+    gateCall.sp = userSp;
+    paths.enter(gateCall);
   }
 
   private watchTraps(): void {
@@ -288,55 +299,55 @@ class Probes {
       });
   }
 
-  /** Where an exception or interrupt came from, by the frame the processor pushed. */
-  private origin(errorCode: boolean): {
-    from: "program3" | "program0" | "kernel";
-    userSp: number;
-    eflags: number;
-    eip: number;
-  } {
-    const sp = this.sp;
-    const at = errorCode ? sp + 4 : sp;
-    const eip = this.peek(at);
-    const cs = this.peek(at + 4);
-    const eflags = this.peek(at + 8);
-    if (sp >>> 0 <= KERNEL_BASE) return { from: "program0", userSp: at + 12, eflags, eip };
-    if ((cs & 3) === 3) return { from: "program3", userSp: this.peek(at + 12), eflags, eip };
-    return { from: "kernel", userSp: 0, eflags, eip };
+  /**
+   * Finds where an exception or interrupt came from, by the frame that the processor pushed: for `trap`, and what else is asked
+   * for one by one. Hot: nothing is allocated.
+   * @param at linear address of the frame behind an error code
+   * @param kernel the way if it came from the kernel; `program0`, `program3`: from a program in that ring
+   * @param pushed bytes that ring 0 pushes on the user's stack
+   */
+  private from(at: number, kernel: number, program0: number, program3: number, pushed: number): void {
+    const trap = this.trap;
+    const ring0 = this.sp >>> 0 <= KERNEL_BASE;
+    if (!ring0 && (this.peek(at + 4) & 3) !== 3) {
+      trap.path = kernel;
+      trap.flags = FLAG.in_kernel;
+      trap.sp = undefined;
+      return;
+    }
+    const sp = ring0 ? at + 12 : this.peek(at + 12);
+    trap.path = ring0 ? program0 : program3;
+    trap.flags = this.stackFlags(sp, pushed) | (this.peek(at + 8) & EFLAGS.IF ? 0 : FLAG.if_off);
+    trap.sp = sp;
   }
 
   private enterTrap(vector: number): void {
-    const { paths, cpu } = this.p;
-    const hasCode = WITH_ERROR_CODE.includes(vector);
-    const o = this.origin(hasCode);
-    const path = o.from === "program3" ? PATH.F : o.from === "program0" ? PATH.G : PATH.other;
-    let flags = this.programFlags(o, PUSHED.fault);
-    const sp = o.from === "kernel" ? undefined : o.userSp;
-    const opening = { kind: KIND.fault, nr: vector, path, phase: "kernel", before: 0, sp } as const;
-    if (vector !== 14) {
-      paths.enter({ ...opening, flags });
-      return;
+    const trap = this.trap;
+    const { sp } = this;
+    const at = WITH_ERROR_CODE.includes(vector) ? sp + 4 : sp;
+    this.from(at, PATH.other, PATH.G, PATH.F, PUSHED.fault);
+    trap.kind = KIND.fault;
+    trap.nr = vector;
+    trap.addr = undefined;
+    trap.access = undefined;
+    if (vector === 14) {
+      const addr = this.p.cpu.cr2 >>> 0;
+      trap.addr = addr;
+      trap.access = addr === this.peek(at) >>> 0 ? ACCESS.x : (this.peek(sp) & PF_WRITE) !== 0 ? ACCESS.w : ACCESS.r;
+      if (trap.sp !== undefined && onStack(addr, trap.sp >>> 0)) trap.flags |= FLAG.stack;
     }
-    const addr = cpu.cr2 >>> 0;
-    const write = (this.peek(this.sp) & PF_WRITE) !== 0;
-    const fetched = addr === o.eip >>> 0;
-    if (o.from !== "kernel" && onStack(addr, o.userSp >>> 0)) flags |= FLAG.stack;
-    paths.enter({ ...opening, flags, addr, access: fetched ? ACCESS.x : write ? ACCESS.w : ACCESS.r });
+    this.p.paths.enter(trap);
   }
 
   private enterIrq(line: number): void {
+    const trap = this.trap;
     const { paths } = this.p;
-    const o = this.origin(false);
-    const replayed = o.from === "kernel" && paths.top?.path === PATH.H;
-    const path = o.from === "program3" ? PATH.I : o.from === "program0" ? PATH.J : replayed ? PATH.K : PATH.L;
-    const flags = this.programFlags(o, PUSHED.interrupt);
-    const sp = o.from === "kernel" ? undefined : o.userSp;
-    paths.enter({ kind: KIND.irq, nr: VECTOR.IRQ0 + line, path, phase: "kernel", before: 0, flags, sp });
-  }
-
-  private programFlags(o: { from: string; userSp: number; eflags: number }, pushed: number): number {
-    if (o.from === "kernel") return FLAG.in_kernel;
-    return this.stackFlags(o.userSp, pushed) | (o.eflags & EFLAGS.IF ? 0 : FLAG.if_off);
+    this.from(this.sp, paths.top?.path === PATH.H ? PATH.K : PATH.L, PATH.J, PATH.I, PUSHED.interrupt);
+    trap.kind = KIND.irq;
+    trap.nr = VECTOR.IRQ0 + line;
+    trap.addr = undefined;
+    trap.access = undefined;
+    paths.enter(trap);
   }
 
   /** The processor is in the double-fault task; what was interrupted lies in the main TSS. */
