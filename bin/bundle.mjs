@@ -1,20 +1,31 @@
 // Bundles the TypeScript sources and the packages they use into a script for the command line and one for its worker threads; the launcher
 // asks for them when they have changed.
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, relative, sep } from "node:path";
 import process from "node:process";
-import { pathToFileURL } from "node:url";
 
-/** Modules find data/ beside their source, so each keeps its own address inside the bundle. */
-const keepAddresses = {
-  name: "keep-addresses",
-  setup(esbuild) {
-    esbuild.onLoad({ filter: /\.(ts|js|mjs)$/ }, ({ path }) => ({
-      contents: readFileSync(path, "utf8").replaceAll("import.meta.url", JSON.stringify(pathToFileURL(path).href)),
-      loader: path.endsWith(".ts") ? "ts" : "js",
-    }));
-  },
-};
+/**
+ * Modules find data/ beside their source, and packages find their own files: each keeps its address, from wherever the bundle lies.
+ * @param addressed an expression for the address of a file of the package, given as a string in quotes
+ */
+export function keepAddresses(home, addressed) {
+  return {
+    name: "keep-addresses",
+    setup(esbuild) {
+      esbuild.onLoad({ filter: /\.(ts|js|mjs)$/ }, ({ path }) => {
+        const packages = path.lastIndexOf(`${sep}node_modules${sep}`);
+        const own = packages < 0 ? relative(home, path) : path.slice(packages + 1);
+        return {
+          contents: readFileSync(path, "utf8").replaceAll(
+            "import.meta.url",
+            addressed(JSON.stringify(own.replaceAll(sep, "/"))),
+          ),
+          loader: path.endsWith(".ts") ? "ts" : "js",
+        };
+      });
+    },
+  };
+}
 
 /**
  * What yargs measures its help with makes sets of all Unicode's properties when it is loaded, and yargs lays its help out
@@ -39,7 +50,7 @@ const plainWidths = {
 };
 
 /** Puts what can be made now in the place of modules that are empty otherwise. */
-async function preparing(esbuild, sources) {
+export async function preparing(esbuild, sources) {
   const { outputFiles } = await esbuild.build({
     entryPoints: [join(sources, "emu", "prepare.ts")],
     bundle: true,
@@ -67,8 +78,9 @@ async function preparing(esbuild, sources) {
  * Bundles into a folder of its own and renames it, so that launchers running side by side never see half a bundle.
  * @param sources the folder of the sources
  * @param folder where the scripts will be, as main.cjs and worker.cjs
+ * @param sourcemap whether with maps to the sources
  */
-export async function bundle(sources, folder) {
+export async function bundle(sources, folder, sourcemap = true) {
   const esbuild = await import("esbuild").catch(() => {
     console.error("kmlab: packages are not installed; run `npm ci` in the checkout first");
     process.exit(125);
@@ -87,11 +99,15 @@ export async function bundle(sources, folder) {
       target: "node20",
       outdir: draft,
       outExtension: { ".js": ".cjs" },
-      banner: { js: "(function (require, module, exports) {" },
+      banner: { js: "(function (require, module, exports, addressOf) {" },
       footer: { js: "})" },
-      sourcemap: "linked",
+      sourcemap: sourcemap && "linked",
       logLevel: "error",
-      plugins: [await preparing(esbuild, sources), keepAddresses, plainWidths],
+      plugins: [
+        await preparing(esbuild, sources),
+        keepAddresses(dirname(sources), (own) => `addressOf(${own})`),
+        plainWidths,
+      ],
     });
     renameSync(draft, folder);
   } catch (error) {

@@ -1,12 +1,19 @@
-// The bundle of the sources as they are now: made when they have changed, kept until they change again.
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+// The bundle of the sources as they are now: in a checkout made when they have changed, and kept until they change again; in an installed
+// package the one that was packed, beside which nothing is written.
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, isAbsolute, join } from "node:path";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 
 const bin = dirname(fileURLToPath(import.meta.url));
 export const sources = join(dirname(bin), "src");
 const notebooks = join(dirname(bin), "notebooks");
 const build = join(dirname(bin), "build");
+/** What no package holds. */
+const lock = join(dirname(bin), "package-lock.json");
+const packed = join(dirname(bin), "dist", "cli");
+const installed = !existsSync(lock);
 
 /** The newest modification time below a folder, in milliseconds. */
 function newest(folder) {
@@ -18,11 +25,19 @@ function newest(folder) {
   return latest;
 }
 
+/** The folder for what V8 keeps of a bundle. */
+export function codeCache(folder) {
+  if (!installed) return folder;
+  const { XDG_CACHE_HOME: named } = process.env;
+  const home = named !== undefined && isAbsolute(named) ? named : join(homedir(), ".cache");
+  return join(home, "kmlab", `code-${readFileSync(join(folder, "id"), "utf8")}`);
+}
+
 /** The folder of the bundle. */
 export async function bundled() {
+  if (installed) return packed;
   // The packages are in the bundle too.
-  const lock = join(dirname(bin), "package-lock.json");
-  const packages = existsSync(lock) ? statSync(lock).mtimeMs : 0;
+  const packages = statSync(lock).mtimeMs;
   const folder = join(build, `cli-${Math.floor(Math.max(newest(sources), newest(notebooks), newest(bin), packages))}`);
   if (!existsSync(folder)) {
     const stale = existsSync(build) ? readdirSync(build).filter((name) => /^cli-\d+$/.test(name)) : [];

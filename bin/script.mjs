@@ -1,10 +1,12 @@
 // Runs the bundle as a script with V8's code cache: what a run compiled is kept beside it for the next run of that verb.
 import { createHash } from "node:crypto";
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { cachedDataVersionTag, setFlagsFromString } from "node:v8";
 import { Script } from "node:vm";
+import { codeCache } from "./bundled.mjs";
 
 /**
  * Bytecodes that a function runs before V8 looks at whether to optimise it, in place of 132 KB: a short run ends before what
@@ -35,6 +37,7 @@ function keep(script, path) {
   try {
     const cache = script.createCachedData();
     const draft = `${path}.${process.pid}`;
+    mkdirSync(dirname(path), { recursive: true });
     writeFileSync(draft, Buffer.concat([digest(cache), cache]));
     renameSync(draft, path);
   } catch {
@@ -50,19 +53,29 @@ function late(require) {
     LATE.has(name) ? new Proxy({}, { get: (_, property) => Reflect.get(require(name), property) }) : require(name);
 }
 
+const home = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** The address of a file of this package, or of one that it depends on: that may lie in any folder above. */
+function addressOf(own) {
+  let folder = home;
+  while (own.startsWith("node_modules/") && !existsSync(join(folder, own)) && dirname(folder) !== folder)
+    folder = dirname(folder);
+  return pathToFileURL(join(folder, own)).href;
+}
+
 /**
- * @param path the script: a function of require, module and exports
+ * @param path the script: a function of require, module, exports and the address of a file
  * @param name what is run of it: each has a cache of its own, as it compiles other functions
  * @returns what the script exports
  */
 export function runScript(path, name, require) {
   if (BUDGET_OF.test(process.versions.v8)) setFlagsFromString(`--interrupt-budget=${INTERRUPT_BUDGET}`);
   // V8 refuses what another version or other flags made; by its tag each has a file of its own.
-  const cache = join(dirname(path), `${name}-${process.arch}-${cachedDataVersionTag()}.cache`);
+  const cache = join(codeCache(dirname(path)), `${name}-${process.arch}-${cachedDataVersionTag()}.cache`);
   const cachedData = kept(cache);
   const script = new Script(readFileSync(path, "latin1"), { filename: path, cachedData });
   if (script.cachedDataRejected !== false) process.once("exit", () => keep(script, cache));
   const module = { exports: {} };
-  script.runInThisContext()(late(require), module, module.exports);
+  script.runInThisContext()(late(require), module, module.exports, addressOf);
   return module.exports;
 }

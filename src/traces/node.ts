@@ -55,8 +55,14 @@ export function readTrace(dir: string): Trace {
   return readTraceFrom(folderSource(dir));
 }
 
+/** Beside what came with an installed package nothing is written; a checkout has a lock file, a package has none. */
+function ofInstalledPackage(dir: string): boolean {
+  const home = fileURLToPath(new URL("../../", import.meta.url));
+  return resolve(dir).startsWith(home) && !existsSync(join(home, "package-lock.json"));
+}
+
 /** A trace folder as the reader sees it. `cached` false: no cache is read or made. */
-export function folderSource(dir: string, cached = true): TraceSource {
+export function folderSource(dir: string, cached = !ofInstalledPackage(dir)): TraceSource {
   return {
     label: dir,
     text: (path, maxBytes) => {

@@ -42,7 +42,7 @@ function isCalled(call: string, name: string): boolean {
 }
 
 /** One request: the records that begin and end it. */
-interface Request {
+export interface Request {
   readonly first: number;
   readonly last: number;
 }
