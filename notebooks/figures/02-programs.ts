@@ -4,6 +4,7 @@ import type { Cause } from "../../src/model/causes.ts";
 import { interval } from "../../src/model/interval.ts";
 import { figureOf, LOOK, number, type Row, SHADES } from "../figure.ts";
 import { PROCESSOR } from "../inputs.ts";
+import { legend } from "../legend.ts";
 import { replays } from "../programs.ts";
 
 /** Causes put together, in the order of the bars. */
@@ -15,10 +16,11 @@ const PARTS: Readonly<Record<string, readonly Cause[]>> = {
   "ticks, switches": ["irq-path", "tick-body", "switch", "mm-switch"],
   waiting: ["idle-io", "idle-timer", "idle-dependency"],
 };
-const FILLS: readonly string[] = [SHADES.other, SHADES.none, SHADES.fast, SHADES.slow, "#5b3a77", "#ffffff"];
-/** Where the names of the parts stand. */
-const LEGEND: readonly number[] = [0, 75, 180, 280, 340, 450];
+/** Where each stands in the legend. */
+const OFFSETS = [4, 79, 184, 284, 344, 454];
+const FILLS = [SHADES.other, SHADES.none, SHADES.fast, SHADES.slow, "#5b3a77", "#ffffff"];
 const NAMES = Object.keys(PARTS);
+const SHADES_OF = NAMES.map((name, index) => ({ name, fill: FILLS[index], dx: OFFSETS[index] }));
 const MECHANISMS = ["int80", "sysenter", "kml"];
 
 /** Cycles of the program by the first mechanism. */
@@ -98,28 +100,7 @@ export const figure = figureOf({
               : `${number("speedup")(row).toFixed(3)} (${number("low")(row).toFixed(2)}–${number("high")(row).toFixed(2)})`,
           fontSize: 9.5,
         }),
-        ...NAMES.flatMap((name, index) => {
-          const last = rows.slice(0, 1);
-          const place = { fy: "program", frameAnchor: "top-left", dy: -14 } as const;
-          return [
-            Plot.dot(last, {
-              ...place,
-              dx: 4 + LEGEND[index],
-              symbol: "square",
-              r: 5,
-              fill: FILLS[index],
-              stroke: "black",
-            }),
-            Plot.text(last, {
-              ...place,
-              dx: 13 + LEGEND[index],
-              dy: -14,
-              text: () => name,
-              textAnchor: "start",
-              lineAnchor: "middle",
-            }),
-          ];
-        }),
+        ...legend(SHADES_OF, { fy: "program", of: rows[0] }),
       ],
     };
   },

@@ -4,6 +4,7 @@ import { callRoute } from "../../src/model/routes.ts";
 import { figureOf, LOOK, number, type Row, SHADES } from "../figure.ts";
 import { PROCESSOR, TRAP_TIMES, TRAPS } from "../inputs.ts";
 import { PriceList, short } from "../lab.ts";
+import { legend } from "../legend.ts";
 import { steps } from "../steps.ts";
 
 const KERNEL = "kml-4.0";
@@ -17,7 +18,10 @@ const KINDS: Readonly<Record<string, string>> = {
   segment: "segment registers",
 };
 const NAMES = ["hardware", "code", "segment registers", "work of the call"];
-const FILLS: readonly string[] = [SHADES.slow, SHADES.none, SHADES.fast, SHADES.other];
+const FILLS = [SHADES.slow, SHADES.none, SHADES.fast, SHADES.other];
+/** Where each stands in the legend. */
+const OFFSETS = [6, 86, 141, 266];
+const SHADES_OF = NAMES.map((name, index) => ({ name, fill: FILLS[index], dx: OFFSETS[index] }));
 const ARGUMENTS = 3;
 
 export const figure = figureOf({
@@ -62,14 +66,7 @@ export const figure = figureOf({
           textAnchor: "start",
           text: (row: Row) => short(Math.round(number("to")(row))),
         }),
-        ...NAMES.flatMap((name, index) => {
-          const place = { frameAnchor: "top-left", dy: -14 } as const;
-          const dx = 6 + [0, 80, 135, 260][index];
-          return [
-            Plot.dot([name], { ...place, dx, symbol: "square", r: 5, fill: FILLS[index], stroke: "black" }),
-            Plot.text([name], { ...place, dx: dx + 10, text: () => name, textAnchor: "start", lineAnchor: "middle" }),
-          ];
-        }),
+        ...legend(SHADES_OF),
       ],
     };
   },

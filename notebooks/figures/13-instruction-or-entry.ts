@@ -3,6 +3,7 @@ import * as Plot from "@observablehq/plot";
 import { figureOf, LOOK, number, type Row, SHADES } from "../figure.ts";
 import { TRAP_TIMES, TRAPS } from "../inputs.ts";
 import { type Drawn, PriceList, short } from "../lab.ts";
+import { legend } from "../legend.ts";
 
 /** Trap, ring 0 through entry code, and past it if the machine was measured so. */
 const MACHINES = [
@@ -19,6 +20,7 @@ const MACHINES = [
 ] as const;
 const PARTS = ["instruction", "entry code", "the rest"];
 const SHADE_OF_PART = [SHADES.none, SHADES.fast, SHADES.other];
+const SHADES_OF = PARTS.map((name, index) => ({ name, fill: SHADE_OF_PART[index], dx: 6 + index * 110 }));
 const CALLS = ["getppid", "read", "write"];
 
 /** Cycles of one call by SYSCALL, in ring 0 through the entry code, and past it. */
@@ -108,14 +110,7 @@ export const figure = figureOf({
         rows.filter(({ part, call }) => part === "the rest" && call === CALLS[1]),
         { fy: "machine", y: "call", x: 100, text: "machine", dx: 78, textAnchor: "start" },
       ),
-      ...PARTS.flatMap((part, index) => {
-        const place = { fy: "machine", frameAnchor: "top-left", dy: -14 } as const;
-        const [first, dx] = [rows.slice(0, 1), 6 + index * 110];
-        return [
-          Plot.dot(first, { ...place, dx, symbol: "square", r: 5, fill: SHADE_OF_PART[index], stroke: "black" }),
-          Plot.text(first, { ...place, dx: dx + 10, text: () => part, textAnchor: "start", lineAnchor: "middle" }),
-        ];
-      }),
+      ...legend(SHADES_OF, { fy: "machine", of: rows[0] }),
     ],
   }),
 });
