@@ -26,7 +26,7 @@ export function do_exit(k: Kernel, t: Task, status: number): never {
   if (last) {
     k.time.stopProcessTimers(signal);
     k.ipc.sem.exit(k, t);
-    k.vfs.sessionLeaderExit(k, signal.leader);
+    if (signal.tty !== undefined) k.vfs.sessionLeaderExit(k, signal.leader);
   }
   // A leader that ended before its group was killed reports what the group ended with.
   if (last && signal.groupExit !== undefined) signal.leader.exitCode = signal.groupExit;

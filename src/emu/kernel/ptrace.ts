@@ -1,7 +1,7 @@
 // ptrace: a process that stops others at their signals, system calls, forks and execs, and looks into them (kernel/ptrace.c).
 //
-// The ways in by gate and by SYSENTER look at the calls of a traced task; KML's direct call does not, so a tracer sees nothing
-// of the direct calls of a ring-0 program.
+// The ways in by gate and by SYSENTER look at the calls of a traced task; KML's direct call does not, so of the direct calls of a
+// ring-0 program a tracer sees the ends only.
 import { PT, TIF_LOOK_AT_CALLS, TIF_NOTIFY_RESUME } from "./entry/layout.ts";
 import type { Kernel } from "./kernel.ts";
 import { SI_USER, SIGCHLD, SIGKILL, SIGSTOP, SIGTRAP } from "./signal.ts";
@@ -197,7 +197,18 @@ export function traceEntry(k: Kernel, t: Task, done: (nr: number) => void): void
   );
 }
 
-/** The same call on its way out. */
+/**
+ * A call that no way in has shown: KML's direct calls look at nothing on their way in, but tracing is among the work that their
+ * way out tests for, so that a tracer sees the end of a call it has not seen begin.
+ */
+export function traceDirectExit(k: Kernel, t: Task): void {
+  const { trace } = t;
+  if (!t.ku || trace === undefined || trace.mode !== "syscall" || trace.exitDue) return;
+  trace.exitDue = true;
+  k.setThreadFlag(t, TIF_NOTIFY_RESUME);
+}
+
+/** A call on its way out. */
 export function* traceExit(k: Kernel, t: Task): Generator<Wait, void, WakeReason> {
   const { trace } = t;
   if (!trace?.exitDue) return;

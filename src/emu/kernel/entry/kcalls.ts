@@ -11,7 +11,7 @@ import {
   SysError,
 } from "../errno.ts";
 import type { Kernel, Sys, SysResult } from "../kernel.ts";
-import { traceExit } from "../ptrace.ts";
+import { traceDirectExit, traceExit } from "../ptrace.ts";
 import { lookAtCall } from "../seccomp.ts";
 import { type Delivery, SA_RESTART, SIGSEGV } from "../signal.ts";
 import { SYSCALLS } from "../syscalls.ts";
@@ -156,6 +156,7 @@ export class Kcalls {
     const { k, entry } = this;
     k.cpu.r[EAX] = result;
     t.syscall = -1;
+    if (t.trace !== undefined) traceDirectExit(k, t);
     if (this.recording) entry.paths.returns(result | 0);
     k.sched.accountSystem(t);
   }
