@@ -8,6 +8,7 @@ import process from "node:process";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROOT } from "../cli/kmlab.ts";
+import { hasPackages } from "../cli/packages.ts";
 import { layOut, manifest, succeed } from "./package.ts";
 
 const SLOW = Boolean(process.env["KMLAB_SLOW"]);
@@ -142,7 +143,20 @@ describe("the command line", () => {
     expect(kmlab(...words).stdout).toBe(succeed(process.execPath, [join(ROOT, "bin", "kmlab.mjs"), ...words], folder));
   });
 
-  it("says where its code is wrong by files of the package", () => {
+  it("ends with 1 when a verdict is not the committed one, and when one is refuted as it was, with 0", () => {
+    expect(kmlab("figures", "--quick", "--only", "4", "-o", "refuted").status).toBe(0);
+    expect(readFileSync(join(folder, "refuted", "04-validation.json"), "utf8")).toContain('"verdict": "refuted"');
+    const path = join(home, "data", "claims.csv");
+    const claims = readFileSync(path, "utf8");
+    writeFileSync(path, claims.replace(/^(kmlab-coverage,.*),refuted$/m, "$1,holds"));
+    const { status, stderr } = kmlab("figures", "--quick", "--only", "4", "-o", "refuted");
+    writeFileSync(path, claims);
+    expect(`${status} ${stderr}`).toBe(
+      "1 kmlab: figures: the verdict on kmlab-coverage is not the one of data/claims.csv\n",
+    );
+  });
+
+  it("names no folder of the checkout that it was packed from", () => {
     expect(readFileSync(join(home, "dist", "cli", "main.cjs"), "utf8")).not.toContain(ROOT);
   });
 });
@@ -155,10 +169,13 @@ describe.runIf(SLOW)("npm", () => {
     succeed("npm", ["install", "--offline", "--no-audit", "--no-fund", join(place, tarball)], place);
     const [own, kept] = [join(place, "node_modules", "kmlab"), join(place, "cache")];
     const installed = files(own);
-    const env = { ...process.env, XDG_CACHE_HOME: kept };
-    const run = (words: string[]) =>
-      spawnSync("npx", ["--no", "kmlab", ...words], { cwd: place, env, encoding: "utf8" });
+    const run = (words: string[]) => {
+      // The guest's root is in the user's own cache.
+      const env = words[0] === "capture" ? process.env : { ...process.env, XDG_CACHE_HOME: kept };
+      return spawnSync("npx", ["--no", "kmlab", ...words], { cwd: place, env, encoding: "utf8" });
+    };
     for (const words of [
+      ...(hasPackages ? [["capture", "--root", "base", "-o", "ls.kmtrace", "ls", "/etc"]] : []),
       ["import", join(ROOT, "data", "samples", "strace-filtered.txt"), "-o", "own.kmtrace"],
       ["whatif", "node_modules/kmlab/data/traces/find-ring3.kmtrace"],
       ["figures", "--quick", "-o", "figures"],
