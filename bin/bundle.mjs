@@ -79,8 +79,9 @@ export async function preparing(esbuild, sources) {
  * @param sources the folder of the sources
  * @param folder where the scripts will be, as main.cjs and worker.cjs
  * @param sourcemap whether with maps to the sources
+ * @param ready what preparing() gave, if somebody has it
  */
-export async function bundle(sources, folder, sourcemap = true) {
+export async function bundle(sources, folder, sourcemap = true, ready = undefined) {
   const esbuild = await import("esbuild").catch(() => {
     console.error("kmlab: packages are not installed; run `npm ci` in the checkout first");
     process.exit(125);
@@ -104,7 +105,7 @@ export async function bundle(sources, folder, sourcemap = true) {
       sourcemap: sourcemap && "linked",
       logLevel: "error",
       plugins: [
-        await preparing(esbuild, sources),
+        ready ?? (await preparing(esbuild, sources)),
         keepAddresses(dirname(sources), (own) => `addressOf(${own})`),
         plainWidths,
       ],

@@ -31,7 +31,7 @@ async function library(platform, suffix, more) {
     chunkNames: "part-[hash]",
     logLevel: "error",
     plugins: [
-      await preparing({ build }, sources),
+      ready,
       // Every file lies in dist/PLATFORM.
       keepAddresses(home, (own) => `new URL("../../" + ${own}, import.meta.url).href`),
     ],
@@ -43,7 +43,8 @@ async function library(platform, suffix, more) {
 rmSync(dist, { recursive: true, force: true });
 if (word === "--remove") process.exit();
 const cli = join(dist, "cli");
-await bundle(sources, cli, false);
+const ready = await preparing({ build }, sources);
+await bundle(sources, cli, false, ready);
 const scripts = ["main.cjs", "worker.cjs"].map((name) => readFileSync(join(cli, name)));
 // Names what V8 keeps of them.
 writeFileSync(join(cli, "id"), createHash("sha256").update(scripts[0]).update(scripts[1]).digest("hex").slice(0, 16));

@@ -84,7 +84,7 @@ describe("what it exports", () => {
   });
 
   it("has types that a strict compiler takes", () => {
-    for (const resolution of ["nodenext", "bundler"]) {
+    for (const resolution of SLOW ? ["nodenext", "bundler"] : ["nodenext"]) {
       const module = resolution === "bundler" ? "esnext" : resolution;
       const words = ["--noEmit", "--strict", "--target", "es2023", "--lib", "es2023,dom", "--module", module];
       const types = [
@@ -104,21 +104,24 @@ describe("what it exports", () => {
   });
 
   it("has nothing of Node in it for browsers", async () => {
-    for (const name of ENTRIES) {
-      writeFileSync(
-        join(folder, "page.js"),
-        `import * as all from "kmlab${name.slice(1)}"; console.log(Object.keys(all));`,
-      );
-      const { outputFiles } = await build({
-        entryPoints: [join(folder, "page.js")],
-        bundle: true,
-        write: false,
-        platform: "browser",
-        format: "esm",
-        logLevel: "silent",
-      });
-      expect(outputFiles[0].text).not.toMatch(/from "node:|require\("node:/);
-      expect(outputFiles[0].text.length).toBeGreaterThan(10_000);
+    const pages = ENTRIES.map((name, index) => {
+      const page = join(folder, `page${index}.js`);
+      writeFileSync(page, `import * as all from "kmlab${name.slice(1)}"; console.log(Object.keys(all));`);
+      return page;
+    });
+    const { outputFiles } = await build({
+      entryPoints: pages,
+      outdir: folder,
+      bundle: true,
+      write: false,
+      platform: "browser",
+      format: "esm",
+      logLevel: "silent",
+    });
+    expect(outputFiles).toHaveLength(ENTRIES.length);
+    for (const { text } of outputFiles) {
+      expect(text).not.toMatch(/from "node:|require\("node:/);
+      expect(text.length).toBeGreaterThan(10_000);
     }
   });
 });
@@ -143,16 +146,14 @@ describe("the command line", () => {
     expect(kmlab(...words).stdout).toBe(succeed(process.execPath, [join(ROOT, "bin", "kmlab.mjs"), ...words], folder));
   });
 
-  it("ends with 1 when a verdict is not the committed one, and when one is refuted as it was, with 0", () => {
-    expect(kmlab("figures", "--quick", "--only", "4", "-o", "refuted").status).toBe(0);
-    expect(readFileSync(join(folder, "refuted", "04-validation.json"), "utf8")).toContain('"verdict": "refuted"');
+  it("ends with 1 when a verdict is not the committed one", () => {
     const path = join(home, "data", "claims.csv");
     const claims = readFileSync(path, "utf8");
-    writeFileSync(path, claims.replace(/^(kmlab-coverage,.*),refuted$/m, "$1,holds"));
-    const { status, stderr } = kmlab("figures", "--quick", "--only", "4", "-o", "refuted");
+    writeFileSync(path, claims.replace(/^(kmlab-starvation,.*),holds$/m, "$1,refuted"));
+    const { status, stderr } = kmlab("figures", "--quick", "--only", "8", "-o", "other");
     writeFileSync(path, claims);
     expect(`${status} ${stderr}`).toBe(
-      "1 kmlab: figures: the verdict on kmlab-coverage is not the one of data/claims.csv\n",
+      "1 kmlab: figures: the verdict on kmlab-starvation is not the one of data/claims.csv\n",
     );
   });
 
