@@ -1,11 +1,23 @@
 // The system call ptrace: what a tracer asks for (kernel/ptrace.c, arch/x86/kernel/ptrace.c).
+import { NEEDS_SSE } from "../cpu/state.ts";
 import { PT } from "./entry/layout.ts";
 import { EINVAL, EIO, EPERM, ESRCH, MAX_ERRNO, SysError } from "./errno.ts";
 import type { Kernel, Sys, SysResult } from "./kernel.ts";
 import { mayAccess } from "./pidfd.ts";
 import { attach, detach, setMode, type Trace } from "./ptrace.ts";
+import {
+  DEBUG_REGISTERS,
+  debugRegister,
+  floatRegisters,
+  registers,
+  regset,
+  setDebugRegister,
+  setRegister,
+  USER_BYTES,
+} from "./ptrace-registers.ts";
 import { decodeSigInfo, encodeSigInfo, SI_USER, SIGKILL, SIGSTOP } from "./signal.ts";
 import type { Task } from "./task.ts";
+import { copyThreadArea } from "./tls.ts";
 import { copyIn, copyOut, readU32, TASK_SIZE, writeU32 } from "./user.ts";
 
 const REQUEST = {
@@ -21,40 +33,31 @@ const REQUEST = {
   SINGLESTEP: 9,
   GETREGS: 12,
   SETREGS: 13,
+  GETFPREGS: 14,
+  SETFPREGS: 15,
   ATTACH: 16,
   DETACH: 17,
+  GETFPXREGS: 18,
+  SETFPXREGS: 19,
+  OLDSETOPTIONS: 21,
   SYSCALL: 24,
+  GET_THREAD_AREA: 25,
   SETOPTIONS: 0x4200,
   GETEVENTMSG: 0x4201,
   GETSIGINFO: 0x4202,
   SETSIGINFO: 0x4203,
   GETREGSET: 0x4204,
   SETREGSET: 0x4205,
+  SEIZE: 0x4206,
+  INTERRUPT: 0x4207,
+  LISTEN: 0x4208,
+  PEEKSIGINFO: 0x4209,
+  GETSIGMASK: 0x420a,
+  SETSIGMASK: 0x420b,
   GET_SYSCALL_INFO: 0x420e,
 } as const;
 const O_MASK = 0x30_00ff;
-const NT_PRSTATUS = 1;
 const AUDIT_ARCH_I386 = 0x4000_0003;
-/** What a program may set of its flags: CF PF AF ZF SF TF DF OF NT RF AC. */
-const USER_FLAGS = 0x0005_4dd5;
-
-/** The 17 words of struct user_regs_struct: as pt_regs, with GS, and CS without what KML keeps in its upper half. */
-function registers(k: Kernel, t: Task): Int32Array {
-  const regs = k.entry.regs(t);
-  const words = Int32Array.from({ length: PT.BYTES / 4 }, (_, i) => regs.get(4 * i));
-  for (const at of [PT.DS, PT.ES, PT.FS, PT.CS, PT.OLDSS]) words[at / 4] &= 0xffff;
-  words[PT.GS / 4] = t.context.sel[5] & 0xffff;
-  return words;
-}
-
-function setRegister(k: Kernel, t: Task, offset: number, value: number): void {
-  const regs = k.entry.regs(t);
-  // Segments stay as they are: what a bad selector does is the program's own affair.
-  if ([PT.DS, PT.ES, PT.FS, PT.GS, PT.CS, PT.OLDSS].some((at) => at === offset)) return;
-  if (offset === PT.EFLAGS) regs.set(offset, (regs.get(offset) & ~USER_FLAGS) | (value & USER_FLAGS));
-  else regs.set(offset, value);
-}
-
 /** struct ptrace_syscall_info. */
 function syscallInfo(k: Kernel, t: Task): Uint8Array {
   const { stop } = t.trace!;
@@ -84,29 +87,17 @@ function resume(k: Kernel, t: Task, mode: Trace["mode"], signo: number): number 
   const trace = t.trace!;
   trace.injected = signo;
   setMode(k, t, mode);
-  trace.leave(k);
+  trace.leave(k, t);
   return 0;
 }
 
-function attachTo(k: Kernel, t: Task, target: Task): number {
+/** PTRACE_ATTACH stops; PTRACE_SEIZE does not, and takes options. What job control has stopped is told as stopped. */
+function attachTo(k: Kernel, t: Task, target: Task, options?: number): number {
   if (target.signal === t.signal || target === k.init || target.trace !== undefined) return -EPERM;
   if (!mayAccess(k, t, target)) return -EPERM;
-  attach(target, t);
-  k.signals.send(target, { signo: SIGSTOP, code: SI_USER, errno: 0, pid: 0, uid: 0 });
-  return 0;
-}
-
-/** GETREGSET and SETREGSET of the general registers: data is a struct iovec. */
-function regset(k: Kernel, t: Task, target: Task, type: number, iov: number, write: boolean): number {
-  if (type !== NT_PRSTATUS) return -EINVAL;
-  const [base, room] = [readU32(k, t, iov), readU32(k, t, iov + 4)];
-  if (room % 4 !== 0) return -EINVAL;
-  const bytes = new Uint8Array(registers(k, target).buffer);
-  const n = Math.min(room, bytes.length);
-  if (write)
-    for (const [i, word] of new Int32Array(copyIn(k, t, base, n).buffer).entries()) setRegister(k, target, 4 * i, word);
-  else copyOut(k, t, base, bytes.subarray(0, n));
-  writeU32(k, t, iov + 4, n);
+  const trace = attach(target, t, options ?? 0, options !== undefined);
+  if (target.jobStopped) trace.enterTrap(k, target);
+  if (options === undefined) k.signals.send(target, { signo: SIGSTOP, code: SI_USER, errno: 0, pid: 0, uid: 0 });
   return 0;
 }
 
@@ -120,7 +111,7 @@ function atTracee<T>(addr: number, access: () => T): T {
   }
 }
 
-/** ptrace(request, pid, address, data). PTRACE_SEIZE and what comes with it are not there: EIO, as before Linux 3.4. */
+/** ptrace(request, pid, address, data). */
 export const sys_ptrace: Sys = (k, t, request, pid, addr, data): SysResult => {
   if (request === REQUEST.TRACEME) {
     const parent = t.signal.leader.parent;
@@ -131,13 +122,22 @@ export const sys_ptrace: Sys = (k, t, request, pid, addr, data): SysResult => {
   const target = k.tasks.get(pid);
   if (target === undefined) return -ESRCH;
   if (request === REQUEST.ATTACH) return target.alive ? attachTo(k, t, target) : -EPERM;
+  if (request === REQUEST.SEIZE) {
+    if (addr !== 0 || data & ~O_MASK) return -EIO;
+    return target.alive ? attachTo(k, t, target, data) : -EPERM;
+  }
   const { trace } = target;
   if (trace === undefined || trace.tracer.signal !== t.signal) return -ESRCH;
   if (request === REQUEST.KILL) {
     k.signals.send(target, { signo: SIGKILL, code: SI_USER, errno: 0, pid: 0, uid: 0 });
     return 0;
   }
-  if (trace.stop === undefined) return -ESRCH;
+  if (request === REQUEST.INTERRUPT) {
+    if (!trace.seized) return -EIO;
+    trace.notify(k, target);
+    return 0;
+  }
+  if (trace.stop === undefined || trace.listening) return -ESRCH;
   switch (request) {
     case REQUEST.CONT:
       return resume(k, target, "cont", data);
@@ -146,6 +146,8 @@ export const sys_ptrace: Sys = (k, t, request, pid, addr, data): SysResult => {
     case REQUEST.SINGLESTEP:
       // The way back into ring 0 cannot keep TF until the program's first instruction.
       return target.ku ? -EIO : resume(k, target, "step", data);
+    case REQUEST.LISTEN:
+      return trace.listen(k, target);
     case REQUEST.DETACH: {
       if (data < 0 || data > 64) return -EIO;
       const { held } = trace;
@@ -159,6 +161,24 @@ export const sys_ptrace: Sys = (k, t, request, pid, addr, data): SysResult => {
       return look(k, t, target, trace, request, addr, data);
   }
 };
+
+/** PTRACE_PEEKSIGINFO: signals of a queue, that of the task or its process, without taking them. @returns how many */
+function peekSignals(k: Kernel, t: Task, target: Task, addr: number, data: number): number {
+  const words = new Int32Array(copyIn(k, t, addr, 16).slice().buffer);
+  const [first, firstHigh, flags, count] = words;
+  if (flags & ~1 || count < 0) return -EINVAL;
+  if (firstHigh !== 0) return 0;
+  const { queue } = flags & 1 ? target.signal.pending : target.pending;
+  const found = queue.slice(first, first + count);
+  for (const [i, info] of found.entries()) copyOut(k, t, data + 128 * i, encodeSigInfo(info));
+  return found.length;
+}
+
+function encodeSet(set: bigint): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, set, true);
+  return bytes;
+}
 
 /** The requests that read and change a stopped task. */
 function look(k: Kernel, t: Task, target: Task, trace: Trace, request: number, addr: number, data: number): number {
@@ -177,13 +197,34 @@ function look(k: Kernel, t: Task, target: Task, trace: Trace, request: number, a
       atTracee(addr, () => writeU32(k, target, addr, data));
       return 0;
     case REQUEST.PEEKUSR:
-      if (addr & 3 || addr < 0 || addr >= 284) return -EIO;
-      writeU32(k, t, data, addr < PT.BYTES ? registers(k, target)[addr / 4] : 0);
+      if (addr & 3 || addr < 0 || addr >= USER_BYTES) return -EIO;
+      writeU32(k, t, data, addr < PT.BYTES ? registers(k, target)[addr / 4] : debugRegister(target, addr));
       return 0;
     case REQUEST.POKEUSR:
+      if (addr >= DEBUG_REGISTERS && addr < USER_BYTES && (addr & 3) === 0)
+        return setDebugRegister(target, (addr - DEBUG_REGISTERS) / 4, data);
       if (addr & 3 || addr < 0 || addr >= PT.BYTES) return -EIO;
       setRegister(k, target, addr, data);
       return 0;
+    case REQUEST.GETFPREGS:
+    case REQUEST.SETFPREGS:
+    case REQUEST.GETFPXREGS:
+    case REQUEST.SETFPXREGS: {
+      const extended = request >= REQUEST.GETFPXREGS;
+      if (extended && !(k.cpu.features & NEEDS_SSE)) return -EIO;
+      floatRegisters(k, t, target, data, extended, request === REQUEST.SETFPREGS || request === REQUEST.SETFPXREGS);
+      return 0;
+    }
+    case REQUEST.GET_THREAD_AREA:
+      return copyThreadArea(k, t, target, addr, data);
+    case REQUEST.GETSIGMASK:
+    case REQUEST.SETSIGMASK:
+      if (addr !== 8) return -EINVAL;
+      if (request === REQUEST.GETSIGMASK) copyOut(k, t, data, encodeSet(target.savedSigmask ?? target.blocked));
+      else k.signals.setBlocked(target, new DataView(copyIn(k, t, data, 8).slice().buffer).getBigUint64(0, true));
+      return 0;
+    case REQUEST.PEEKSIGINFO:
+      return peekSignals(k, t, target, addr, data);
     case REQUEST.GETREGS:
       copyOut(k, t, data, new Uint8Array(registers(k, target).buffer));
       return 0;
@@ -195,6 +236,7 @@ function look(k: Kernel, t: Task, target: Task, trace: Trace, request: number, a
     case REQUEST.SETREGSET:
       return regset(k, t, target, addr, data, request === REQUEST.SETREGSET);
     case REQUEST.SETOPTIONS:
+    case REQUEST.OLDSETOPTIONS:
       if (data & ~O_MASK) return -EINVAL;
       trace.options = data;
       return 0;

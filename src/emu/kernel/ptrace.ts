@@ -3,6 +3,7 @@
 // The ways in by gate and by SYSENTER look at the calls of a traced task; KML's direct call does not, so of the direct calls of a
 // ring-0 program a tracer sees the ends only.
 import { PT, TIF_LOOK_AT_CALLS, TIF_NOTIFY_RESUME } from "./entry/layout.ts";
+import { EIO } from "./errno.ts";
 import type { Kernel } from "./kernel.ts";
 import { SI_USER, SIGCHLD, SIGKILL, SIGSTOP, SIGTRAP } from "./signal.ts";
 import { SIG_IGN, type SigInfo, type Task } from "./task.ts";
@@ -10,8 +11,9 @@ import { type Wait, WaitQueue, type WakeReason } from "./wait.ts";
 
 const O_SYSGOOD = 1;
 const O_EXITKILL = 0x10_0000;
-export const EVENT = { FORK: 1, VFORK: 2, CLONE: 3, EXEC: 4, VFORK_DONE: 5, EXIT: 6 } as const;
+export const EVENT = { FORK: 1, VFORK: 2, CLONE: 3, EXEC: 4, VFORK_DONE: 5, EXIT: 6, STOP: 128 } as const;
 const CLD_TRAPPED = 4;
+const CLD_STOPPED = 5;
 const ENOSYS = 38;
 const NR_EXECVE = 11;
 const EFLAGS_TF = 0x100;
@@ -21,12 +23,18 @@ interface Stop {
   /** Signal, with 0x80 for a system call or an event in the second byte. */
   readonly code: number;
   readonly info: SigInfo | undefined;
-  readonly where: "signal" | "entry" | "exit" | "event";
+  readonly where: "signal" | "entry" | "exit" | "event" | "group";
 }
 
 /** A task that is traced. */
 export class Trace {
   readonly tracer: Task;
+  /** PTRACE_SEIZE: attached without a stop; then stops by job control and PTRACE_INTERRUPT are events of their own. */
+  seized = false;
+  /** A stop of that kind is due. */
+  trap = false;
+  /** PTRACE_LISTEN: stopped, but the next change of the group's stop is told. */
+  listening = false;
   options = 0;
   mode: "cont" | "syscall" | "step" = "cont";
   stop: Stop | undefined;
@@ -49,16 +57,49 @@ export class Trace {
     return { queues: [this.resumed], interruptible: false, killable: true, stopped: true };
   }
 
-  enter(k: Kernel, t: Task, stop: Stop): void {
+  enter(k: Kernel, t: Task, stop: Stop, why = CLD_TRAPPED): void {
     this.stop = stop;
     this.reported = false;
     this.injected = 0;
-    tellTracer(k, t, CLD_TRAPPED, stop.code & 0x7f);
+    tellTracer(k, t, why, stop.code & 0x7f);
   }
 
-  leave(k: Kernel): void {
+  leave(k: Kernel, t: Task): void {
     this.stop = undefined;
+    this.listening = false;
     this.resumed.wakeAll(k.cause("signal"));
+    // It may have been stopped by job control before it was traced.
+    t.signal.continueQueue.wakeAll(k.cause("signal"));
+  }
+
+  /** The stop of job control, or the one that was asked for (do_jobctl_trap). */
+  enterTrap(k: Kernel, t: Task): void {
+    const { stopSignal } = t.signal;
+    this.trap = false;
+    this.listening = false;
+    if (!this.seized) {
+      this.enter(k, t, { code: stopSignal, info: undefined, where: "group" }, CLD_STOPPED);
+      return;
+    }
+    const signo = stopSignal === 0 ? SIGTRAP : stopSignal;
+    const code = signo | (EVENT.STOP << 8);
+    const info = { signo, code, errno: 0, pid: t.pid, uid: t.creds.uid };
+    this.enter(k, t, { code, info, where: "group" }, CLD_STOPPED);
+  }
+
+  /** A stop of job control ends or the tracer wants one: told at once to who listens, else when the task next looks. */
+  notify(k: Kernel, t: Task): void {
+    this.trap = true;
+    if (this.listening) this.enterTrap(k, t);
+    else if (this.stop === undefined) k.signals.poke(t, 0);
+  }
+
+  /** PTRACE_LISTEN. */
+  listen(k: Kernel, t: Task): number {
+    if (!this.seized || this.stop === undefined || this.stop.code >> 8 !== EVENT.STOP) return -EIO;
+    if (this.trap) this.enterTrap(k, t);
+    else this.listening = true;
+    return 0;
   }
 
   /** The tracer has let a stopped task go on: the signal it is to get; undefined: none. */
@@ -82,9 +123,10 @@ export function tellTracer(k: Kernel, t: Task, code: number, status: number): vo
   tracer.signal.childExit.wakeAll(k.cause("child"));
 }
 
-export function attach(t: Task, tracer: Task, options = 0): Trace {
+export function attach(t: Task, tracer: Task, options = 0, seized = false): Trace {
   const trace = new Trace(tracer);
   trace.options = options;
+  trace.seized = seized;
   t.trace = trace;
   tracer.signal.tracees.add(t);
   return trace;
@@ -97,7 +139,10 @@ export function detach(k: Kernel, t: Task): void {
   trace.tracer.signal.tracees.delete(t);
   setMode(k, t, "cont");
   t.trace = undefined;
-  trace.leave(k);
+  // What job control has stopped stays so; who went on nevertheless stops now.
+  if (t.signal.stopSignal !== 0 && trace.stop === undefined) t.jobStopped = false;
+  if (t.alive) k.signals.recalc(t);
+  trace.leave(k, t);
 }
 
 /** A process ends: whom it traced goes on, or ends with it. */
@@ -157,7 +202,8 @@ export function* traceExec(k: Kernel, t: Task): Generator<Wait, void, WakeReason
   k.entry.regs(t).set(PT.ORIG_EAX, NR_EXECVE);
   k.entry.regs(t).set(PT.EAX, -ENOSYS);
   if (wantsEvent(t, EVENT.EXEC)) yield* eventStop(k, t, EVENT.EXEC, t.pid);
-  else k.signals.send(t, { signo: SIGTRAP, code: SI_USER, errno: 0, pid: t.tgid, uid: t.creds.uid });
+  else if (!t.trace?.seized)
+    k.signals.send(t, { signo: SIGTRAP, code: SI_USER, errno: 0, pid: t.tgid, uid: t.creds.uid });
 }
 
 /** Whether the tracer wants to know of an event. */
@@ -169,8 +215,9 @@ export function wantsEvent(t: Task, event: number): boolean {
 export function traceChild(k: Kernel, parent: Task, child: Task): void {
   const { trace } = parent;
   if (trace === undefined) return;
-  attach(child, trace.tracer, trace.options);
-  k.signals.send(child, { signo: SIGSTOP, code: SI_USER, errno: 0, pid: 0, uid: 0 });
+  const own = attach(child, trace.tracer, trace.options, trace.seized);
+  if (trace.seized) own.notify(k, child);
+  else k.signals.send(child, { signo: SIGSTOP, code: SI_USER, errno: 0, pid: 0, uid: 0 });
 }
 
 function syscallStop(k: Kernel, t: Task, where: "entry" | "exit"): Generator<Wait, number, WakeReason> {

@@ -4,6 +4,7 @@
 
 import { KIND } from "../../traces/schema/enums.ts";
 import type { Timer } from "../machine/clock.ts";
+import { loadDebugRegisters } from "./ptrace-registers.ts";
 import { loadContext, reloadGs, saveContext } from "./context.ts";
 import { EINTR, SysError } from "./errno.ts";
 import type { Kernel } from "./kernel.ts";
@@ -348,6 +349,7 @@ export class Scheduler {
     // A task without an address space borrows the last one, as kernel threads do.
     if (next.mm !== undefined && next.mm !== k.loadedMm) k.loadMm(next.mm);
     k.entry.switchTo(next);
+    if (prev.debug !== undefined || next.debug !== undefined) loadDebugRegisters(k, next.debug);
     reloadGs(k.cpu, next);
     k.clock.charge(k.charges.contextSwitch);
     if (next !== k.idle) this.recordSwitch(next, now);

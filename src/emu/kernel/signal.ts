@@ -109,6 +109,7 @@ export class Signals {
   pendingFor(t: Task): boolean {
     const { signal } = t;
     if (this.fatalPending(t) || (signal.stopSignal !== 0 && !t.jobStopped)) return true;
+    if (t.trace?.trap && t.trace.stop === undefined) return true;
     return ((t.pending.set | signal.pending.set) & ~t.blocked) !== 0n;
   }
 
@@ -232,6 +233,7 @@ export class Signals {
     const { signal } = t;
     const wasStopped = signal.stopSignal !== 0 && [...signal.threads].some((thread) => thread.jobStopped);
     if (signal.stopSignal !== 0) this.unstop(t);
+    for (const thread of signal.threads) if (thread.trace?.seized) thread.trace.notify(this.k, thread);
     if (!wasStopped) return;
     signal.continued = true;
     signal.stopReported = true;
@@ -295,9 +297,13 @@ export class Signals {
       if (signal.groupExit !== undefined) do_exit(this.k, t, signal.groupExit);
       // Another thread's execve ends this one.
       if (signal.execTask !== undefined && signal.execTask !== t) do_exit(this.k, t, 0);
-      if (signal.stopSignal !== 0) return this.stop(t);
       const { trace } = t;
       if (trace?.stop !== undefined) return trace.wait;
+      if (signal.stopSignal !== 0 && !(trace && t.jobStopped)) return this.stop(t);
+      if (trace?.trap) {
+        trace.enterTrap(this.k, t);
+        return trace.wait;
+      }
       const decided = trace?.held !== undefined;
       const info = decided ? trace.decided(t) : this.take(t, ~t.blocked);
       this.recalc(t);
@@ -337,13 +343,17 @@ export class Signals {
   }
 
   private stop(t: Task): Wait {
-    const { signal } = t;
+    const { signal, trace } = t;
+    const first = !t.jobStopped;
     t.jobStopped = true;
     this.recalc(t);
-    if ([...signal.threads].every((thread) => thread.jobStopped || !thread.alive)) {
+    trace?.enterTrap(this.k, t);
+    if (first && [...signal.threads].every((thread) => thread.jobStopped || !thread.alive)) {
       signal.stopReported = false;
-      this.notifyParent(t, CLD_STOPPED, signal.stopSignal);
+      // A tracer that is the parent has been told.
+      if (trace?.tracer.signal !== signal.leader.parent?.signal) this.notifyParent(t, CLD_STOPPED, signal.stopSignal);
     }
+    if (trace) return trace.wait;
     return { queues: [signal.continueQueue], interruptible: false, killable: true, stopped: true };
   }
 

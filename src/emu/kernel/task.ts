@@ -364,12 +364,12 @@ export class Task {
   jobStopped = false;
   /** Who traces it, and how. */
   trace: Trace | undefined;
+  /** DR0 to DR7 as its tracer set them; DR6 as it last was told. */
+  debug: Int32Array | undefined;
   /** The page it faults on had to be waited for. */
   faultWaited = false;
   /** Its program's heap is executable (no PT_GNU_STACK). */
   execHeap = false;
-  /** rseq area registration (accepted, not used). */
-  rseq: { address: number; length: number; signature: number } | undefined;
   /** Number of the system call in progress, -1 outside one. */
   syscall = -1;
   ioprio = 0;

@@ -84,8 +84,12 @@ export const sys_set_thread_area: Sys = (k, t, addr) => {
   return 0;
 };
 
-export const sys_get_thread_area: Sys = (k, t, addr) => {
-  const entry = new Int32Array(copyIn(k, t, addr, 4).buffer)[0] - FIRST_ENTRY;
+export const sys_get_thread_area: Sys = (k, t, addr) =>
+  copyThreadArea(k, t, t, new Int32Array(copyIn(k, t, addr, 4).buffer)[0], addr);
+
+/** A task's descriptor as a struct user_desc in the memory of who asks. */
+export function copyThreadArea(k: Kernel, asker: Task, t: Task, number: number, addr: number): number {
+  const entry = number - FIRST_ENTRY;
   if (entry < 0 || entry >= ENTRIES) return -EINVAL;
   const low = t.tls[2 * entry];
   const high = t.tls[2 * entry + 1];
@@ -99,9 +103,9 @@ export const sys_get_thread_area: Sys = (k, t, addr) => {
     (high & 0x80_0000 ? LIMIT_IN_PAGES : 0) |
     (high & 0x8000 ? 0 : SEG_NOT_PRESENT) |
     (high & 0x10_0000 ? USEABLE : 0);
-  copyOut(k, t, addr, new Uint8Array(Int32Array.of(entry + FIRST_ENTRY, base, limit, flags).buffer));
+  copyOut(k, asker, addr, new Uint8Array(Int32Array.of(entry + FIRST_ENTRY, base, limit, flags).buffer));
   return 0;
-};
+}
 
 // Descriptors of one's own (LDT) are not offered; Debian's programs live without.
 export const sys_modify_ldt: Sys = (_k, _t, func) => (func === 0 ? 0 : -ENOSYS);

@@ -19,7 +19,13 @@ const PF_USER = 4;
 
 const FPE_INTDIV = 1;
 const ILL_ILLOPN = 2;
+const TRAP_BRKPT = 1;
 const TRAP_TRACE = 2;
+const TRAP_HWBKPT = 4;
+/** DR6: breakpoints, and single step. */
+const DR6_TRAPS = 0xf;
+const DR6_STEP = 0x4000;
+const DR6_CLEAR = 0xffff_0ff0 | 0;
 const BUS_ADRALN = 1;
 
 /** Signal and si_code of the exceptions that have one; what floating-point exceptions say is in the registers. */
@@ -118,7 +124,7 @@ export class Traps {
     if (entry === undefined) return;
     const float = vector === MF || vector === XM;
     const [signo] = entry;
-    const code = float ? floatExceptionCode(k.cpu, vector) : entry[1];
+    const code = float ? floatExceptionCode(k.cpu, vector) : vector === 1 ? this.debugCode(t, regs) : entry[1];
     // Spurious: the program tries again (math_error).
     if (float && code === 0) return;
     this.last.set(t, { vector, errorCode, cr2: this.lastTrap(t).cr2 });
@@ -129,11 +135,24 @@ export class Traps {
     k.sched.accountSystem(t);
   }
 
+  /** What a debug exception was for; the task's own DR6 keeps it. */
+  private debugCode(t: Task, regs: PtRegs): number {
+    const { dr } = this.k.cpu;
+    const dr6 = dr[6];
+    dr[6] = DR6_CLEAR;
+    // An instruction that was to stop is executed when the task goes on.
+    for (let n = 0; n < 4; n++)
+      if ((dr6 >>> n) & 1 && ((dr[7] >>> (16 + 4 * n)) & 3) === 0) regs.set(PT.EFLAGS, regs.get(PT.EFLAGS) | EFLAGS.RF);
+    if (t.debug) t.debug[6] = dr6 & (DR6_TRAPS | DR6_STEP);
+    return dr6 & DR6_STEP ? TRAP_TRACE : dr6 & DR6_TRAPS ? TRAP_HWBKPT : TRAP_BRKPT;
+  }
+
   /** An exception in the kernel's own code: one of the places that may, or the task has wrecked its kernel side. */
   private kernelTrap(t: Task, regs: PtRegs, vector: number, errorCode: number): void {
     const { k } = this;
     if (vector === 1) {
-      // Single step through SYSENTER: the kernel itself is not stepped.
+      // Single step through SYSENTER, or a breakpoint on what the kernel reads: the kernel itself is not stepped.
+      k.cpu.dr[6] = DR6_CLEAR;
       regs.set(PT.EFLAGS, regs.get(PT.EFLAGS) & ~EFLAGS.TF);
       return;
     }

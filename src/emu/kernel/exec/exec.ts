@@ -9,6 +9,7 @@ import type { Kernel, Sys, SysResult } from "../kernel.ts";
 import { Mm } from "../mm/mm.ts";
 import { touchNewStack } from "../mm/touched-stack.ts";
 import { traceExec } from "../ptrace.ts";
+import { loadDebugRegisters } from "../ptrace-registers.ts";
 import { SI_KERNEL, SIGKILL, SIGSEGV } from "../signal.ts";
 import { CAP_ALL, RLIMIT, SIG_DFL, SIG_IGN, Sighand, type Task } from "../task.ts";
 import { readString, readStringVector } from "../user.ts";
@@ -190,7 +191,8 @@ function flushOld(k: Kernel, t: Task): void {
   t.robustList = 0;
   t.clearChildTid = 0;
   t.restartBlock = undefined;
-  t.rseq = undefined;
+  t.debug = undefined;
+  loadDebugRegisters(k, undefined);
   t.pdeathsig = 0;
   t.dumpable = 1;
   k.time.stopPosixTimers(t.signal);
