@@ -3,6 +3,7 @@ import { NEEDS_SSE } from "../cpu/state.ts";
 import { PT } from "./entry/layout.ts";
 import { EINVAL, EIO, EPERM, ESRCH, MAX_ERRNO, SysError } from "./errno.ts";
 import type { Kernel, Sys, SysResult } from "./kernel.ts";
+import { remoteHostAddress } from "./mm/remote.ts";
 import { mayAccess } from "./pidfd.ts";
 import { attach, detach, setMode, type Trace } from "./ptrace.ts";
 import {
@@ -18,7 +19,7 @@ import {
 import { decodeSigInfo, encodeSigInfo, SI_USER, SIGKILL, SIGSTOP } from "./signal.ts";
 import type { Task } from "./task.ts";
 import { copyThreadArea } from "./tls.ts";
-import { copyIn, copyOut, readU32, TASK_SIZE, writeU32 } from "./user.ts";
+import { copyIn, copyOut, writeU32 } from "./user.ts";
 
 const REQUEST = {
   TRACEME: 0,
@@ -101,14 +102,23 @@ function attachTo(k: Kernel, t: Task, target: Task, options?: number): number {
   return 0;
 }
 
-/** A word of a stopped task's memory. @throws SysError(EIO) if there is none */
-function atTracee<T>(addr: number, access: () => T): T {
-  if (addr >>> 0 > TASK_SIZE - 4) throw new SysError(EIO);
+/** A word of a stopped task's memory, read or written. @throws SysError(EIO) if it is not all there */
+function atTracee(k: Kernel, target: Task, addr: number, value?: number): number {
+  const la = addr >>> 0;
+  const { u8 } = k.memory;
+  let word = 0;
   try {
-    return access();
+    // Both pages first, so that nothing is written if one is not there.
+    for (const at of [la, la + 3]) remoteHostAddress(k, target, at, value !== undefined);
+    for (let i = 0; i < 4; i++) {
+      const host = remoteHostAddress(k, target, la + i, value !== undefined);
+      if (value !== undefined) u8[host] = value >>> (8 * i);
+      else word |= u8[host] << (8 * i);
+    }
   } catch (e) {
     throw e instanceof SysError ? new SysError(EIO) : e;
   }
+  return word;
 }
 
 /** ptrace(request, pid, address, data). */
@@ -185,16 +195,11 @@ function look(k: Kernel, t: Task, target: Task, trace: Trace, request: number, a
   switch (request) {
     case REQUEST.PEEKTEXT:
     case REQUEST.PEEKDATA:
-      writeU32(
-        k,
-        t,
-        data,
-        atTracee(addr, () => readU32(k, target, addr)),
-      );
+      writeU32(k, t, data, atTracee(k, target, addr));
       return 0;
     case REQUEST.POKETEXT:
     case REQUEST.POKEDATA:
-      atTracee(addr, () => writeU32(k, target, addr, data));
+      atTracee(k, target, addr, data);
       return 0;
     case REQUEST.PEEKUSR:
       if (addr & 3 || addr < 0 || addr >= USER_BYTES) return -EIO;

@@ -83,7 +83,6 @@ export function regset(k: Kernel, t: Task, target: Task, type: number, iov: numb
   return 0;
 }
 
-
 /** A word of struct user behind the general registers: a debug register, or 0. */
 export function debugRegister(target: Task, addr: number): number {
   return addr < DEBUG_REGISTERS ? 0 : (target.debug?.[(addr - DEBUG_REGISTERS) / 4] ?? 0);
@@ -93,6 +92,8 @@ export function debugRegister(target: Task, addr: number): number {
 export function setDebugRegister(target: Task, n: number, value: number): number {
   if (n === 4 || n === 5) return -EIO;
   if (n < 4 && value >>> 0 >= TASK_SIZE) return -EINVAL;
+  // As with single steps, #DB cannot tell a ring-0 program from the kernel.
+  if (target.ku && n === 7 && value & 0xff) return -EIO;
   // Neither breakpoints on ports, nor instructions longer than a byte, nor eight bytes.
   if (n === 7)
     for (let i = 0; i < 4; i++) {

@@ -4,10 +4,10 @@
 
 import { KIND } from "../../traces/schema/enums.ts";
 import type { Timer } from "../machine/clock.ts";
-import { loadDebugRegisters } from "./ptrace-registers.ts";
 import { loadContext, reloadGs, saveContext } from "./context.ts";
 import { EINTR, SysError } from "./errno.ts";
 import type { Kernel } from "./kernel.ts";
+import { loadDebugRegisters } from "./ptrace-registers.ts";
 import type { Policy, Ready } from "./schedulers/policy.ts";
 import { isRealtime, RealtimeQueue } from "./schedulers/realtime.ts";
 import { DEFAULT_SCHEDULER, makePolicy } from "./schedulers/schedulers.ts";

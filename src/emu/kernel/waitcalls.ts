@@ -112,7 +112,12 @@ function childNews(k: Kernel, t: Task, child: Task, options: number): Found | un
     if (!keep) reap(k, t, child);
     return found;
   }
-  if (options & WUNTRACED && signal.stopSignal !== 0 && !signal.stopReported && child.trace?.tracer.signal !== t.signal) {
+  if (
+    options & WUNTRACED &&
+    signal.stopSignal !== 0 &&
+    !signal.stopReported &&
+    child.trace?.tracer.signal !== t.signal
+  ) {
     if (!keep) signal.stopReported = true;
     return { ...base, status: (signal.stopSignal << 8) | 0x7f, code: CLD_STOPPED, siStatus: signal.stopSignal };
   }

@@ -19,6 +19,7 @@ describe.each([
     ["directories that signal", "dnotify"],
     ["what UDP tells of packets", "packets"],
     ["pseudoterminals", "pty"],
+    ["ptrace without a stop, in stops, of registers", "seize"],
     ["POSIX queues, pidfds and others", "posix"],
   ])("%s", (_what, name) => {
     same(name, ring);
@@ -26,6 +27,7 @@ describe.each([
 });
 
 it("single steps of a traced program, which only ring 3 takes", () => same("steps", 3));
+it("breakpoints in the debug registers, which only ring 3 takes", () => same("watch", 3));
 
 /** Runs a program and compares what it prints with the recording. */
 function same(name: string, ring: 0 | 3): void {

@@ -13,6 +13,7 @@ import type { Path } from "../inode.ts";
 export type PidEntry =
   | { name: string; kind: "dir" | "tasks" }
   | { name: string; kind: "fd"; info?: boolean }
+  | { name: string; kind: "mem" }
   | { name: string; kind: "link"; path: (k: Kernel, task: Task) => Path | null }
   | {
       name: string;
@@ -103,7 +104,7 @@ const STATES = {
 
 /** What field 3 of stat shows. */
 function stateLetter(task: Task): string {
-  return STATES[task.state];
+  return task.trace?.stop !== undefined && task.state === "stopped" ? "t" : STATES[task.state];
 }
 
 /** A signal set as a number that may lose high bits, as stat shows it. */
@@ -209,6 +210,10 @@ const STATE_NAMES = {
   dead: "X (dead)",
 } as const;
 
+function stateName(task: Task): string {
+  return stateLetter(task) === "t" ? "t (tracing stop)" : STATE_NAMES[task.state];
+}
+
 function status(_k: Kernel, task: Task): string {
   const { creds, signal, mm } = task;
   const { ignored, caught } = handled(task);
@@ -217,12 +222,12 @@ function status(_k: Kernel, task: Task): string {
   const lines = [
     `Name:\t${task.comm.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}`,
     `Umask:\t${(task.fs?.umask ?? 0).toString(8).padStart(4, "0")}`,
-    `State:\t${STATE_NAMES[task.state]}`,
+    `State:\t${stateName(task)}`,
     `Tgid:\t${task.tgid}`,
     "Ngid:\t0",
     `Pid:\t${task.pid}`,
     `PPid:\t${signal.leader.parent?.tgid ?? 0}`,
-    "TracerPid:\t0",
+    `TracerPid:\t${task.trace?.tracer.tgid ?? 0}`,
     `Uid:\t${creds.uid}\t${creds.euid}\t${creds.suid}\t${creds.fsuid}`,
     `Gid:\t${creds.gid}\t${creds.egid}\t${creds.sgid}\t${creds.fsgid}`,
     `FDSize:\t${Math.max(64, task.files?.length ?? 0)}`,
@@ -379,4 +384,5 @@ export const PID_ENTRIES: readonly PidEntry[] = [
   { name: "coredump_filter", kind: "file", mode: 0o644, text: () => "00000033\n", write: () => 0 },
   file("personality", (_k, task) => `${hex(task.personality, 8)}\n`, 0o400),
   file("wchan", () => "0"),
+  { name: "mem", kind: "mem" },
 ];

@@ -7,6 +7,7 @@ import { dirOps } from "../dir.ts";
 import type { File, FileOps } from "../file.ts";
 import { Dentry, Inode, type Path, type Statfs, type SuperBlock } from "../inode.ts";
 import { textOps } from "../text.ts";
+import { memOps } from "./mem.ts";
 import { PID_ENTRIES, type PidEntry } from "./pid.ts";
 import { ROOT_FILES } from "./root.ts";
 
@@ -132,7 +133,7 @@ class PidDir extends ProcInode {
     super(sb, ino, S_IFDIR | 0o555);
     this.task = task;
     this.entries = entries;
-    this.nlink = 2 + entries.filter((e) => e.kind !== "file" && e.kind !== "link").length;
+    this.nlink = 2 + entries.filter((e) => e.kind === "dir" || e.kind === "tasks" || e.kind === "fd").length;
     owned(this, task);
   }
 
@@ -174,6 +175,11 @@ function inodeOf(sb: ProcSuper, ino: number, task: Task, entry: PidEntry): Inode
       return new FdDir(sb, ino, task, entry.info === true);
     case "tasks":
       return new TaskDir(sb, ino, task);
+    case "mem": {
+      const inode = owned(new ProcInode(sb, ino, S_IFREG | 0o600), task);
+      inode.ops = memOps(task);
+      return inode;
+    }
     case "link":
       return owned(new PathLink(sb, ino, task, entry.path), task);
     default: {
