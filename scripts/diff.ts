@@ -1,4 +1,5 @@
 // npm run diff -- --seed N [--count K]: random trees and shell scripts, run natively and in kmlab three ways; a difference is shrunk to a small command.
+// --actors: processes, threads, sockets, signals and groups instead (diff-actors.ts).
 // --recorded compares with the recorded native runs (anywhere); --record makes that recording (root, a kernel that runs i386 programs).
 import process from "node:process";
 import yargs from "yargs";
@@ -7,6 +8,8 @@ import { openImage } from "../src/emu/rootfs/image-node.ts";
 import { ensureRoot } from "../src/emu/rootfs/roots-node.ts";
 import { writeTar } from "../src/emu/rootfs/tar.ts";
 import { CheckFailed, InputError } from "../src/errors.ts";
+import { actorScript } from "../test/programs/actor/generate.ts";
+import { ACTOR_SEEDS } from "../test/programs/actor/recording.ts";
 import { argvOf, scriptOf, type Trial, trialOf } from "../test/programs/generate.ts";
 import { imageTree, imageWithFiles, runGuest, WAYS, type Way } from "../test/programs/guest.ts";
 import { NativeRoot } from "../test/programs/native.ts";
@@ -21,6 +24,7 @@ import {
   writeRecording,
 } from "../test/programs/recording.ts";
 import { shrink } from "../test/programs/shrink.ts";
+import { compareActors, recordActors } from "./diff-actors.ts";
 
 /** What a trial does natively; its files are put in place first. */
 function runNative(native: NativeRoot, trial: Trial): Outcome {
@@ -134,14 +138,18 @@ const options = await yargs(process.argv.slice(2))
   .option("count", { type: "number", describe: "how many seeds (default 1; all that are recorded with --recorded)" })
   .option("recorded", { type: "boolean", default: false, describe: "compare with the recorded native runs" })
   .option("record", { type: "boolean", default: false, describe: "record the native runs of the first seeds" })
+  .option("actors", { type: "boolean", default: false, describe: "scripts for actors instead of shells" })
   .option("show", { type: "boolean", default: false, describe: "print the seed's files and script, run nothing" })
   .parseAsync();
 try {
-  const { seed, recorded } = options;
-  const count = options.count ?? (recorded ? RECORDED_SEEDS - seed + 1 : 1);
+  const { seed, recorded, actors } = options;
+  const count = options.count ?? (recorded ? (actors ? ACTOR_SEEDS : RECORDED_SEEDS) - seed + 1 : 1);
   if (!(Number.isInteger(seed) && seed >= 0 && Number.isInteger(count) && count > 0))
     throw new InputError("--seed and --count are whole numbers");
-  if (options.show) process.stdout.write(`${describe(trialOf(seed))}\n`);
+  if (options.show && actors) process.stdout.write(actorScript(seed).script);
+  else if (actors && options.record) recordActors();
+  else if (actors) compareActors(seed, count, recorded);
+  else if (options.show) process.stdout.write(`${describe(trialOf(seed))}\n`);
   else if (options.record) await record();
   else await compare(seed, count, recorded);
 } catch (error) {

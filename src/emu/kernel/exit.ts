@@ -1,6 +1,7 @@
 // The end of tasks: exit, what is left for the parent, orphans (kernel/exit.c). Waiting for children is waitcalls.ts.
 import { SysError } from "./errno.ts";
 import { exitRobustList, wakeClearedTid } from "./futex.ts";
+import { releaseOwned } from "./futex_pi.ts";
 import type { Kernel, Sys, SysResult } from "./kernel.ts";
 import { detach, EVENT, eventStop, releaseTracees, tellTracer, wantsEvent } from "./ptrace.ts";
 import { NoReturn } from "./sched.ts";
@@ -74,6 +75,7 @@ export function exitMm(k: Kernel, t: Task): void {
   const { mm } = t;
   if (mm === undefined) return;
   quietly(() => exitRobustList(k, t));
+  releaseOwned(k, t);
   if (t.clearChildTid !== 0) {
     if (mm.users > 1) quietly(() => wakeClearedTid(k, t));
     t.clearChildTid = 0;
@@ -116,22 +118,23 @@ function reparent(k: Kernel, t: Task): void {
     if (p.signal.childSubreaper && p.alive) heir = p;
   }
   heir ??= k.init;
-  const pgrps = new Set<number>();
   for (const child of t.children) {
     child.parent = heir;
     heir.children.add(child);
-    pgrps.add(child.signal.pgrp);
     if (child.pdeathsig !== 0) k.signals.sendGroup(child, k.signals.userInfo(t, child.pdeathsig));
-    if (child.state === "zombie" && heir !== thread) notifyDeath(k, child);
+    if (heir === thread) continue;
+    if (child.state === "zombie") notifyDeath(k, child);
+    hangUpOrphans(k, child, t);
   }
   t.children.clear();
-  if (thread !== undefined) return;
-  pgrps.add(t.signal.pgrp);
-  for (const pgrp of pgrps) hangUpOrphans(k, pgrp);
+  const { leader } = t.signal;
+  if (thread === undefined && leader.parent !== undefined) hangUpOrphans(k, leader, leader.parent);
 }
 
-/** A group that just lost its last tie to its session's shell and has stopped members is told so. */
-function hangUpOrphans(k: Kernel, pgrp: number): void {
+/** A process is no longer its parent's child. If that was the last tie of its group to their session, stopped members are told so. */
+function hangUpOrphans(k: Kernel, child: Task, parent: Task): void {
+  const { pgrp, session } = child.signal;
+  if (parent.signal.pgrp === pgrp || parent.signal.session !== session) return;
   if (!k.ids.isOrphanedPgrp(pgrp)) return;
   const stopped = [...k.tasks.values()].some((t) => t.signal.pgrp === pgrp && t.alive && t.jobStopped);
   if (!stopped) return;

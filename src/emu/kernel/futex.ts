@@ -10,6 +10,7 @@ import {
   ESRCH,
   ETIMEDOUT,
 } from "./errno.ts";
+import { type OwnedWaiter, ownedFutex } from "./futex_pi.ts";
 import type { Kernel, Sys, SysResult } from "./kernel.ts";
 import type { Task } from "./task.ts";
 import { CLOCK_MONOTONIC, CLOCK_REALTIME, deadlineOf, readTimespec32, readTimespec64, type Timespec } from "./time.ts";
@@ -27,15 +28,15 @@ export const FUTEX_PRIVATE = 128;
 const FUTEX_CLOCK_REALTIME = 256;
 export const ANY_BIT = 0xffff_ffff | 0;
 
-const FUTEX_WAITERS = 0x8000_0000;
-const FUTEX_OWNER_DIED = 0x4000_0000;
-const FUTEX_TID_MASK = 0x3fff_ffff;
+export const FUTEX_WAITERS = 0x8000_0000;
+export const FUTEX_OWNER_DIED = 0x4000_0000;
+export const FUTEX_TID_MASK = 0x3fff_ffff;
 /** Entries of a robust list that are looked at; it may be a circle. */
 const ROBUST_LIST_LIMIT = 2048;
 const ROBUST_HEAD_BYTES = 12;
 
 /** What a futex word is known by: an object (address space or shared mapping) and a place in it. */
-interface Key {
+export interface Key {
   readonly object: object;
   readonly offset: number;
 }
@@ -50,8 +51,11 @@ export interface FutexWaiter {
 /** All waiters of a machine, in order of arrival per word. */
 export class Futexes {
   private readonly waiters = new Map<object, Map<number, FutexWaiter[]>>();
+  /** Who waits for a lock that knows its owner, and for which. */
+  readonly owned = new Map<Task, OwnedWaiter>();
 
-  private at(key: Key): FutexWaiter[] {
+  /** Who waits for a word, in order of arrival. */
+  at(key: Key): readonly FutexWaiter[] {
     return this.waiters.get(key.object)?.get(key.offset) ?? [];
   }
 
@@ -210,7 +214,9 @@ function futex(
       return also ? woken + k.futexes.wake(k, second, Math.max(1, timeout), ANY_BIT) : woken;
     }
     default:
-      return -ENOSYS;
+      return ownedFutex(k, t, { addr, command, isPrivate, realtime: (op & FUTEX_CLOCK_REALTIME) !== 0 }, () =>
+        timeout === 0 ? undefined : read(k, t, timeout),
+      );
   }
 }
 

@@ -185,10 +185,12 @@ function* timedWait(
   if (deadline !== undefined && deadline <= k.clock.now()) return -EAGAIN;
   // While it waits the signals are let through, so that one of them wakes it.
   const saved = t.blocked;
+  t.awaited = wanted & saved;
   t.blocked &= ~wanted;
   k.signals.recalc(t);
   const reason = yield { queues: [new WaitQueue()], deadline, interruptible: true };
   t.blocked = saved;
+  t.awaited = 0n;
   const signo = take();
   k.signals.recalc(t);
   if (signo !== 0) return signo;

@@ -84,6 +84,8 @@ const STOP_SET = setOf(SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU);
 const IGNORED_BY_DEFAULT = setOf(SIGCHLD, SIGCONT, SIGWINCH, SIGURG);
 const SYNCHRONOUS = setOf(SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGSYS);
 const CONT = bit(SIGCONT);
+/** Their default action would leave a core; a process that they kill dies when a thread takes them, not before. */
+const DUMPS_CORE = setOf(SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGSEGV, SIGBUS, SIGSYS, SIGXCPU, SIGXFSZ);
 /** What can be neither caught, blocked nor ignored. */
 export const UNBLOCKABLE = setOf(SIGKILL, SIGSTOP);
 
@@ -242,13 +244,14 @@ export class Signals {
 
   /** Chooses the thread that takes a signal and wakes it; a signal that kills the process does so at once. */
   private complete(t: Task, signo: number, group: boolean): void {
-    const wants = (x: Task) => x.alive && (signo === SIGKILL || !(x.blocked & bit(signo)));
+    const wants = (x: Task) => x.alive && (signo === SIGKILL || !(x.blocked & bit(signo) || x.jobStopped));
     const taker = wants(t) ? t : group ? [...t.signal.threads].find(wants) : undefined;
     if (taker === undefined) return;
     const { handler } = taker.sighand.actions[signo];
     const kills = signo === SIGKILL || (handler === SIG_DFL && !((STOP_SET | IGNORED_BY_DEFAULT) & bit(signo)));
-    if (kills && signo === SIGKILL && taker.signal.groupExit === undefined) {
-      taker.signal.groupExit = SIGKILL;
+    const atOnce = signo === SIGKILL || !(taker.trace !== undefined || (DUMPS_CORE | taker.awaited) & bit(signo));
+    if (kills && atOnce && taker.signal.groupExit === undefined) {
+      taker.signal.groupExit = signo;
       taker.signal.groupExitFrom = this.k.current.seq;
       for (const thread of taker.signal.threads) this.poke(thread, SIGKILL);
       return;
@@ -294,7 +297,11 @@ export class Signals {
   next(t: Task): Delivery | Wait | undefined {
     for (;;) {
       const { signal } = t;
-      if (signal.groupExit !== undefined) do_exit(this.k, t, signal.groupExit);
+      if (signal.groupExit !== undefined) {
+        const from = signal.groupExitFrom;
+        if (from !== undefined && from !== t.seq) this.k.edge(t, { from, kind: "signal" });
+        do_exit(this.k, t, signal.groupExit);
+      }
       // Another thread's execve ends this one.
       if (signal.execTask !== undefined && signal.execTask !== t) do_exit(this.k, t, 0);
       const { trace } = t;

@@ -312,6 +312,8 @@ export class Task {
   blocked: SigSet = 0n;
   /** The mask to bring back when a sigsuspend-like call ends (TIF_RESTORE_SIGMASK). */
   savedSigmask: SigSet | undefined;
+  /** Blocked signals that it waits for (sigtimedwait): they wake it, and do nothing else. */
+  awaited: SigSet = 0n;
   readonly pending = new Pending();
   altStack: AltStack = { sp: 0, size: 0, flags: 2 };
   creds: Creds = rootCreds();

@@ -4,17 +4,7 @@ import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import { readString } from "../user.ts";
 import { WaitQueue } from "../wait.ts";
-import {
-  O_CLOEXEC,
-  O_LARGEFILE,
-  O_NONBLOCK,
-  O_RDWR,
-  POLLERR,
-  POLLIN,
-  POLLOUT,
-  POLLRDNORM,
-  POLLWRNORM,
-} from "./const.ts";
+import { O_CLOEXEC, O_LARGEFILE, O_NONBLOCK, O_RDWR, POLLERR, POLLIN, POLLOUT } from "./const.ts";
 import type { FileOps } from "./file.ts";
 import type { IovIter } from "./iov.ts";
 import { nofile } from "./open.ts";
@@ -80,8 +70,8 @@ const eventOps: FileOps = {
   },
   poll: (_k, file) => {
     const e = file.data as EventFd;
-    let mask = e.count > 0n ? POLLIN | POLLRDNORM : 0;
-    if (e.count < MAX) mask |= POLLOUT | POLLWRNORM;
+    let mask = e.count > 0n ? POLLIN : 0;
+    if (e.count < MAX) mask |= POLLOUT;
     if (e.count > MAX) mask |= POLLERR;
     return { mask, queues: [e.queue] };
   },

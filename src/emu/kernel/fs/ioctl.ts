@@ -54,7 +54,7 @@ export function sys_ioctl(k: Kernel, t: Task, fd: number, cmd: number, arg: numb
   }
   if (file.inode.isRegular && file.inode.mapping) {
     if (cmd === FIONREAD) {
-      writeU32(k, t, arg, Math.max(0, file.inode.size - file.pos));
+      writeU32(k, t, arg, (file.inode.size - file.pos) >>> 0);
       return 0;
     }
     if (cmd === FIBMAP) return -EINVAL;

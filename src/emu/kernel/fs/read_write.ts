@@ -33,17 +33,17 @@ function* toldLater(
 }
 
 function doRead(k: Kernel, t: Task, file: File | undefined, iter: IovIter, pos: number): SysResult {
+  if (pos >= 0 && file?.ops.stream) return -ESPIPE;
   if (!file?.readable) return -EBADF;
   if (!file.ops.read) return -EINVAL;
-  if (pos >= 0 && file.ops.stream) return -ESPIPE;
   const r = file.ops.read(k, t, file, iter, pos);
   return k.vfs.notify.active ? told(k, file, IN_ACCESS, r) : r;
 }
 
 function doWrite(k: Kernel, t: Task, file: File | undefined, iter: IovIter, pos: number): SysResult {
+  if (pos >= 0 && file?.ops.stream) return -ESPIPE;
   if (!file?.writable) return -EBADF;
   if (!file.ops.write) return -EINVAL;
-  if (pos >= 0 && file.ops.stream) return -ESPIPE;
   const r = file.ops.write(k, t, file, iter, pos);
   return k.vfs.notify.active ? told(k, file, IN_MODIFY, r) : r;
 }

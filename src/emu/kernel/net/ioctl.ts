@@ -4,7 +4,7 @@ import type { Kernel } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import { bytesOf, copyIn, copyOut, readI32, readU32, writeU32 } from "../user.ts";
 import { format, LOOPBACK4 } from "./address.ts";
-import { AF_INET, AF_UNIX } from "./const.ts";
+import { AF_INET, AF_UNIX, SOCK_SEQPACKET } from "./const.ts";
 import type { Socket } from "./socket.ts";
 
 const FIONREAD = 0x541b;
@@ -77,16 +77,17 @@ function ifconf(k: Kernel, t: Task, arg: number): number {
   return 0;
 }
 
+/** Bytes that wait: of datagrams, those of the first. */
+function unread(s: Socket): number {
+  const pieces = s.stream || s.type === SOCK_SEQPACKET ? s.received : s.received.slice(0, 1);
+  return pieces.reduce((n, p) => n + p.bytes.length, 0);
+}
+
 export function socketIoctl(k: Kernel, t: Task, s: Socket, cmd: number, arg: number): number {
   switch (cmd) {
     case FIONREAD:
       if (s.listening) return -EINVAL;
-      writeU32(
-        k,
-        t,
-        arg,
-        s.stream ? s.received.reduce((n, p) => n + p.bytes.length, 0) : (s.received[0]?.bytes.length ?? 0),
-      );
+      writeU32(k, t, arg, unread(s));
       return 0;
     case TIOCOUTQ:
       if (s.listening) return -EINVAL;

@@ -13,7 +13,17 @@ import {
   EPIPE,
   EPROTOTYPE,
 } from "../errno.ts";
-import { MAY_WRITE, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM, S_IFSOCK } from "../fs/const.ts";
+import {
+  MAY_WRITE,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLRDHUP,
+  POLLRDNORM,
+  POLLWRNORM,
+  S_IFSOCK,
+} from "../fs/const.ts";
 import type { File, PollResult } from "../fs/file.ts";
 import type { Inode } from "../fs/inode.ts";
 import type { IovIter } from "../fs/iov.ts";
@@ -21,7 +31,7 @@ import { LOOKUP_FOLLOW, LOOKUP_PARENT, lookupLast, mayCreate, permission, walk }
 import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import { bytesOf } from "../user.ts";
-import { AF_UNIX, SOCK_DGRAM, SOCKET_BYTES } from "./const.ts";
+import { AF_UNIX, MSG_DONTWAIT, SOCK_DGRAM, SOCKET_BYTES } from "./const.ts";
 import { blocking, deadlineOf, identify, type Message, type Received, Socket } from "./socket.ts";
 
 export class UnixSocket extends Socket {
@@ -32,12 +42,22 @@ export class UnixSocket extends Socket {
   path = "";
   /** The peer was there and went with unread data. */
   reset = false;
+  /** A datagram socket whose peer is gone, and which has heard of it. */
+  private deserted = false;
 
   /** Nothing more will come. */
   private get ended(): boolean {
-    return (
-      this.shutRead || this.closed || (this.wasConnected && (!this.peer || this.peer.shutWrite || this.peer.closed))
-    );
+    return this.closed || this.shutRead || (this.tied && (!this.peer || this.peer.shutWrite || this.peer.closed));
+  }
+
+  /** Nothing more can be sent. */
+  private get mute(): boolean {
+    return this.closed || this.shutWrite || (this.tied && (!this.peer || this.peer.shutRead || this.peer.closed));
+  }
+
+  /** What becomes of the other end concerns this one: datagram sockets find out when they send. */
+  private get tied(): boolean {
+    return this.wasConnected && this.type !== SOCK_DGRAM;
   }
 
   bind(k: Kernel, t: Task, bytes: Uint8Array): SysResult {
@@ -119,12 +139,11 @@ export class UnixSocket extends Socket {
 
   receiveOnce(k: Kernel, t: Task, iter: IovIter, flags: number, got: Received): number {
     if (this.listening || (!this.wasConnected && this.stream)) return -EINVAL;
+    // A stream gives what it has before it tells of the reset, others after.
+    if (this.reset && (this.received.length === 0 || !this.stream)) return -this.takeError();
     if (this.received.length > 0) return this.takeReceived(k, t, iter, flags, got, !this.ended);
-    if (this.reset) {
-      this.reset = false;
-      return -ECONNRESET;
-    }
-    if (!this.ended) return -EAGAIN;
+    // Who does not wait for datagrams is never told that none will come.
+    if (!this.ended || (this.type === SOCK_DGRAM && flags & MSG_DONTWAIT)) return -EAGAIN;
     if (this.closedBy >= 0) k.edge(t, { from: this.closedBy, kind: "data" });
     return 0;
   }
@@ -136,12 +155,27 @@ export class UnixSocket extends Socket {
       if (typeof other === "number") return other;
       this.peer = peer = other;
     }
+    if (this.reset && !this.stream) return -this.takeError();
     if (this.shutWrite) return -EPIPE;
+    if (this.deserted && !peer) return -ENOTCONN;
     if (!peer) return this.wasConnected ? -EPIPE : this.type === SOCK_DGRAM ? -EDESTADDRREQ : -ENOTCONN;
+    if (peer.closed && this.type === SOCK_DGRAM && !message.to) {
+      this.peer = null;
+      this.deserted = true;
+      this.discard(k);
+      return -ECONNREFUSED;
+    }
     if (peer.closed || peer.shutRead) return -EPIPE;
+    if (this.stream && iter.left === 0) return 0;
     const n = this.stream ? Math.min(iter.left, peer.room) : iter.left;
     if (n > peer.room || (n === 0 && iter.left > 0)) return -EAGAIN;
     return this.deliver(k, t, peer, iter, n, message);
+  }
+
+  override takeError(): number {
+    const error = this.reset ? ECONNRESET : 0;
+    this.reset = false;
+    return error;
   }
 
   poll(): PollResult {
@@ -152,8 +186,9 @@ export class UnixSocket extends Socket {
     }
     const { ended, peer } = this;
     if (this.received.length > 0 || ended) mask |= POLLIN | POLLRDNORM;
-    if (ended && this.wasConnected) mask |= POLLRDHUP;
-    if (this.wasConnected && (!peer || peer.closed)) mask |= POLLHUP;
+    if (ended && (this.wasConnected || this.shutRead)) mask |= POLLRDHUP;
+    if (ended && this.mute && (this.wasConnected || this.shutRead)) mask |= POLLHUP;
+    if (this.reset) mask |= POLLERR;
     if (!this.wasConnected && this.stream) mask |= POLLOUT | POLLHUP;
     else if (!peer || peer.room * 4 >= SOCKET_BYTES) mask |= POLLOUT | POLLWRNORM;
     const from = this.received[0]?.seq ?? (ended ? this.closedBy : undefined);
@@ -164,7 +199,7 @@ export class UnixSocket extends Socket {
     this.closed = true;
     for (const pending of this.backlog) pending.close(k);
     const { peer } = this;
-    if (peer && this.received.length > 0) peer.reset = true;
+    if (peer && this.tied && this.received.length > 0) peer.reset = true;
     this.discard(k);
     if (!peer) return;
     peer.closedBy = k.current.seq;
