@@ -15,6 +15,7 @@ export const figure = figureOf({
   title: "The way of a starved fault, step by step",
   caption:
     "In ring 0 a push on an absent or read-only stack page becomes a double fault (Pentium 4, KML 4.0): a hardware task switch into the handler and one back, its code, which looks for a lost interrupt with six port accesses, and the fault's own way (G). Cycles of each primitive in the order of data/kernels/paths.csv, paths only; what the fault then does comes on top. Steps below 1 % of the sum are in the CSV only.",
+  column: true,
   inputs: {
     processor: PROCESSOR,
     port: { label: "port access ×", value: 1, from: 0, to: 2, step: 0.05 },
@@ -48,7 +49,7 @@ export const figure = figureOf({
       marginRight: 60,
       marginBottom: 40,
       y: { label: null, domain: shown.map(({ name }) => name), tickSize: 0 },
-      x: { label: "cycles since the push", grid: true, tickFormat: short },
+      x: { label: "cycles since the push", grid: true, ticks: 2, tickFormat: short },
       marks: [
         Plot.barX(shown, {
           y: "name",

@@ -14,7 +14,7 @@ const WAY = ["stub", "entry-hw", "save", "segment", "exit-hw"] as const;
 const DEPTH = "pollution.depth";
 const LENGTH = "pollution.length";
 const BODY = "pollution.body";
-const PARTS = ["the way in and out", "the program after it"];
+const PARTS = ["in and out", "after it"];
 
 /** Where the parameters of the loss lie all three at the end that makes it least, at their values, and at the other end. */
 function corners(lab: Lab, times: number): ReadonlyMap<string, number>[] {
@@ -43,8 +43,9 @@ export const figure = figureOf({
   id: "14-after-a-call",
   title: "What a call costs the program after it",
   caption:
-    "Cycles per call of the shipped traces, recompiled, on a Nehalem under Linux 2.6.33: the way in and out by SYSCALL, and what the program loses after it, whose caches hold the kernel's things. Bars: all parameters of that loss at either end of their ranges; they are read off other programs, at second hand. Right: what leaving calls in batches of 16 gains (FlexSC), when nothing is lost after a batched call but its share.",
+    "Cycles per call of the shipped traces, recompiled, on a Nehalem under Linux 2.6.33: the way in and out by SYSCALL, and what the program loses after it, as its caches hold the kernel's things. Bars: all parameters of that loss at either end of their ranges; they are read off other programs, at second hand. Right: what leaving calls in batches of 16 gains (FlexSC), when nothing is lost after a batched call but its share.",
   traces: PROGRAMS.map((program) => `${program}-ring3`),
+  column: true,
   inputs: {
     times: { label: "length of the loss ×", value: 1, from: 0.1, to: 4, step: 0.1 },
   },

@@ -1,4 +1,5 @@
-// docs/reproduce.md and CITATION.cff: every claim that is tested has its row, what a row expects comes out again, commands are those there are.
+// docs/reproduce.md and CITATION.cff: every claim that is tested has its row, what a row expects comes out again, commands are those there
+// are; and the pictures drawn for it are legible.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +10,7 @@ import { readClaims } from "../../notebooks/claims.ts";
 import { FIGURES } from "../../notebooks/figures.ts";
 import { expected, type Reproduced } from "../../notebooks/reproduce.ts";
 import { kmlabLine, ROOT } from "../cli/kmlab.ts";
+import { boxes, illegible } from "./labels.ts";
 
 const SLOW = Boolean(process.env["KMLAB_SLOW"]);
 const read = (name: string) => readFileSync(join(ROOT, name), "utf8");
@@ -85,6 +87,27 @@ describe("docs/reproduce.md", () => {
       if (script !== undefined) expect(Object.keys(manifest.scripts)).toContain(script);
       else expect(command).toMatch(/^`npx --no kmlab (figures --only \d+|validate)`$/);
     }
+  });
+});
+
+describe("pictures", () => {
+  it("have no words on other words or over the edge, in either width", () => {
+    const pictures = readdirSync(folder).filter((name) => name.endsWith(".svg"));
+    const columns = FIGURES.filter(({ number, column }) => column && drawn.includes(number));
+    expect(pictures).toHaveLength(drawn.length + columns.length);
+    for (const name of pictures) {
+      const svg = readFileSync(join(folder, name), "utf8");
+      expect(boxes(svg).length).toBeGreaterThan(5);
+      expect(`${name}: ${illegible(svg).join("; ")}`).toBe(`${name}: `);
+    }
+  });
+
+  it("would be seen to have some", () => {
+    const words = '<text x="90">abc</text><text x="5" transform="translate(0,20)">over</text><text y="22">here</text>';
+    expect(illegible(`<svg viewBox="0 0 100 30" font-size="10">${words}</svg>`)).toEqual([
+      '"abc" reaches over the edge',
+      '"over" lies on "here"',
+    ]);
   });
 });
 
