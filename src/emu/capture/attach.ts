@@ -3,12 +3,15 @@
 import { emptyMeta, type Trace, type TraceMeta } from "../../traces/trace.ts";
 import type { ExitInfo, Kernel } from "../kernel/kernel.ts";
 import { DEFAULT_SCHEDULER } from "../kernel/schedulers/schedulers.ts";
-import { NS_PER_UNIT } from "../machine/clock.ts";
+import { NS_PER_UNIT, type Timer } from "../machine/clock.ts";
 import { MixCapture } from "./mix.ts";
 import { PageCapture } from "./pages.ts";
 import type { TraceRecorder } from "./trace-recorder.ts";
 
 export const EPOCH_INSTR = 1_000_000;
+
+/** Looks at an idle machine before they come more rarely than one an epoch: some seconds. */
+const LONG_IDLE = 1000;
 
 export interface CaptureOptions {
   /** Machine instructions an epoch. */
@@ -31,12 +34,14 @@ export function attachCapture(kernel: Kernel, recorder: TraceRecorder, options: 
   const pages = new PageCapture(kernel, recorder);
   const mix = new MixCapture(cpu, recorder);
   recorder.counter = cpu;
-  recorder.onRunning = (task, ring) => mix.running(task, ring);
   cpu.onTlbFill = (la, pfn, write) => pages.filled(la, pfn, write);
   kernel.onKernelTouch = (task, la, pfn, write) => pages.copied(task, la, pfn, write);
   kernel.onCacheTouch = (task, obj, index, write) => pages.cacheTouched(task, obj, index, write);
   let seen = -1;
   let wait = 0;
+  /** Looks in a row that found nothing executed since the one before. */
+  let idle = 0;
+  let look: Timer | undefined;
   const tick = () => {
     const epoch = Math.floor(cpu.icount / epochInstr);
     if (epoch > pages.epoch) {
@@ -44,14 +49,24 @@ export function attachCapture(kernel: Kernel, recorder: TraceRecorder, options: 
       mix.beginEpoch(epoch);
     }
     // Time is never behind the instructions, so the next epoch cannot begin before this; while the machine idles none begins,
-    // and it is looked for ever more rarely.
+    // and it is looked for ever more rarely: a guest may sleep for years.
     const least = Math.ceil(epochInstr / 10);
     const left = (pages.epoch + 1) * epochInstr - cpu.icount;
-    wait = cpu.icount === seen ? Math.min(2 * wait, epochInstr) : Math.max(left, least);
+    idle = cpu.icount === seen ? idle + 1 : 0;
+    if (idle === 0) wait = Math.max(left, least);
+    else wait = idle > LONG_IDLE ? 2 * wait : Math.min(2 * wait, epochInstr);
     seen = cpu.icount;
-    clock.watch(clock.now() + wait, tick);
+    look = clock.watch(clock.now() + wait, tick);
   };
   tick();
+  recorder.onRunning = (task, ring) => {
+    mix.running(task, ring);
+    if (idle <= LONG_IDLE) return;
+    // The next look would be as far away as the machine has slept.
+    look?.cancel();
+    seen = -1;
+    tick();
+  };
   return {
     finish: (exit) => {
       mix.flush();
