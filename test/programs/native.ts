@@ -37,6 +37,13 @@ d=$1; shift
 cat "$d/in" 2>/dev/null | { { "$@" 2>&1 >&4 4>&- | cat > "$d/err"; exit "\${PIPESTATUS[0]}"; } 4>&1 | cat > "$d/out"; exit "\${PIPESTATUS[0]}"; }
 exit "\${PIPESTATUS[1]}"`;
 
+/** What a command that is apart has mounted: type and options, place. */
+const OWN_MOUNTS: readonly [string, string][] = [
+  ["tmpfs -o mode=1777 tmpfs", "/tmp"],
+  ["tmpfs -o mode=1777 tmpfs", "/dev/shm"],
+  ["devpts -o newinstance,ptmxmode=666 devpts", "/dev/pts"],
+];
+
 /** Device nodes that the chroot needs: name, major, minor. */
 const DEVICES: readonly [string, number, number][] = [
   ["null", 1, 3],
@@ -131,18 +138,32 @@ export class NativeRoot {
       cwd = WORK,
       tracer = [],
       environment = {},
-    }: { cwd?: string; tracer?: readonly string[]; environment?: Readonly<Record<string, string>> } = {},
+      seconds = TIME_LIMIT_SECONDS,
+      apart = false,
+    }: {
+      cwd?: string;
+      tracer?: readonly string[];
+      environment?: Readonly<Record<string, string>>;
+      /** After which the command is killed. */
+      seconds?: number;
+      /** Processes, terminals, /tmp and /dev/shm are its own. */
+      apart?: boolean;
+    } = {},
   ): { status: number; out: Buffer; err: Buffer } {
     for (const name of ["out", "err"]) rmSync(join(this.streams, name), { force: true });
     writeFileSync(join(this.streams, "in"), stdin ?? "");
     const words = Object.entries({ ...ENVIRONMENT, ...environment }).map(([k, v]) => `${k}=${v}`);
     const chrooted = [...tracer, "chroot", this.root, "/usr/bin/env", "-i", "-C", cwd, ...words, ...argv];
     // As in the emulated machine there is a network of one device, lo, and no route.
-    const mounted = `umask 022; mount -t proc proc ${this.root}/proc && ip link set lo up && exec "$@"`;
+    const mounts = apart
+      ? OWN_MOUNTS.map(([type, at]) => `mkdir -p ${this.root}${at}; mount -t ${type} ${this.root}${at}; `)
+      : [];
+    if (apart) mounts.push(`ln -sf pts/ptmx ${this.root}/dev/ptmx; `);
+    const mounted = `umask 022; ${mounts.join("")}mount -t proc proc ${this.root}/proc && ip link set lo up && exec "$@"`;
     const ran = spawnSync(
       "setsid",
-      ["-w", "bash", "-c", WITH_PIPES, "bash", this.streams, "timeout", "-s", "KILL", `${TIME_LIMIT_SECONDS}`].concat(
-        ["unshare", "-m", "-n", "sh", "-c", mounted, "sh"],
+      ["-w", "bash", "-c", WITH_PIPES, "bash", this.streams, "timeout", "-s", "KILL", `${seconds}`].concat(
+        ["unshare", "-m", "-n", ...(apart ? ["-p", "-f", "--kill-child"] : []), "sh", "-c", mounted, "sh"],
         chrooted,
       ),
       { stdio: "ignore", maxBuffer: MAX_OUTPUT_BYTES, env: { PATH: process.env["PATH"] } },
@@ -152,6 +173,11 @@ export class NativeRoot {
       out: readFileSync(join(this.streams, "out")),
       err: readFileSync(join(this.streams, "err")),
     };
+  }
+
+  /** The text of a file of the root. */
+  readText(path: string): string {
+    return readFileSync(join(this.root, path), "utf8");
   }
 
   /** Removes everything. */
