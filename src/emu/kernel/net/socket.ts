@@ -135,8 +135,12 @@ export abstract class Socket {
     return this.held;
   }
   get room(): number {
-    const most = this.pool && this.pool.held >= POOL_BYTES ? LEAST_BYTES : SOCKET_BYTES;
+    const most = this.pool && this.pool.held >= POOL_BYTES ? LEAST_BYTES : this.capacity;
     return most - this.held;
+  }
+  /** What fits on the way to this side's reader. */
+  get capacity(): number {
+    return SOCKET_BYTES;
   }
   get stream(): boolean {
     return this.type === SOCK_STREAM;

@@ -21,7 +21,7 @@ import type { IovIter } from "../fs/iov.ts";
 import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import { familyOf } from "./address.ts";
-import { AF_UNSPEC, MSG_OOB, SO_LINGER, SOCK_STREAM, SOCKET_BYTES, SOL_SOCKET } from "./const.ts";
+import { AF_UNSPEC, MSG_OOB, SO_LINGER, SO_RCVBUF, SO_SNDBUF, SOCK_STREAM, SOCKET_BYTES, SOL_SOCKET } from "./const.ts";
 import { fits, InetSocket, type Ports } from "./inet.ts";
 import { blocking, deadlineOf, identify, type Message, type Received } from "./socket.ts";
 
@@ -51,6 +51,13 @@ export class TcpSocket extends InetSocket {
   ports(k: Kernel): Ports {
     return k.vfs.inet.tcp;
   }
+  /** SO_RCVBUF here and SO_SNDBUF there; on one machine either holds what the other does not, so that one alone says nothing. */
+  override get capacity(): number {
+    const kept = this.options.get((SOL_SOCKET << 16) | SO_RCVBUF);
+    const sent = this.peer?.options.get((SOL_SOCKET << 16) | SO_SNDBUF);
+    return kept === undefined || sent === undefined ? SOCKET_BYTES : Math.min(SOCKET_BYTES, kept + sent);
+  }
+
   get busy(): boolean {
     return this.state !== TCP.close;
   }
@@ -255,7 +262,7 @@ export class TcpSocket extends InetSocket {
     if (state !== TCP.synSent) {
       if (this.received.length > 0) mask |= POLLIN | POLLRDNORM;
       const ahead = this.peer && !this.shutWrite ? this.peer.bytes : 0;
-      if (ahead * 3 <= 2 * SOCKET_BYTES) mask |= POLLOUT | POLLWRNORM;
+      if (ahead * 3 <= 2 * (this.peer?.capacity ?? SOCKET_BYTES)) mask |= POLLOUT | POLLWRNORM;
     }
     if (this.error) mask |= POLLERR;
     return { mask, queues, from: this.received[0]?.seq ?? (over || this.error ? this.closedBy : undefined) };
