@@ -44,7 +44,7 @@ export function build(figure: Figure, lab: Lab, claims: readonly Claim[], proven
   const { number, id, title, caption, column = false } = figure;
   const data = new Map([
     [`${id}.svg`, drawn(figure, rows)],
-    ...(column ? [[`${id}-column.svg`, drawn(figure, rows, { width: COLUMN })] as const] : []),
+    ...(column ? [[`${id}-column.svg`, drawn(figure, rows, COLUMN)] as const] : []),
     [`${id}.csv`, csv],
   ]);
   const evidence = {

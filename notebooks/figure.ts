@@ -28,7 +28,8 @@ export interface Figure<I extends Inputs = Inputs> {
   /** What a reader may change; with the values given here it is what kmlab figures draws. */
   readonly inputs: I;
   run(lab: Lab, chosen: Chosen<I>): Findings;
-  plot(rows: readonly Row[], chosen: Chosen<I>): PlotOptions;
+  /** `wide`: pixels of the picture. */
+  plot(rows: readonly Row[], chosen: Chosen<I>, wide: number): PlotOptions;
 }
 
 /** The figure itself, its inputs known to its other parts. */

@@ -21,6 +21,7 @@ const OFFSETS = [4, 79, 184, 284, 344, 454];
 const FILLS = [SHADES.other, SHADES.none, SHADES.fast, SHADES.slow, "#5b3a77", "#ffffff"];
 const NAMES = Object.keys(PARTS);
 const SHADES_OF = NAMES.map((name, index) => ({ name, fill: FILLS[index], dx: OFFSETS[index] }));
+const MARGIN = 65;
 const MECHANISMS = ["int80", "sysenter", "kml"];
 
 /** Cycles of the program by the first mechanism. */
@@ -64,14 +65,14 @@ export const figure = figureOf({
       },
     };
   },
-  plot(rows) {
+  plot(rows, _, wide) {
     const longest = Math.max(...rows.map((row) => number("total")(row) / baseOf(rows, row)));
     const firsts = rows.filter(({ part }) => part === NAMES[0]);
     return {
       ...LOOK,
       height: 385,
       marginTop: 45,
-      marginLeft: 65,
+      marginLeft: MARGIN,
       marginRight: 125,
       marginBottom: 40,
       fy: { label: null, axis: null, domain: [...new Set(rows.map(({ program }) => program))], padding: 0.15 },
@@ -100,7 +101,7 @@ export const figure = figureOf({
               : `${number("speedup")(row).toFixed(3)} (${number("low")(row).toFixed(2)}–${number("high")(row).toFixed(2)})`,
           fontSize: 9.5,
         }),
-        ...legend(SHADES_OF, { fy: "program", of: rows[0] }),
+        ...legend(SHADES_OF, wide - MARGIN, { fy: "program", of: rows[0] }),
       ],
     };
   },

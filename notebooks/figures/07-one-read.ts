@@ -22,6 +22,7 @@ const FILLS = [SHADES.slow, SHADES.none, SHADES.fast, SHADES.other];
 /** Where each stands in the legend. */
 const OFFSETS = [6, 86, 141, 266];
 const SHADES_OF = NAMES.map((name, index) => ({ name, fill: FILLS[index], dx: OFFSETS[index] }));
+const MARGIN = 65;
 const ARGUMENTS = 3;
 
 export const figure = figureOf({
@@ -30,6 +31,7 @@ export const figure = figureOf({
   title: "One read by three ways, cycle by cycle",
   caption:
     "Every step of a read that copies nothing, in the order of data/kernels/paths.csv (entry, work, exit), through the vsyscall page (Pentium 4, KML 4.0); CSV: every instruction class of every path. The work of the call is the same by each way.",
+  column: true,
   inputs: { processor: PROCESSOR, times: TRAP_TIMES },
   run(lab, { processor, times }) {
     const list = new PriceList(lab, new Map(TRAPS.map((key) => [key, times])));
@@ -45,13 +47,13 @@ export const figure = figureOf({
     const share = list.call(kml, "-").with(list.call(kml, "read"), (a, b) => (100 * a) / b);
     return { rows, claims: { "kmlab-read-way": share.interval } };
   },
-  plot(rows) {
+  plot(rows, _, wide) {
     const ends = MECHANISMS.map((mechanism) => rows.filter((row) => row.mechanism === mechanism).at(-1)!);
     return {
       ...LOOK,
       height: 210,
       marginTop: 45,
-      marginLeft: 65,
+      marginLeft: MARGIN,
       marginRight: 60,
       marginBottom: 40,
       y: { label: null, domain: MECHANISMS, tickSize: 0 },
@@ -66,7 +68,7 @@ export const figure = figureOf({
           textAnchor: "start",
           text: (row: Row) => short(Math.round(number("to")(row))),
         }),
-        ...legend(SHADES_OF),
+        ...legend(SHADES_OF, wide - MARGIN),
       ],
     };
   },

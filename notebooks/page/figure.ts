@@ -2,7 +2,7 @@
 import * as Inputs from "@observablehq/inputs";
 import { plot } from "@observablehq/plot";
 import { allowedWords } from "../claims.ts";
-import type { Figure } from "../figure.ts";
+import { type Figure, LOOK } from "../figure.ts";
 import { FIGURES } from "../figures.ts";
 import type { Found, Judged } from "../findings.ts";
 import { type Chosen, departures, type Menu, type Slider } from "../inputs.ts";
@@ -95,7 +95,7 @@ function claimsTable(judged: readonly Judged[]): HTMLElement {
 export async function shown(id: string, chosen: Chosen): Promise<HTMLElement> {
   const figure = figureBy(id);
   const { rows, judged } = await found(id, chosen);
-  const picture = plot(figure.plot(rows, chosen));
+  const picture = plot(figure.plot(rows, chosen, LOOK.width));
   picture.setAttribute("role", "img");
   picture.setAttribute("aria-label", figure.title);
   const changed = departures(figure.inputs, chosen);

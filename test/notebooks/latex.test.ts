@@ -70,7 +70,7 @@ describe("kmlab figures", () => {
   let folder = "";
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "kmlab-latex-"));
-    expect(kmlab(["figures", "--quick", "--only", "6,7", "-o", folder]).status).toBe(0);
+    expect(kmlab(["figures", "--quick", "--only", "6,12", "-o", folder]).status).toBe(0);
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -79,9 +79,9 @@ describe("kmlab figures", () => {
     expect(names.filter((name) => name.endsWith(".pdf"))).toEqual([
       "06-quantum-column.pdf",
       "06-quantum.pdf",
-      "07-one-read.pdf",
+      "12-hypervisor.pdf",
     ]);
-    for (const id of ["06-quantum", "07-one-read"]) {
+    for (const id of ["06-quantum", "12-hypervisor"]) {
       const text = readFileSync(join(folder, `${id}.tex`), "utf8");
       const evidence = JSON.parse(readFileSync(join(folder, `${id}.json`), "utf8")) as Evidence;
       expect(text).toBe(latex(evidence));
@@ -96,7 +96,7 @@ describe("kmlab figures", () => {
     for (const { id, column } of FIGURES)
       for (const name of [id, ...(column ? [`${id}-column`] : [])])
         if (!readdirSync(folder).includes(`${name}.pdf`))
-          copyFileSync(join(folder, "07-one-read.pdf"), join(folder, `${name}.pdf`));
+          copyFileSync(join(folder, "12-hypervisor.pdf"), join(folder, `${name}.pdf`));
     FIGURES.forEach(({ id }, index) => {
       writeFileSync(join(folder, `${id}.tex`), texts[index]);
     });
