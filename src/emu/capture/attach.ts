@@ -49,7 +49,7 @@ export function attachCapture(kernel: Kernel, recorder: TraceRecorder, options: 
       mix.beginEpoch(epoch);
     }
     // Time is never behind the instructions, so the next epoch cannot begin before this; while the machine idles none begins,
-    // and it is looked for ever more rarely: a guest may sleep for years.
+    // and it is looked for ever more rarely: a guest may sleep for months.
     const least = Math.ceil(epochInstr / 10);
     const left = (pages.epoch + 1) * epochInstr - cpu.icount;
     idle = cpu.icount === seen ? idle + 1 : 0;
@@ -59,8 +59,8 @@ export function attachCapture(kernel: Kernel, recorder: TraceRecorder, options: 
     look = clock.watch(clock.now() + wait, tick);
   };
   tick();
-  recorder.onRunning = (task, ring) => {
-    mix.running(task, ring);
+  recorder.onRunning = (task, ring) => mix.running(task, ring);
+  recorder.onSwitch = () => {
     if (idle <= LONG_IDLE) return;
     // The next look would be as far away as the machine has slept.
     look?.cancel();

@@ -63,6 +63,8 @@ export class TraceRecorder implements Recorder {
   counter: { readonly icount: number } | null = null;
   /** Called when events show that another task runs than before. */
   onRunning: ((task: number, ring: number) => void) | null = null;
+  /** Called at every context switch. */
+  onSwitch: (() => void) | null = null;
   readonly #limits: RecorderLimits;
   readonly #tasks: TaskRow[] = [];
   readonly #mms = new Map<number, MmRow>();
@@ -181,7 +183,9 @@ export class TraceRecorder implements Recorder {
     this.#execs.push({ task, seq: known(seq), mm, exe: path, ring });
   }
 
-  running(): void {}
+  running(): void {
+    this.onSwitch?.();
+  }
 
   warning(text: string): void {
     if (this.warnings.size < MOST_WARNINGS) this.warnings.add(text);

@@ -1,4 +1,4 @@
-// A guest that sleeps for years is captured as quickly as one that sleeps for a minute, and what it does when it wakes up is in the epochs
+// A guest that sleeps for half a year is captured as quickly as one that sleeps for a minute, and what it does when it wakes up is in the epochs
 // that it is done in.
 import { expect, it } from "vitest";
 import { MemoryIo } from "../../../src/emu/host.ts";
@@ -49,13 +49,13 @@ function sleep(seconds: number) {
   return { status, looks, last };
 }
 
-it("a sleep of ten years costs no more looks at the clock than one of a minute", () => {
+it("a sleep of half a year costs no more looks at the clock than one of a minute", () => {
   const minute = sleep(60);
-  const years = sleep(315_360_000);
-  expect([minute.status, years.status]).toEqual([0, 0]);
-  expect(years.looks).toBeLessThan(minute.looks + 100);
+  const long = sleep(15_768_000);
+  expect([minute.status, long.status]).toEqual([0, 0]);
+  expect(long.looks).toBeLessThan(minute.looks + 100);
   expect(minute.looks).toBeLessThan(2000);
   // The store behind the spin is in the epoch of its instruction in both.
-  expect(years.last).toBe(minute.last);
-  expect(years.last).toBeGreaterThanOrEqual(4);
+  expect(long.last).toBe(minute.last);
+  expect(long.last).toBeGreaterThanOrEqual(4);
 });
