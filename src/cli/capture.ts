@@ -2,11 +2,12 @@
 import { basename } from "node:path";
 import process from "node:process";
 import type { Argv } from "yargs";
-import { captureProgram } from "../emu/run.ts";
+import { captureProgramWithPauses } from "../emu/run.ts";
 import { InputError } from "../errors.ts";
 import { checkTarget, SUFFIX, writeTrace } from "../traces/node.ts";
 import { type GuestArguments, guestRun, reportEnd } from "./guest.ts";
 import { CAPTURE_OPTIONS } from "./guest-options.ts";
+import { watched } from "./long-run.ts";
 
 interface CaptureArguments extends GuestArguments {
   output?: string;
@@ -37,10 +38,14 @@ export const command = {
     for (let i = 0; i < args.repeat; i++) {
       const trace = target(args, options.argv[0], i);
       checkTarget(trace);
-      const run = captureProgram({ ...options, seed: args.seed + i });
+      const seed = args.seed + i;
+      const run = await watched(args, options.host, (host, pauses) =>
+        captureProgramWithPauses({ ...options, host, seed }, pauses),
+      );
       reportEnd(run, options.argv, args.missing);
       written.push({ trace, id: writeTrace(trace, run.trace), status: run.status });
       process.exitCode = run.status;
+      if (run.exit.kind === "stopped" && run.exit.by === "interrupt") break;
     }
     if (args.json) process.stdout.write(`${JSON.stringify({ traces: written })}\n`);
     else for (const { trace, id } of written) process.stderr.write(`kmlab: ${trace} (${id.slice(0, 16)})\n`);

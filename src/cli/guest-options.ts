@@ -68,9 +68,20 @@ export const GUEST_OPTIONS = {
   tty: { type: "boolean", alias: "t", default: false, describe: "standard streams are a terminal" },
 } as const satisfies Record<string, GuestOption>;
 
+/** Options of runs that may be long. */
+export const LONG_RUN_OPTIONS = {
+  "limit-instructions": { type: "number", describe: "end the run after so many instructions, with status 123" },
+  "limit-seconds": {
+    type: "number",
+    describe: "end the run at so many seconds of the guest's clock (not the host's), with status 123",
+  },
+  progress: { type: "boolean", describe: "progress on standard error (default: if that is a terminal)" },
+} as const satisfies Record<string, GuestOption>;
+
 /** What `run` has besides. */
 export const RUN_OPTIONS = {
   ...GUEST_OPTIONS,
+  ...LONG_RUN_OPTIONS,
   paths: {
     type: "boolean",
     default: false,
@@ -86,6 +97,7 @@ export const RUN_OPTIONS = {
 /** What `capture` has besides. */
 export const CAPTURE_OPTIONS = {
   ...GUEST_OPTIONS,
+  ...LONG_RUN_OPTIONS,
   output: { type: "string", alias: "o", describe: "the trace (default: the program's name)" },
   repeat: { type: "number", default: 1, describe: "so many captures, each with its own seed" },
   json: { type: "boolean", default: false, describe: "print the traces' names and identities" },

@@ -2,6 +2,7 @@
 import { existsSync, statSync } from "node:fs";
 import process from "node:process";
 import { afterFirstRun } from "../emu/first-run-node.ts";
+import { guestState } from "../emu/guest-state.ts";
 import { processIo } from "../emu/host-node.ts";
 import { EACCES, EIO, ELIBBAD, ENOENT, ENOEXEC, ENOMEM } from "../emu/kernel/errno.ts";
 import { openHostDir } from "../emu/kernel/fs/hostdir-node.ts";
@@ -11,10 +12,11 @@ import { ensureRoot, rootFor } from "../emu/rootfs/roots-node.ts";
 import type { RunOptions, RunResult } from "../emu/run.ts";
 import { terminalIo } from "../emu/terminal-node.ts";
 import { InputError } from "../errors.ts";
+import { type LongRunArguments, limitsOf } from "./long-run.ts";
 import { progressBar } from "./rootfs.ts";
 
 /** What yargs makes of GUEST_OPTIONS. */
-export interface GuestArguments {
+export interface GuestArguments extends LongRunArguments {
   ring: number;
   trusted: string;
   kernel?: string;
@@ -103,6 +105,7 @@ export async function guestRun(args: GuestArguments): Promise<RunOptions> {
     seed: args.seed,
     vdsoClock: args.vdsoClock,
     tty: args.tty,
+    limits: limitsOf(args),
     binds: (args.bind ?? []).map(bindOf),
   };
 }
@@ -117,6 +120,21 @@ const WHY_NOT_STARTED: Readonly<Record<number, string>> = {
   [ENOMEM]: "not enough guest memory to load it: give more with --memory",
 };
 
+/** Why a run went no further. */
+function stopText({ by, limit }: Extract<RunResult["exit"], { kind: "stopped" }>): string {
+  if (by === "interrupt") return "interrupted";
+  return by === "seconds" ? `limit of ${limit} seconds of guest time reached` : "limit reached";
+}
+
+/** A word as a shell reads it. */
+const quoted = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
+
+/** What is said where kmlab itself failed: where, what the guest was doing, and how to see it again. */
+export function internalError(run: RunResult, bug: string, words = process.argv.slice(2)): string {
+  const input = run.kernel.vfs.streams.bytesRead > 0 ? " (with the same standard input)" : "";
+  return `kmlab: internal error: ${bug}\n${guestState(run.kernel)}\nkmlab: to see it again${input}: ${["kmlab", ...words].map(quoted).join(" ")}\n`;
+}
+
 /** Says on standard error what ended a run if that was no ordinary exit, and which calls were missing if asked. */
 export function reportEnd(run: RunResult, argv: readonly string[], missing: boolean): void {
   const say = (text: string) => process.stderr.write(`kmlab: ${text}\n`);
@@ -125,7 +143,10 @@ export function reportEnd(run: RunResult, argv: readonly string[], missing: bool
       `out of memory: killed process ${pid} (${comm}) with ${anonKib} KiB of its own, ${fileKib} of files, ${swapKib} in swap`,
     );
   for (const message of run.kernel.messages) say(message);
-  if (run.exit.kind === "dead") say(`the machine died: ${run.exit.reason}`);
+  const { exit } = run;
+  if (exit.kind === "dead" && exit.bug !== undefined) process.stderr.write(internalError(run, exit.bug));
+  else if (exit.kind === "dead") say(`the machine died: ${exit.reason}`);
+  if (exit.kind === "stopped") say(`${stopText(exit)} after ${run.instructions} instructions`);
   if (run.exit.kind === "exec") say(`${argv[0]}: ${WHY_NOT_STARTED[run.exit.errno] ?? `error ${run.exit.errno}`}`);
   if (!missing) return;
   if (run.missing.length === 0) say("no call was missing");

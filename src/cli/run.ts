@@ -1,9 +1,10 @@
 // kmlab run: a program in the emulated kernel, with its own streams and status.
 import process from "node:process";
 import type { Argv } from "yargs";
-import { runProgram } from "../emu/run.ts";
+import { runProgramWithPauses } from "../emu/run.ts";
 import { type GuestArguments, guestRun, reportEnd } from "./guest.ts";
 import { RUN_OPTIONS } from "./guest-options.ts";
+import { watched } from "./long-run.ts";
 import { pathTable } from "./paths.ts";
 
 export const command = {
@@ -18,7 +19,7 @@ export const command = {
       .example("kmlab run --ring 0 ls -l /usr", "in kernel mode: its calls are calls"),
   handler: async (args: GuestArguments & { paths: boolean; touchStack: boolean }): Promise<void> => {
     const options = { ...(await guestRun(args)), paths: args.paths, touchedStack: args.touchStack };
-    const run = runProgram(options);
+    const run = await watched(args, options.host, (host, pauses) => runProgramWithPauses({ ...options, host }, pauses));
     reportEnd(run, options.argv, args.missing);
     if (run.paths !== undefined) process.stderr.write(pathTable(run.paths));
     process.exitCode = run.status;

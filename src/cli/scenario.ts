@@ -2,7 +2,7 @@
 import process from "node:process";
 import type { Argv } from "yargs";
 import type { HostIo } from "../emu/host.ts";
-import { captureProgram, runProgram } from "../emu/run.ts";
+import { type CaptureResult, captureProgramWithPauses, type RunResult, runProgramWithPauses } from "../emu/run.ts";
 import { CheckFailed, InputError } from "../errors.ts";
 import {
   readScenario,
@@ -16,7 +16,8 @@ import {
 import { checkTarget, SUFFIX, writeTrace } from "../traces/node.ts";
 import { aligned } from "../traces/show/table.ts";
 import { type GuestArguments, guestRun, reportEnd } from "./guest.ts";
-import { GUEST_OPTIONS, type GuestOption } from "./guest-options.ts";
+import { GUEST_OPTIONS, type GuestOption, LONG_RUN_OPTIONS } from "./guest-options.ts";
+import { watched } from "./long-run.ts";
 
 interface ScenarioArguments extends GuestArguments {
   name?: string;
@@ -34,6 +35,7 @@ const SCENARIO_OPTIONS = {
   cold,
   seed,
   missing,
+  ...LONG_RUN_OPTIONS,
   output: { type: "string", alias: "o", describe: "keep the trace under this name" },
 } as const satisfies Record<string, GuestOption>;
 
@@ -93,11 +95,13 @@ async function runScenario(args: ScenarioArguments, scenario: Scenario): Promise
   const all = { ...options, ...scenarioOptions(scenario), host, image: scenarioImage(options.image, scenario) };
   const target = args.output?.endsWith(SUFFIX) ? args.output : args.output && `${args.output}${SUFFIX}`;
   if (target !== undefined) checkTarget(target);
-  const captured = target === undefined ? undefined : captureProgram(all);
-  const run = captured ?? runProgram(all);
+  const begin = target === undefined ? runProgramWithPauses : captureProgramWithPauses;
+  const run: RunResult & Partial<CaptureResult> = await watched(args, host, (streams, pauses) =>
+    begin({ ...all, host: streams }, pauses),
+  );
   reportEnd(run, options.argv, args.missing);
-  if (target !== undefined && captured !== undefined)
-    process.stderr.write(`kmlab: ${target} (${writeTrace(target, captured.trace).slice(0, 16)})\n`);
+  if (target !== undefined && run.trace !== undefined)
+    process.stderr.write(`kmlab: ${target} (${writeTrace(target, run.trace).slice(0, 16)})\n`);
   process.exitCode = run.status;
   const text = printed();
   const rate = scenarioRate(scenario, text.all);

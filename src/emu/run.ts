@@ -10,6 +10,7 @@ import type { HostIo } from "./host.ts";
 import type { BindMount } from "./kernel/fs/vfs.ts";
 import { type ExitInfo, Kernel, type KernelOptions } from "./kernel/kernel.ts";
 import { syscallName } from "./kernel/syscalls.ts";
+import { type Limits, limit, type Pauses, runWithPauses } from "./long-run.ts";
 import { Machine } from "./machine/machine.ts";
 import type { RootImage } from "./rootfs/image.ts";
 
@@ -61,6 +62,8 @@ export interface RunOptions {
   epochInstr?: number;
   /** Instructions after which the machine counts as dead; default: never. */
   instructionLimit?: number;
+  /** Where the run ends if the program has not. */
+  limits?: Limits;
   /** Called when the machine is ready to run. */
   attach?: (kernel: Kernel) => void;
 }
@@ -68,7 +71,7 @@ export interface RunOptions {
 /** A run's end. */
 export interface RunResult {
   exit: ExitInfo;
-  /** What a shell would report: the exit status, 128 + signal, 124 dead machine, 126 not executable, 127 not found. */
+  /** What a shell would report: the exit status, 128 + signal, 123 limit, 124 dead machine, 126 not executable, 127 not found, 130 interrupted. */
   status: number;
   /** Calls that the kernel does not have, by name, with their counts. */
   missing: { nr: number; name: string; count: number }[];
@@ -86,6 +89,9 @@ export interface CaptureResult extends RunResult {
 
 const ENOENT = 2;
 
+/** What kmlab gives where it has failed itself, where a limit has ended the run, and where it was interrupted. */
+const STATUS = { failed: 125, dead: 124, limit: 123, interrupted: 130 } as const;
+
 /** The status that a shell, and so `kmlab run`, gives for an end. */
 export function statusOf(exit: ExitInfo): number {
   switch (exit.kind) {
@@ -94,7 +100,9 @@ export function statusOf(exit: ExitInfo): number {
     case "signal":
       return 128 + exit.signal;
     case "dead":
-      return 124;
+      return exit.bug === undefined ? STATUS.dead : STATUS.failed;
+    case "stopped":
+      return exit.by === "interrupt" ? STATUS.interrupted : STATUS.limit;
     case "exec":
       return exit.errno === ENOENT ? 127 : 126;
   }
@@ -142,6 +150,7 @@ function prepare(options: RunOptions, recorder: NullRecorder | TraceRecorder): K
   );
   if (options.instructionLimit !== undefined) machine.instructionLimit = options.instructionLimit;
   kernel.boot(options.image, options.binds ?? []);
+  if (options.limits) limit(kernel, options.limits);
   options.attach?.(kernel);
   return kernel;
 }
@@ -158,16 +167,20 @@ function result(kernel: Kernel, exit: ExitInfo): RunResult {
   };
 }
 
-/** Runs a program to its end. */
-export function runProgram(options: RunOptions): RunResult {
+/** A run that is ready, and what makes its result of its end. */
+interface Begun<Result> {
+  readonly kernel: Kernel;
+  readonly finish: (exit: ExitInfo) => Result;
+}
+
+function beginRun(options: RunOptions): Begun<RunResult> {
   const counter = options.paths ? new PathCounter() : undefined;
   const kernel = prepare(options, counter ?? new NullRecorder());
   counter?.attach(kernel.cpu);
-  return { ...result(kernel, kernel.run()), paths: counter?.counts() };
+  return { kernel, finish: (exit) => ({ ...result(kernel, exit), paths: counter?.counts() }) };
 }
 
-/** Runs a program to its end and keeps its trace; whatever ends the run, the trace is complete up to there. */
-export function captureProgram(options: RunOptions): CaptureResult {
+function beginCapture(options: RunOptions): Begun<CaptureResult> {
   const recorder = new TraceRecorder();
   const kernel = prepare(options, recorder);
   const inputs: Record<string, string> = { ...options.inputs };
@@ -176,7 +189,33 @@ export function captureProgram(options: RunOptions): CaptureResult {
     inputs,
     epochInstr: options.epochInstr,
   });
-  const exit = kernel.run();
-  if (kernel.vfs.streams.bytesRead > 0) inputs["stdin"] = kernel.vfs.streams.digest.hex();
-  return { ...result(kernel, exit), trace: capture.finish(exit) };
+  const finish = (exit: ExitInfo): CaptureResult => {
+    if (kernel.vfs.streams.bytesRead > 0) inputs["stdin"] = kernel.vfs.streams.digest.hex();
+    return { ...result(kernel, exit), trace: capture.finish(exit) };
+  };
+  return { kernel, finish };
+}
+
+/** Runs a program to its end. */
+export function runProgram(options: RunOptions): RunResult {
+  const { kernel, finish } = beginRun(options);
+  return finish(kernel.run());
+}
+
+/** As runProgram, with pauses for what else there is to do. */
+export async function runProgramWithPauses(options: RunOptions, pauses: Pauses): Promise<RunResult> {
+  const { kernel, finish } = beginRun(options);
+  return finish(await runWithPauses(kernel, pauses));
+}
+
+/** Runs a program to its end and keeps its trace; whatever ends the run, the trace is complete up to there. */
+export function captureProgram(options: RunOptions): CaptureResult {
+  const { kernel, finish } = beginCapture(options);
+  return finish(kernel.run());
+}
+
+/** As captureProgram, with pauses. */
+export async function captureProgramWithPauses(options: RunOptions, pauses: Pauses): Promise<CaptureResult> {
+  const { kernel, finish } = beginCapture(options);
+  return finish(await runWithPauses(kernel, pauses));
 }

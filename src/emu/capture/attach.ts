@@ -84,6 +84,8 @@ export function endedText(exit: ExitInfo | undefined): string | null {
       return `signal ${exit.signal}`;
     case "dead":
       return `dead: ${exit.reason}`;
+    case "stopped":
+      return exit.by === "interrupt" ? "interrupted" : `limit: ${exit.limit} ${exit.by}`;
     case "exec":
       return `not started: error ${exit.errno}`;
     default:
@@ -114,7 +116,7 @@ function captureMeta(
     argv: o.argv.map(String),
     root: options.root ?? null,
     inputs: { ...options.inputs },
-    reproducible: !o.tty,
+    reproducible: !o.tty && !(exit?.kind === "stopped" && exit.by === "interrupt"),
     ended: endedText(exit),
     ...(o.scheduler === undefined || o.scheduler === DEFAULT_SCHEDULER ? {} : { scheduler: o.scheduler }),
     ...(warnings.size > 0 ? { warnings: [...warnings] } : {}),

@@ -86,7 +86,10 @@ const MOST_MESSAGES = 100;
 export type ExitInfo =
   | { kind: "exit"; code: number }
   | { kind: "signal"; signal: number; core: boolean }
-  | { kind: "dead"; reason: string }
+  /** The machine will never run again; `bug`: kmlab itself failed, and where. */
+  | { kind: "dead"; reason: string; bug?: string }
+  /** It was to run no further: a limit, or somebody's wish. */
+  | { kind: "stopped"; by: "instructions" | "seconds" | "interrupt"; limit?: number }
   | { kind: "exec"; errno: number; path: string };
 
 export class Kernel {
@@ -303,10 +306,16 @@ export class Kernel {
   /** The first program is gone: the run is over. */
   firstTaskGone(status: number): void {
     const signal = status & 0x7f;
-    this.exitInfo =
+    this.end(
       signal === 0
         ? { kind: "exit", code: (status >> 8) & 0xff }
-        : { kind: "signal", signal, core: (status & 0x80) !== 0 };
+        : { kind: "signal", signal, core: (status & 0x80) !== 0 },
+    );
+  }
+
+  /** The run is over; the first reason counts. */
+  end(exit: ExitInfo): void {
+    this.exitInfo ??= exit;
     this.machine.stop();
   }
 
@@ -316,7 +325,8 @@ export class Kernel {
       if (this.exitInfo === undefined) this.machine.run();
     } catch (e) {
       if (!(e instanceof Error)) throw e;
-      this.exitInfo = { kind: "dead", reason: `kernel bug: ${e.message}${this.options.debug ? `\n${e.stack}` : ""}` };
+      const reason = `kernel bug: ${e.message}${this.options.debug ? `\n${e.stack}` : ""}`;
+      this.exitInfo = { kind: "dead", reason, bug: e.stack ?? e.message };
     }
     return this.exitInfo ?? { kind: "dead", reason: this.machine.dead ?? "the machine stopped" };
   }

@@ -374,6 +374,8 @@ export class Task {
   execHeap = false;
   /** Number of the system call in progress, -1 outside one. */
   syscall = -1;
+  /** The call that it made last, over or not. */
+  lastCall = -1;
   ioprio = 0;
 
   constructor(pid: number, id: number, signal?: SignalStruct, rlimits: Rlimit[] = []) {

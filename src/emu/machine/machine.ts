@@ -96,7 +96,6 @@ export class Machine {
   run(): void {
     const { cpu, clock } = this;
     this.stopping = false;
-    this.lastIfOn = cpu.icount;
     while (!this.stopping && this.dead === null) {
       if (clock.next() <= clock.now()) {
         this.hooks?.beforeEvents?.();

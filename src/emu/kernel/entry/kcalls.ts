@@ -83,6 +83,7 @@ export class Kcalls {
       return;
     }
     t.syscall = nr;
+    t.lastCall = nr;
     const charge = this.charges[nr];
     k.clock.charge(charge);
     if (this.recording) k.recorder.charge(t.seq, charge);
