@@ -1,9 +1,15 @@
 // Where a ring-0 program starves follows from its page tables and its next instruction alone. Here that is worked out before
 // each instruction by a walk of this test's own, and must be what the processor then does.
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { disassemble } from "../../../../src/emu/cpu/disasm.ts";
+import { MemoryIo } from "../../../../src/emu/host.ts";
 import { KERNEL_BASE, SELECTOR } from "../../../../src/emu/kernel/entry/layout.ts";
 import type { Kernel } from "../../../../src/emu/kernel/kernel.ts";
+import { openImage } from "../../../../src/emu/rootfs/image-node.ts";
+import { ensureRoot } from "../../../../src/emu/rootfs/roots-node.ts";
+import { captureProgram } from "../../../../src/emu/run.ts";
+import { KIND, PATH } from "../../../../src/traces/schema/enums.ts";
+import { hasPackages } from "../../../cli/packages.ts";
 import { runProgram } from "./programs.ts";
 
 /** What one run showed. */
@@ -85,4 +91,39 @@ it.each([
   const events = run.events.filter((event) => event.kind === "fault" && event.path === "H");
   expect(events).toHaveLength(tally.predicted + tally.others);
   if (command.startsWith("stk") || command.includes("deep")) expect(tally.predicted + tally.others).toBeGreaterThan(7);
+});
+
+describe.runIf(hasPackages)("shells that fork", async () => {
+  const image = hasPackages ? openImage((await ensureRoot("base")).directory) : undefined;
+  /** Double faults of a script in ring 0, each of them foretold. So much environment puts the stack's beginning where its shell straddles a page. */
+  const starved = (script: string, shell = ["busybox", "sh"], bytes = 1096): number => {
+    const tally: Tally = { predicted: 0, others: 0, wrong: [] };
+    const { trace, status } = captureProgram({
+      image: image!,
+      argv: [...shell, "-c", script],
+      env: [`P=${"x".repeat(bytes)}`],
+      host: new MemoryIo(),
+      ring: 0,
+      tier: "interpret",
+      attach: (kernel) => observe(kernel, tally),
+    });
+    expect([status, tally.wrong]).toEqual([0, []]);
+    const { events } = trace;
+    const found = events.path.filter((path, i) => path === PATH.H && events.kind[i] === KIND.fault).length;
+    expect(found).toBe(tally.predicted + tally.others);
+    return found;
+  };
+
+  it.each([
+    ["subshells", "for i in 1 2 3 4 5 6; do (:); done", 6],
+    ["a pipeline in each round", "for i in 1 2 3; do echo $i | read x; done", 3],
+    ["shells within shells", "(:; (:; (:; (:)))); (: | (:; :))", 4],
+  ])("%s: as many double faults as the page tables say", (_, script, least) => {
+    expect(starved(script)).toBeGreaterThanOrEqual(least);
+  });
+
+  it("programs started by vfork starve less often than by fork", () => {
+    const by = (xargs: string) => starved(`seq 4 | ${xargs} -n 1 busybox true`, ["sh"], 2048);
+    expect(by("busybox xargs")).toBeLessThan(by("xargs"));
+  });
 });
