@@ -1,7 +1,6 @@
 // The end of tasks: exit, what is left for the parent, orphans (kernel/exit.c). Waiting for children is waitcalls.ts.
 import { SysError } from "./errno.ts";
 import { exitRobustList, wakeClearedTid } from "./futex.ts";
-import { releaseOwned } from "./futex_pi.ts";
 import type { Kernel, Sys, SysResult } from "./kernel.ts";
 import { detach, EVENT, eventStop, releaseTracees, tellTracer, wantsEvent } from "./ptrace.ts";
 import { NoReturn } from "./sched.ts";
@@ -75,7 +74,7 @@ export function exitMm(k: Kernel, t: Task): void {
   const { mm } = t;
   if (mm === undefined) return;
   quietly(() => exitRobustList(k, t));
-  releaseOwned(k, t);
+  k.piFutexes.exit(t);
   if (t.clearChildTid !== 0) {
     if (mm.users > 1) quietly(() => wakeClearedTid(k, t));
     t.clearChildTid = 0;

@@ -9,11 +9,19 @@ import {
   ERESTARTSYS,
   ESRCH,
   ETIMEDOUT,
+  SysError,
 } from "./errno.ts";
-import { type OwnedWaiter, ownedFutex } from "./futex_pi.ts";
 import type { Kernel, Sys, SysResult } from "./kernel.ts";
 import type { Task } from "./task.ts";
-import { CLOCK_MONOTONIC, CLOCK_REALTIME, deadlineOf, readTimespec32, readTimespec64, type Timespec } from "./time.ts";
+import {
+  CLOCK_MONOTONIC,
+  CLOCK_REALTIME,
+  deadlineOf,
+  readTimespec32,
+  readTimespec64,
+  type Timespec,
+  validTimespec,
+} from "./time.ts";
 import { readU32, userHostAddress, writeU32 } from "./user.ts";
 import { type Wait, WaitQueue, type WakeReason } from "./wait.ts";
 
@@ -22,8 +30,14 @@ const FUTEX_WAKE = 1;
 const FUTEX_REQUEUE = 3;
 const FUTEX_CMP_REQUEUE = 4;
 const FUTEX_WAKE_OP = 5;
+const FUTEX_LOCK_PI = 6;
+const FUTEX_UNLOCK_PI = 7;
+const FUTEX_TRYLOCK_PI = 8;
 const FUTEX_WAIT_BITSET = 9;
 const FUTEX_WAKE_BITSET = 10;
+const FUTEX_WAIT_REQUEUE_PI = 11;
+const FUTEX_CMP_REQUEUE_PI = 12;
+const FUTEX_LOCK_PI2 = 13;
 export const FUTEX_PRIVATE = 128;
 const FUTEX_CLOCK_REALTIME = 256;
 export const ANY_BIT = 0xffff_ffff | 0;
@@ -46,16 +60,17 @@ export interface FutexWaiter {
   readonly bitset: number;
   readonly queue: WaitQueue;
   woken: boolean;
+  /** FUTEX_WAIT_REQUEUE_PI: the lock it is to be moved to, and how it will wait there. */
+  readonly target?: Key;
+  pi?: object;
 }
 
 /** All waiters of a machine, in order of arrival per word. */
 export class Futexes {
   private readonly waiters = new Map<object, Map<number, FutexWaiter[]>>();
-  /** Who waits for a lock that knows its owner, and for which. */
-  readonly owned = new Map<Task, OwnedWaiter>();
 
-  /** Who waits for a word, in order of arrival. */
-  at(key: Key): readonly FutexWaiter[] {
+  /** Who waits on a word. */
+  at(key: Key): FutexWaiter[] {
     return this.waiters.get(key.object)?.get(key.offset) ?? [];
   }
 
@@ -82,11 +97,12 @@ export class Futexes {
     if (words.size === 0) this.waiters.delete(object);
   }
 
-  /** Wakes up to `count` waiters whose bits meet `bitset`; returns how many. */
+  /** Wakes up to `count` waiters whose bits meet `bitset`; returns how many. -EINVAL for one that waits for a lock too. */
   wake(k: Kernel, key: Key, count: number, bitset: number): number {
     let woken = 0;
     for (const waiter of [...this.at(key)]) {
       if (woken >= count) break;
+      if (waiter.target !== undefined) return -EINVAL;
       if ((waiter.bitset & bitset) === 0) continue;
       this.remove(waiter);
       waiter.woken = true;
@@ -101,6 +117,7 @@ export class Futexes {
     let moved = 0;
     for (const waiter of [...this.at(key)]) {
       if (moved >= count) break;
+      if (waiter.target !== undefined) return -EINVAL;
       this.remove(waiter);
       waiter.key = to;
       this.add(waiter);
@@ -202,8 +219,9 @@ function futex(
       const to = keyOf(k, t, addr2, isPrivate);
       if (command === FUTEX_CMP_REQUEUE && (readU32(k, t, addr) | 0) !== (value3 | 0)) return -EAGAIN;
       const woken = k.futexes.wake(k, from, value, ANY_BIT);
+      if (woken < 0) return woken;
       const moved = k.futexes.requeue(from, to, timeout);
-      return woken + moved;
+      return moved < 0 ? moved : woken + moved;
     }
     case FUTEX_WAKE_OP: {
       const first = keyOf(k, t, addr, isPrivate);
@@ -214,9 +232,60 @@ function futex(
       return also ? woken + k.futexes.wake(k, second, Math.max(1, timeout), ANY_BIT) : woken;
     }
     default:
-      return ownedFutex(k, t, { addr, command, isPrivate, realtime: (op & FUTEX_CLOCK_REALTIME) !== 0 }, () =>
-        timeout === 0 ? undefined : read(k, t, timeout),
-      );
+      return piFutex(k, t, addr, op, value, timeout, addr2, value3, read);
+  }
+}
+
+/** The operations of locks with an owner. */
+function piFutex(
+  k: Kernel,
+  t: Task,
+  addr: number,
+  op: number,
+  value: number,
+  timeout: number,
+  addr2: number,
+  value3: number,
+  read: (k: Kernel, t: Task, addr: number) => Timespec,
+): SysResult {
+  const command = op & 127;
+  const isPrivate = (op & FUTEX_PRIVATE) !== 0;
+  const until = (clock: number): number | undefined => {
+    if (timeout === 0) return undefined;
+    const time = read(k, t, timeout);
+    if (!validTimespec(time)) throw new SysError(EINVAL);
+    return deadlineOf(k, clock, time, true);
+  };
+  const clock = op & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC;
+  if (op & FUTEX_CLOCK_REALTIME && command !== FUTEX_LOCK_PI2 && command !== FUTEX_WAIT_REQUEUE_PI) return -ENOSYS;
+  switch (command) {
+    case FUTEX_LOCK_PI:
+    case FUTEX_LOCK_PI2: {
+      const deadline = until(command === FUTEX_LOCK_PI ? CLOCK_REALTIME : clock);
+      return k.piFutexes.lock(t, addr, keyOf(k, t, addr, isPrivate), deadline, true);
+    }
+    case FUTEX_TRYLOCK_PI:
+      return k.piFutexes.lock(t, addr, keyOf(k, t, addr, isPrivate), undefined, false);
+    case FUTEX_UNLOCK_PI:
+      return k.piFutexes.unlock(t, addr, keyOf(k, t, addr, isPrivate));
+    case FUTEX_WAIT_REQUEUE_PI: {
+      if (addr === addr2) return -EINVAL;
+      const deadline = until(clock);
+      const key = keyOf(k, t, addr, isPrivate);
+      const target = keyOf(k, t, addr2, isPrivate);
+      if ((readU32(k, t, addr) | 0) !== (value | 0)) return -EAGAIN;
+      const waiter: FutexWaiter = { key, bitset: ANY_BIT, queue: new WaitQueue(), woken: false, target };
+      return k.piFutexes.waitForLock(t, k.futexes, waiter, addr2, deadline);
+    }
+    case FUTEX_CMP_REQUEUE_PI: {
+      if (addr === addr2 || value !== 1 || timeout < 0) return -EINVAL;
+      const from = keyOf(k, t, addr, isPrivate);
+      const to = keyOf(k, t, addr2, isPrivate);
+      if ((readU32(k, t, addr) | 0) !== (value3 | 0)) return -EAGAIN;
+      return k.piFutexes.requeue(t, k.futexes, from, to, addr2, timeout);
+    }
+    default:
+      return -ENOSYS;
   }
 }
 
@@ -260,21 +329,24 @@ export function exitRobustList(k: Kernel, t: Task): void {
   if (head === 0) return;
   t.robustList = 0;
   const offset = readU32(k, t, head + 4) | 0;
-  const pending = readU32(k, t, head + 8) & ~1;
+  const pending = readU32(k, t, head + 8);
   let entry = readU32(k, t, head);
   for (let i = 0; i < ROBUST_LIST_LIMIT && (entry & ~1) >>> 0 !== head; i++) {
     const next = readU32(k, t, (entry & ~1) >>> 0);
-    if ((entry & ~1) !== pending) handleDeath(k, t, ((entry & ~1) + offset) >>> 0);
+    if ((entry & ~1) !== (pending & ~1)) handleDeath(k, t, entry, offset);
     entry = next;
   }
-  if (pending !== 0) handleDeath(k, t, (pending + offset) >>> 0);
+  if ((pending & ~1) !== 0) handleDeath(k, t, pending, offset);
 }
 
-function handleDeath(k: Kernel, t: Task, addr: number): void {
+/** A lock of a robust list whose holder dies; bit 0 of the entry says that it has an owner (futex_pi.ts hands those on). */
+function handleDeath(k: Kernel, t: Task, entry: number, offset: number): void {
+  const addr = ((entry & ~1) + offset) >>> 0;
   if (addr & 3) return;
   const value = readU32(k, t, addr);
   if ((value & FUTEX_TID_MASK) !== t.pid) return;
   writeU32(k, t, addr, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
-  if (value & FUTEX_WAITERS) k.futexes.wake(k, keyOf(k, t, addr, false), 1, ANY_BIT);
-  if (value & FUTEX_WAITERS) k.futexes.wake(k, keyOf(k, t, addr, true), 1, ANY_BIT);
+  if (entry & 1 || !(value & FUTEX_WAITERS)) return;
+  k.futexes.wake(k, keyOf(k, t, addr, false), 1, ANY_BIT);
+  k.futexes.wake(k, keyOf(k, t, addr, true), 1, ANY_BIT);
 }

@@ -1,127 +1,216 @@
-// Futexes that know their owner (FUTEX_LOCK_PI and its kin): the word holds the owner's number, and whoever unlocks it hands it to the first
-// that waits. What they are for, that the owner runs with a waiter's priority, is left out: scheduling knows nothing of them.
-import { EAGAIN, EDEADLK, EINVAL, ENOSYS, EPERM, ERESTARTNOINTR, ESRCH, ETIMEDOUT } from "./errno.ts";
-import { FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS, type Key, keyOf } from "./futex.ts";
+// Futexes that are locks with an owner, who runs as urgently as the most urgent who waits for it (kernel/futex/pi.c, requeue.c).
+//
+// The word holds the owner's number. The kernel knows a lock only while somebody waits for it: who lets go of it then hands it
+// over, and whose owner ends gets it marked so.
+import { EAGAIN, EDEADLK, EINVAL, EPERM, ERESTARTNOINTR, ESRCH, ETIMEDOUT } from "./errno.ts";
+import { FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS, type Futexes, type FutexWaiter, type Key } from "./futex.ts";
 import type { Kernel, SysResult } from "./kernel.ts";
+import { priorityOf } from "./schedulers/realtime.ts";
 import type { Task } from "./task.ts";
-import { CLOCK_MONOTONIC, CLOCK_REALTIME, deadlineOf, type Timespec } from "./time.ts";
 import { readU32, writeU32 } from "./user.ts";
 import { type Wait, WaitQueue, type WakeReason } from "./wait.ts";
 
-const FUTEX_LOCK_PI = 6;
-const FUTEX_UNLOCK_PI = 7;
-const FUTEX_TRYLOCK_PI = 8;
-const FUTEX_LOCK_PI2 = 13;
-
-/** A task that waits for a lock. */
-export interface OwnedWaiter {
-  readonly key: Key;
+interface PiWaiter {
+  readonly task: Task;
   readonly queue: WaitQueue;
+  /** The lock it waits for. */
+  state: PiState | undefined;
+  /** It has the lock: "died" if the owner ended with it. */
+  got: "handed" | "died" | undefined;
+}
+
+interface PiState {
+  readonly key: Key;
   owner: Task;
-  /** It was handed over: the word says so when the waiter has run. */
-  given: boolean;
-  ownerDied: boolean;
+  /** The next one first. */
+  readonly waiters: PiWaiter[];
 }
 
-/** What a call is about. */
-interface Lock {
-  readonly addr: number;
-  readonly command: number;
-  readonly isPrivate: boolean;
-  readonly realtime: boolean;
-}
+export class PiFutexes {
+  private readonly k: Kernel;
+  private readonly states = new Set<PiState>();
 
-/** One of the calls on such a lock; -ENOSYS for any other command. */
-export function ownedFutex(k: Kernel, t: Task, lock: Lock, timeout: () => Timespec | undefined): SysResult {
-  switch (lock.command) {
-    case FUTEX_LOCK_PI:
-    case FUTEX_LOCK_PI2: {
-      const time = timeout();
-      if (time && (time.sec < 0 || time.nsec < 0 || time.nsec >= 1e9)) return -EINVAL;
-      // The first of the two has always meant the clock of the calendar.
-      const clock = lock.command === FUTEX_LOCK_PI || lock.realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC;
-      const deadline = time && deadlineOf(k, clock, time, true);
-      const key = keyOf(k, t, lock.addr, lock.isPrivate);
-      return acquire(k, t, lock.addr, key) ?? wait(k, t, lock.addr, key, deadline);
+  constructor(k: Kernel) {
+    this.k = k;
+  }
+
+  private find({ object, offset }: Key): PiState | undefined {
+    for (const state of this.states) if (state.key.object === object && state.key.offset === offset) return state;
+    return undefined;
+  }
+
+  /**
+   * Tries to take a lock for a task; if it is another's, the word says that somebody waits.
+   * @param t whose memory the word is in
+   * @returns 0: it has it; a lock to wait for; or -errno
+   */
+  private take(t: Task, task: Task, addr: number, key: Key, waiters: boolean): number | PiState {
+    const { k } = this;
+    const value = readU32(k, t, addr);
+    const tid = value & FUTEX_TID_MASK;
+    if (tid === task.pid) return -EDEADLK;
+    const known = this.find(key);
+    if (known !== undefined) return known.owner.pid === tid ? known : -EINVAL;
+    if (tid === 0) {
+      writeU32(k, t, addr, (value & FUTEX_OWNER_DIED) | task.pid | (waiters ? FUTEX_WAITERS : 0));
+      return 0;
     }
-    case FUTEX_TRYLOCK_PI:
-      return acquire(k, t, lock.addr, keyOf(k, t, lock.addr, lock.isPrivate)) ?? -EAGAIN;
-    case FUTEX_UNLOCK_PI:
-      return unlock(k, t, lock);
-    default:
-      return -ENOSYS;
+    const owner = k.tasks.get(tid);
+    if (owner === k.init) return -EPERM;
+    writeU32(k, t, addr, value | FUTEX_WAITERS);
+    if (owner === undefined || !owner.alive) return -ESRCH;
+    return { key, owner, waiters: [] };
   }
-}
 
-/** The waiters for a lock: by priority, then in order of arrival. */
-function waitersOf(k: Kernel, key: Key): [Task, OwnedWaiter][] {
-  return [...k.futexes.owned]
-    .filter(([, w]) => !w.given && w.key.object === key.object && w.key.offset === key.offset)
-    .sort(([a], [b]) => b.rtPriority - a.rtPriority);
-}
-
-/** Takes the lock if it is free; what the call returns if it need not wait. */
-function acquire(k: Kernel, t: Task, addr: number, key: Key): number | undefined {
-  const value = readU32(k, t, addr);
-  const tid = value & FUTEX_TID_MASK;
-  if (tid === t.pid) return -EDEADLK;
-  if (tid === 0) {
-    const others = waitersOf(k, key).length > 0 ? FUTEX_WAITERS : 0;
-    writeU32(k, t, addr, ((value & FUTEX_OWNER_DIED) | others | t.pid) >>> 0);
+  /** Puts a waiter behind those as urgent. @returns -EDEADLK if the owner waits, by whatever way, for the waiter */
+  private enqueue(state: PiState, waiter: PiWaiter): number {
+    for (let at: PiState | undefined = state; at !== undefined; at = this.awaited(at.owner))
+      if (at.owner === waiter.task) return -EDEADLK;
+    this.states.add(state);
+    waiter.state = state;
+    const priority = priorityOf(waiter.task);
+    const at = state.waiters.findIndex((other) => priorityOf(other.task) < priority);
+    state.waiters.splice(at < 0 ? state.waiters.length : at, 0, waiter);
+    this.inherit(state.owner);
     return 0;
   }
-  const owner = k.tasks.get(tid);
-  if (owner === undefined || !owner.alive) return -ESRCH;
-  if (owner.mm === undefined) return -EPERM;
-  for (let o: Task | undefined = owner; o !== undefined; o = k.futexes.owned.get(o)?.owner)
-    if (o === t) return -EDEADLK;
-  writeU32(k, t, addr, (value | FUTEX_WAITERS) >>> 0);
-  return undefined;
-}
 
-function* wait(
-  k: Kernel,
-  t: Task,
-  addr: number,
-  key: Key,
-  deadline: number | undefined,
-): Generator<Wait, number, WakeReason> {
-  const owner = k.tasks.get(readU32(k, t, addr) & FUTEX_TID_MASK)!;
-  const waiter: OwnedWaiter = { key, queue: new WaitQueue(), owner, given: false, ownerDied: false };
-  k.futexes.owned.set(t, waiter);
-  const reason = yield { queues: [waiter.queue], deadline, interruptible: true };
-  k.futexes.owned.delete(t);
-  if (waiter.given) {
-    // Who died cannot write the word; who waited can.
-    if (waiter.ownerDied) writeU32(k, t, addr, (FUTEX_WAITERS | FUTEX_OWNER_DIED | t.pid) >>> 0);
+  private awaited(t: Task): PiState | undefined {
+    for (const state of this.states) if (state.waiters.some((waiter) => waiter.task === t)) return state;
+    return undefined;
+  }
+
+  private leave(waiter: PiWaiter): void {
+    const { state } = waiter;
+    if (state === undefined) return;
+    waiter.state = undefined;
+    state.waiters.splice(state.waiters.indexOf(waiter), 1);
+    if (state.waiters.length === 0) this.states.delete(state);
+    this.inherit(state.owner);
+  }
+
+  /** An owner is as urgent as who waits for it, and whom it waits for in turn. */
+  private inherit(owner: Task): void {
+    let boost = 0;
+    for (const state of this.states)
+      if (state.owner === owner && state.waiters.length > 0) boost = Math.max(boost, priorityOf(state.waiters[0].task));
+    if (boost === owner.boost) return;
+    this.k.sched.change(owner, () => {
+      owner.boost = boost;
+    });
+    const next = this.awaited(owner);
+    if (next !== undefined) this.inherit(next.owner);
+  }
+
+  /** The first waiter is the owner from now on, and goes on. */
+  private handOver(state: PiState, how: "handed" | "died"): Task {
+    const next = state.waiters[0];
+    const before = state.owner;
+    state.owner = next.task;
+    next.got = how;
+    this.leave(next);
+    this.inherit(before);
+    next.queue.wakeAll(this.k.cause("futex"));
+    return next.task;
+  }
+
+  /** FUTEX_LOCK_PI; without waiting FUTEX_TRYLOCK_PI. */
+  lock(t: Task, addr: number, key: Key, deadline: number | undefined, wait: boolean): SysResult {
+    const state = this.take(t, t, addr, key, false);
+    if (typeof state === "number") return state;
+    if (!wait) return -EAGAIN;
+    const waiter: PiWaiter = { task: t, queue: new WaitQueue(), state: undefined, got: undefined };
+    const error = this.enqueue(state, waiter);
+    return error < 0 ? error : this.await(t, addr, waiter, deadline);
+  }
+
+  private *await(
+    t: Task,
+    addr: number,
+    waiter: PiWaiter,
+    deadline: number | undefined,
+  ): Generator<Wait, number, WakeReason> {
+    const why = yield { queues: [waiter.queue], interruptible: true, deadline };
+    if (waiter.got === undefined) {
+      this.leave(waiter);
+      return why === "timeout" ? -ETIMEDOUT : -ERESTARTNOINTR;
+    }
+    this.fixUp(t, addr, waiter);
     return 0;
   }
-  if (reason === "timeout") return -ETIMEDOUT;
-  return -ERESTARTNOINTR;
-}
 
-function unlock(k: Kernel, t: Task, { addr, isPrivate }: Lock): number {
-  if ((readU32(k, t, addr) & FUTEX_TID_MASK) !== t.pid) return -EPERM;
-  const next = handOver(k, keyOf(k, t, addr, isPrivate), false);
-  writeU32(k, t, addr, next === undefined ? 0 : (FUTEX_WAITERS | next.pid) >>> 0);
-  return 0;
-}
+  /** Who got the lock of one that ended writes that down itself. */
+  private fixUp(t: Task, addr: number, waiter: PiWaiter): void {
+    if (waiter.got === "died") writeU32(this.k, t, addr, FUTEX_OWNER_DIED | FUTEX_WAITERS | t.pid);
+  }
 
-/** Gives a lock to the first that waits for it. */
-function handOver(k: Kernel, key: Key, ownerDied: boolean): Task | undefined {
-  const [first, ...others] = waitersOf(k, key);
-  if (first === undefined) return undefined;
-  const [next, waiter] = first;
-  waiter.given = true;
-  waiter.ownerDied = ownerDied;
-  for (const [, other] of others) other.owner = next;
-  waiter.queue.wakeAll(k.cause("futex"));
-  return next;
-}
+  /** FUTEX_UNLOCK_PI. */
+  unlock(t: Task, addr: number, key: Key): number {
+    if ((readU32(this.k, t, addr) & FUTEX_TID_MASK) !== t.pid) return -EPERM;
+    const state = this.find(key);
+    if (state === undefined) {
+      writeU32(this.k, t, addr, 0);
+      return 0;
+    }
+    if (state.owner !== t) return -EINVAL;
+    writeU32(this.k, t, addr, FUTEX_WAITERS | state.waiters[0].task.pid);
+    this.handOver(state, "handed");
+    return 0;
+  }
 
-/** A task ends: what others wait for and it still holds goes to them. */
-export function releaseOwned(k: Kernel, t: Task): void {
-  k.futexes.owned.delete(t);
-  for (const waiter of [...k.futexes.owned.values()])
-    if (waiter.owner === t && !waiter.given) handOver(k, waiter.key, true);
+  /** A task ends: what it has and others wait for is theirs. */
+  exit(t: Task): void {
+    for (const state of [...this.states]) if (state.owner === t) this.handOver(state, "died");
+  }
+
+  /** FUTEX_WAIT_REQUEUE_PI: waits on one word, to be moved to a lock by whoever wakes it; returns with the lock. */
+  *waitForLock(
+    t: Task,
+    futexes: Futexes,
+    waiter: FutexWaiter,
+    lock: number,
+    deadline: number | undefined,
+  ): Generator<Wait, number, WakeReason> {
+    futexes.add(waiter);
+    const pi: PiWaiter = { task: t, queue: waiter.queue, state: undefined, got: undefined };
+    waiter.pi = pi;
+    const why = yield { queues: [waiter.queue], deadline, interruptible: true };
+    futexes.remove(waiter);
+    if (pi.got !== undefined) {
+      this.fixUp(t, lock, pi);
+      return 0;
+    }
+    const moved = pi.state !== undefined;
+    this.leave(pi);
+    if (why === "timeout") return -ETIMEDOUT;
+    return moved ? -EAGAIN : -ERESTARTNOINTR;
+  }
+
+  /**
+   * FUTEX_CMP_REQUEUE_PI: the first that waits gets the lock if it is free, the others wait for it.
+   * @returns how many were woken or moved
+   */
+  requeue(t: Task, futexes: Futexes, from: Key, to: Key, addr: number, most: number): number {
+    let count = 0;
+    for (const waiter of [...futexes.at(from)]) {
+      const pi = waiter.pi as PiWaiter | undefined;
+      const target = waiter.target;
+      if (pi === undefined || target === undefined || target.object !== to.object || target.offset !== to.offset)
+        return count > 0 ? count : -EINVAL;
+      if (count > most) break;
+      const state = this.take(t, pi.task, addr, to, most > 0);
+      if (typeof state === "number") {
+        if (state < 0) return count > 0 ? count : state;
+        pi.got = "handed";
+        futexes.remove(waiter);
+        pi.queue.wakeAll(this.k.cause("futex"));
+      } else {
+        const error = this.enqueue(state, pi);
+        if (error < 0) return count > 0 ? count : error;
+        futexes.remove(waiter);
+      }
+      count++;
+    }
+    return count;
+  }
 }

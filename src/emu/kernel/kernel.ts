@@ -15,6 +15,7 @@ import { spawnInit } from "./exec/init.ts";
 import { objectOf } from "./fs/trace.ts";
 import { type BindMount, Vfs } from "./fs/vfs.ts";
 import { Futexes } from "./futex.ts";
+import { PiFutexes } from "./futex_pi.ts";
 import { Ids } from "./ids.ts";
 import { Ipc } from "./ipc/sysv.ts";
 import { FrameAllocator } from "./mm/frames.ts";
@@ -119,6 +120,7 @@ export class Kernel {
   readonly sched: Scheduler;
   readonly signals: Signals;
   readonly futexes = new Futexes();
+  readonly piFutexes = new PiFutexes(this);
   readonly ipc = new Ipc();
   readonly time: Timers;
   /** By pid; zombies included. */

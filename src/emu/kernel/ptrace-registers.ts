@@ -2,7 +2,7 @@
 import { writeDr } from "../cpu/debug.ts";
 import { fnsave, frstor, fxrstor, fxsave } from "../cpu/fpu/save.ts";
 import { NEEDS_SSE } from "../cpu/state.ts";
-import { PT } from "./entry/layout.ts";
+import { EFLAGS, PT } from "./entry/layout.ts";
 import { EINVAL, EIO, ENODEV } from "./errno.ts";
 import { loadFpu, saveFpu } from "./fpu.ts";
 import type { Kernel } from "./kernel.ts";
@@ -26,6 +26,8 @@ export function registers(k: Kernel, t: Task): Int32Array {
   const regs = k.entry.regs(t);
   const words = Int32Array.from({ length: PT.BYTES / 4 }, (_, i) => regs.get(4 * i));
   for (const at of [PT.DS, PT.ES, PT.FS, PT.CS, PT.OLDSS]) words[at / 4] &= 0xffff;
+  // The step that the tracer asked for is not the program's doing.
+  if (t.trace?.mode === "step") words[PT.EFLAGS / 4] &= ~EFLAGS.TF;
   words[PT.GS / 4] = t.context.sel[5] & 0xffff;
   return words;
 }

@@ -353,6 +353,8 @@ export class Task {
   nice = 0;
   policy = 0;
   rtPriority = 0;
+  /** Real-time priority of who waits for a lock that it has; 0: none. */
+  boost = 0;
   /** prctl values. */
   pdeathsig = 0;
   dumpable = 1;

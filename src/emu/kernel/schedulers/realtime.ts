@@ -7,7 +7,12 @@ const SCHED_RR = 2;
 export const RR_QUANTUM_NS = 100_000_000;
 
 export function isRealtime(t: Task): boolean {
-  return t.policy === SCHED_FIFO || t.policy === SCHED_RR;
+  return t.boost > 0 || t.policy === SCHED_FIFO || t.policy === SCHED_RR;
+}
+
+/** How urgent a task is, with what it has from others; 0: it is an ordinary one. */
+export function priorityOf(t: Task): number {
+  return Math.max(t.boost, t.policy === SCHED_FIFO || t.policy === SCHED_RR ? t.rtPriority : 0);
 }
 
 export class RealtimeQueue {
@@ -29,7 +34,7 @@ export class RealtimeQueue {
 
   /** Puts a task behind its equals, or, if it was interrupted by a higher one, before them. */
   add(t: Task, first: boolean): void {
-    const after = (other: Task) => (first ? other.rtPriority <= t.rtPriority : other.rtPriority < t.rtPriority);
+    const after = (other: Task) => (first ? priorityOf(other) <= priorityOf(t) : priorityOf(other) < priorityOf(t));
     const at = this.queue.findIndex(after);
     this.queue.splice(at < 0 ? this.queue.length : at, 0, t);
   }
@@ -45,11 +50,13 @@ export class RealtimeQueue {
 
   /** Is a task ready that runs before this one? */
   beats(t: Task): boolean {
-    return this.queue.length > 0 && (!isRealtime(t) || this.queue[0].rtPriority > t.rtPriority);
+    return this.queue.length > 0 && (!isRealtime(t) || priorityOf(this.queue[0]) > priorityOf(t));
   }
 
   /** Whether a task that has run so long makes room for its equals. */
   spent(t: Task, ran: number): boolean {
-    return t.policy === SCHED_RR && ran >= this.quantum && this.queue.some((other) => other.rtPriority >= t.rtPriority);
+    return (
+      t.policy === SCHED_RR && ran >= this.quantum && this.queue.some((other) => priorityOf(other) >= priorityOf(t))
+    );
   }
 }
