@@ -1,8 +1,9 @@
 // The end of tasks: exit, what is left for the parent, orphans (kernel/exit.c). Waiting for children is waitcalls.ts.
 import { SysError } from "./errno.ts";
-import { exitRobustList, wakeClearedTid } from "./futex.ts";
+import { wakeClearedTid } from "./futex.ts";
 import type { Kernel, Sys, SysResult } from "./kernel.ts";
 import { detach, EVENT, eventStop, releaseTracees, tellTracer, wantsEvent } from "./ptrace.ts";
+import { exitRobustList } from "./robust_list.ts";
 import { NoReturn } from "./sched.ts";
 import { CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SI_KERNEL, SIGCHLD, SIGCONT, SIGHUP, SIGKILL } from "./signal.ts";
 import { SIG_IGN, type Task } from "./task.ts";

@@ -1,16 +1,5 @@
-// Futexes: waiting on a word of user memory (kernel/futex), and the robust lists that unlock what a dead thread held.
-import {
-  EAGAIN,
-  EFAULT,
-  EINVAL,
-  ENOSYS,
-  EPERM,
-  ERESTART_RESTARTBLOCK,
-  ERESTARTSYS,
-  ESRCH,
-  ETIMEDOUT,
-  SysError,
-} from "./errno.ts";
+// Futexes: waiting on a word of user memory (kernel/futex). Those with an owner are in futex_pi.ts, what dead threads held in robust_list.ts.
+import { EAGAIN, EFAULT, EINVAL, ENOSYS, ERESTART_RESTARTBLOCK, ERESTARTSYS, ETIMEDOUT, SysError } from "./errno.ts";
 import type { Kernel, Sys, SysResult } from "./kernel.ts";
 import type { Task } from "./task.ts";
 import {
@@ -45,9 +34,6 @@ export const ANY_BIT = 0xffff_ffff | 0;
 export const FUTEX_WAITERS = 0x8000_0000;
 export const FUTEX_OWNER_DIED = 0x4000_0000;
 export const FUTEX_TID_MASK = 0x3fff_ffff;
-/** Entries of a robust list that are looked at; it may be a circle. */
-const ROBUST_LIST_LIMIT = 2048;
-const ROBUST_HEAD_BYTES = 12;
 
 /** What a futex word is known by: an object (address space or shared mapping) and a place in it. */
 export interface Key {
@@ -97,7 +83,7 @@ export class Futexes {
     if (words.size === 0) this.waiters.delete(object);
   }
 
-  /** Wakes up to `count` waiters whose bits meet `bitset`; returns how many. -EINVAL for one that waits for a lock too. */
+  /** Wakes up to `count` waiters whose bits meet `bitset`; returns how many, or -EINVAL for one that waits for a lock too. */
   wake(k: Kernel, key: Key, count: number, bitset: number): number {
     let woken = 0;
     for (const waiter of [...this.at(key)]) {
@@ -295,21 +281,6 @@ export const sys_futex: Sys = (k, t, addr, op, value, timeout, addr2, value3) =>
 export const sys_futex_time64: Sys = (k, t, addr, op, value, timeout, addr2, value3) =>
   futex(k, t, addr, op, value, timeout, addr2, value3, readTimespec64);
 
-export const sys_set_robust_list: Sys = (_k, t, head, length) => {
-  if (length !== ROBUST_HEAD_BYTES) return -EINVAL;
-  t.robustList = head >>> 0;
-  return 0;
-};
-
-export const sys_get_robust_list: Sys = (k, t, pid, head, length) => {
-  const target = pid === 0 ? t : k.tasks.get(pid);
-  if (target === undefined) return -ESRCH;
-  if (target !== t && !k.signals.permitted(t, target, 0)) return -EPERM;
-  writeU32(k, t, length, ROBUST_HEAD_BYTES);
-  writeU32(k, t, head, target.robustList);
-  return 0;
-};
-
 export const sys_set_tid_address: Sys = (_k, t, addr) => {
   t.clearChildTid = addr >>> 0;
   return t.pid;
@@ -319,34 +290,6 @@ export const sys_set_tid_address: Sys = (_k, t, addr) => {
 export function wakeClearedTid(k: Kernel, t: Task): void {
   const addr = t.clearChildTid;
   writeU32(k, t, addr, 0);
-  k.futexes.wake(k, keyOf(k, t, addr, false), 1, ANY_BIT);
-  k.futexes.wake(k, keyOf(k, t, addr, true), 1, ANY_BIT);
-}
-
-/** Marks the locks that a dying thread still holds and wakes one waiter of each. */
-export function exitRobustList(k: Kernel, t: Task): void {
-  const head = t.robustList;
-  if (head === 0) return;
-  t.robustList = 0;
-  const offset = readU32(k, t, head + 4) | 0;
-  const pending = readU32(k, t, head + 8);
-  let entry = readU32(k, t, head);
-  for (let i = 0; i < ROBUST_LIST_LIMIT && (entry & ~1) >>> 0 !== head; i++) {
-    const next = readU32(k, t, (entry & ~1) >>> 0);
-    if ((entry & ~1) !== (pending & ~1)) handleDeath(k, t, entry, offset);
-    entry = next;
-  }
-  if ((pending & ~1) !== 0) handleDeath(k, t, pending, offset);
-}
-
-/** A lock of a robust list whose holder dies; bit 0 of the entry says that it has an owner (futex_pi.ts hands those on). */
-function handleDeath(k: Kernel, t: Task, entry: number, offset: number): void {
-  const addr = ((entry & ~1) + offset) >>> 0;
-  if (addr & 3) return;
-  const value = readU32(k, t, addr);
-  if ((value & FUTEX_TID_MASK) !== t.pid) return;
-  writeU32(k, t, addr, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
-  if (entry & 1 || !(value & FUTEX_WAITERS)) return;
   k.futexes.wake(k, keyOf(k, t, addr, false), 1, ANY_BIT);
   k.futexes.wake(k, keyOf(k, t, addr, true), 1, ANY_BIT);
 }

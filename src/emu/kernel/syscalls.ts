@@ -176,7 +176,7 @@ import {
   sys_removexattr,
   sys_setxattr,
 } from "./fs/xattr.ts";
-import { sys_futex, sys_futex_time64, sys_get_robust_list, sys_set_robust_list, sys_set_tid_address } from "./futex.ts";
+import { sys_futex, sys_futex_time64, sys_set_tid_address } from "./futex.ts";
 import { sys_futex_waitv } from "./futex_waitv.ts";
 import {
   sys_getpgid,
@@ -287,6 +287,7 @@ import {
 } from "./process_vm.ts";
 import { sys_ptrace } from "./ptrace-calls.ts";
 import { REFUSED, type Refusal } from "./refused.ts";
+import { sys_get_robust_list, sys_set_robust_list } from "./robust_list.ts";
 import { sys_sched_getattr, sys_sched_setattr } from "./sched_attr.ts";
 import { sys_seccomp } from "./seccomp.ts";
 import {
