@@ -244,7 +244,8 @@ export class Signals {
 
   /** Chooses the thread that takes a signal and wakes it; a signal that kills the process does so at once. */
   private complete(t: Task, signo: number, group: boolean): void {
-    const wants = (x: Task) => x.alive && (signo === SIGKILL || !(x.blocked & bit(signo) || x.jobStopped));
+    const wants = (x: Task) =>
+      x.alive && (signo === SIGKILL || !(x.blocked & bit(signo) || (x.jobStopped && x.trace === undefined)));
     const taker = wants(t) ? t : group ? [...t.signal.threads].find(wants) : undefined;
     if (taker === undefined) return;
     const { handler } = taker.sighand.actions[signo];
