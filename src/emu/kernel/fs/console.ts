@@ -89,7 +89,13 @@ export class Console implements TtyDriver {
       for (;;) {
         const next = clock.next();
         const ahead = Number.isFinite(next) ? this.ahead(terminal, next) : next;
-        if (ahead <= AHEAD_MS) return false;
+        if (ahead <= AHEAD_MS) {
+          if (clock.expecting) return false;
+          // An onlooker's: the machine goes on waiting for keys.
+          clock.jumpTo(next);
+          clock.fireDue();
+          return true;
+        }
         terminal.wait(ahead);
         const passed = this.k.units(Math.max(0, terminal.now() - since) * 1e6);
         clock.jumpTo(Math.min(next, began + passed));
