@@ -1,12 +1,15 @@
 // npm run programs: every scenario in ring 3 and in ring 0, each compared with what it prints natively.
-// npm run programs -- [NAME...] [--record] [--traces FOLDER]: record what they print on this host; keep the traces.
-import { readdirSync, statSync, writeFileSync } from "node:fs";
+// npm run programs -- [NAME...] [--record] [--traces FOLDER] [--save]: record what they print on this host; keep the traces; keep the counts in
+// data/programs.csv and the small traces in data/traces/scenarios.
+import { readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { MemoryIo } from "../src/emu/host.ts";
 import type { OpenImage } from "../src/emu/rootfs/image-node.ts";
 import { captureProgram } from "../src/emu/run.ts";
+import { type ProgramRow, readProgramRows, writeProgramRows } from "../src/program-rows-node.ts";
 import {
   expectedFile,
   readScenario,
@@ -32,8 +35,22 @@ const HEADING = "scenario ring verdict instructions calls vsyscall int80 starved
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { record: { type: "boolean", default: false }, traces: { type: "string" } },
+  options: {
+    record: { type: "boolean", default: false },
+    traces: { type: "string" },
+    save: { type: "boolean", default: false },
+  },
 });
+
+/** Where small traces are kept, and how large one may be there. */
+const KEPT = fileURLToPath(new URL("../data/traces/scenarios/", import.meta.url));
+const KEPT_BYTES = 500_000;
+
+/** Size of a trace's files, without the cache that reading it leaves. */
+function traceBytes(folder: string): number {
+  const names = readdirSync(folder).filter((name) => !name.startsWith("."));
+  return names.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+}
 
 /** Runs a scenario on this host and keeps what it printed. */
 function record(scenario: Scenario, base: OpenImage): void {
@@ -49,7 +66,11 @@ function record(scenario: Scenario, base: OpenImage): void {
 }
 
 /** Runs a scenario in a ring: the cells of its row, and whether it printed what it should. */
-function measure(scenario: Scenario, base: OpenImage, ring: 0 | 3): { cells: string[]; passed: boolean } {
+function measure(
+  scenario: Scenario,
+  base: OpenImage,
+  ring: 0 | 3,
+): { cells: string[]; passed: boolean; row: ProgramRow } {
   const host = new MemoryIo();
   const begun = process.cpuUsage();
   const run = captureProgram({ ...scenarioOptions(scenario), image: scenarioImage(base, scenario), host, ring });
@@ -63,29 +84,36 @@ function measure(scenario: Scenario, base: OpenImage, ring: 0 | 3): { cells: str
   const { path } = run.trace.events;
   let starved = 0;
   for (let i = 0; i < path.length; i++) if (path[i] === STARVED) starved++;
-  let bytes = "";
-  if (values.traces !== undefined) {
-    const folder = join(values.traces, `${scenario.name}-ring${ring}${SUFFIX}`);
+  let bytes: number | undefined;
+  if (values.traces !== undefined || values.save) {
+    const name = `${scenario.name}-ring${ring}${SUFFIX}`;
+    const folder = join(values.traces ?? KEPT, name);
     writeTrace(folder, run.trace);
-    const sizes = readdirSync(folder).map((name) => statSync(join(folder, name)).size);
-    bytes = (sizes.reduce((a, b) => a + b) / 1e6).toFixed(2);
+    bytes = traceBytes(folder);
+    if (values.traces === undefined && bytes > KEPT_BYTES) rmSync(folder, { recursive: true });
   }
-  return {
-    passed,
-    cells: [
-      scenario.name,
-      String(ring),
-      passed ? "same" : "DIFFERS",
-      grouped(run.instructions),
-      grouped(summary.calls.reduce((n, call) => n + call.count, 0)),
-      grouped(summary.sites["vsyscall"] ?? 0),
-      grouped(summary.sites["int80"] ?? 0),
-      grouped(starved),
-      seconds.toFixed(1),
-      rate === undefined ? "" : `${rate} ${unit}/s`,
-      bytes,
-    ],
+  const row: ProgramRow = {
+    scenario: scenario.name,
+    ring,
+    same: passed,
+    instructions: run.instructions,
+    calls: summary.calls.reduce((n, call) => n + call.count, 0),
+    vsyscall: summary.sites["vsyscall"] ?? 0,
+    int80: summary.sites["int80"] ?? 0,
+    starved,
+    bytes,
+    rate: rate === undefined ? "" : `${rate} ${unit}/s`,
   };
+  const cells = [
+    row.scenario,
+    String(ring),
+    passed ? "same" : "DIFFERS",
+    ...[row.instructions, row.calls, row.vsyscall, row.int80, row.starved].map(grouped),
+    seconds.toFixed(1),
+    row.rate,
+    bytes === undefined ? "" : (bytes / 1e6).toFixed(2),
+  ];
+  return { passed, cells, row };
 }
 
 const rows: string[][] = [];
@@ -99,7 +127,8 @@ for (const name of positionals.length > 0 ? positionals : scenarioNames()) {
     continue;
   }
   for (const ring of RINGS) {
-    const { cells, passed } = measure(readScenario(name), base, ring);
+    const { cells, passed, row } = measure(readScenario(name), base, ring);
+    if (values.save) writeProgramRows([...readProgramRows(), row]);
     process.stderr.write(`${cells.join(" ")}\n`);
     rows.push(cells);
     if (!passed) failed++;
