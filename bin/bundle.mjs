@@ -31,23 +31,24 @@ export function keepAddresses(home, addressed) {
  * What yargs measures its help with makes sets of all Unicode's properties when it is loaded, and yargs lays its help out
  * before every command: plain text is as wide as it is long, and for other text the package is loaded then.
  */
-const plainWidths = {
+const plainWidths = (home) => ({
   name: "plain-widths",
   setup(esbuild) {
     const namespace = "plain-width";
     esbuild.onResolve({ filter: /^string-width$/ }, ({ resolveDir, namespace: from }) =>
-      from === namespace ? undefined : { path: resolveDir, namespace },
+      // The path is written into the bundle.
+      from === namespace ? undefined : { path: relative(home, resolveDir), namespace, pluginData: resolveDir },
     );
-    esbuild.onLoad({ filter: /./, namespace }, ({ path }) => ({
+    esbuild.onLoad({ filter: /./, namespace }, ({ pluginData: resolveDir }) => ({
       contents: `module.exports = (text, options) => {
         if (/^[ -~]*$/.test(text)) return text.length;
         const real = require("string-width");
         return (real.default ?? real)(text, options);
       };`,
-      resolveDir: path,
+      resolveDir,
     }));
   },
-};
+});
 
 /** Puts what can be made now in the place of modules that are empty otherwise. */
 export async function preparing(esbuild, sources) {
@@ -107,7 +108,7 @@ export async function bundle(sources, folder, sourcemap = true, ready = undefine
       plugins: [
         ready ?? (await preparing(esbuild, sources)),
         keepAddresses(dirname(sources), (own) => `addressOf(${own})`),
-        plainWidths,
+        plainWidths(dirname(sources)),
       ],
     });
     renameSync(draft, folder);

@@ -21,7 +21,9 @@ import { syntheticTrace } from "../synthetic.ts";
 const names = callNames();
 const plain = (text: string): string => text;
 const folder = fileURLToPath(new URL("../../../data/traces", import.meta.url));
-const captured: [string, Trace][] = readdirSync(folder).map((name) => [name, readTrace(join(folder, name))]);
+const captured: [string, Trace][] = readdirSync(folder)
+  .filter((name) => name.endsWith(".kmtrace"))
+  .map((name) => [name, readTrace(join(folder, name))]);
 const others: [string, Trace][] = [
   "strace-edge-ttt-T.txt",
   "strace-python-threads.txt",
