@@ -11,7 +11,9 @@ serve() {
 sql() { mariadb --no-defaults -S /tmp/db.sock "$@"; }
 serve
 sql < /w/make.sql
+begun=$(date +%s%N)
 i=0; while [ $i -lt 1000 ]; do i=$((i + 1)); echo "INSERT INTO item VALUES ($i, 'name$((i % 17))', $((i * 7 % 1000)));"; done | sql shop
+echo "$((1000000000000 / ($(date +%s%N) - begun))) inserts per second" >&2
 sql shop < /w/ask.sql
 mariadb-admin --no-defaults -S /tmp/db.sock shutdown
 wait
