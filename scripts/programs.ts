@@ -31,7 +31,7 @@ import { NativeRoot } from "../test/programs/native.ts";
 const STARVED = PATHS.indexOf("H");
 
 const RINGS = [3, 0] as const;
-const HEADING = "scenario ring verdict instructions calls vsyscall int80 starved cpu-s rate trace-MB".split(" ");
+const HEADING = "scenario ring verdict instructions calls vsyscall int80 starved wall-s cpu-s rate trace-MB".split(" ");
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -73,9 +73,11 @@ function measure(
 ): { cells: string[]; passed: boolean; row: ProgramRow } {
   const host = new MemoryIo();
   const begun = process.cpuUsage();
+  const started = performance.now();
   const run = captureProgram({ ...scenarioOptions(scenario), image: scenarioImage(base, scenario), host, ring });
   const { user, system } = process.cpuUsage(begun);
   const seconds = (user + system) / 1e6;
+  const wallSeconds = (performance.now() - started) / 1000;
   const [out, err] = [host.text("out"), host.text("err")];
   const passed = run.status === 0 && out === scenario.expected;
   if (!passed) process.stderr.write(`${scenario.name}, ring ${ring}: status ${run.status}\n${out}\n${err}\n`);
@@ -109,6 +111,7 @@ function measure(
     String(ring),
     passed ? "same" : "DIFFERS",
     ...[row.instructions, row.calls, row.vsyscall, row.int80, row.starved].map(grouped),
+    wallSeconds.toFixed(1),
     seconds.toFixed(1),
     row.rate,
     bytes === undefined ? "" : (bytes / 1e6).toFixed(2),
