@@ -35,7 +35,7 @@ export const REFUSED: ReadonlyMap<string, Refusal> = new Map(
   ROWS.flatMap(([errno, why, names]) => names.split(" ").map((name) => [name, { errno, why }] as const)),
 );
 
-/** The reasons in order, each with its calls: what docs/system-calls.md shows. */
+/** The reasons in order, each with its calls: what docs/syscalls.md shows. */
 export const REFUSALS: readonly (Refusal & { readonly names: readonly string[] })[] = ROWS.map(
   ([errno, why, names]) => ({ errno, why, names: names.split(" ") }),
 );

@@ -1,4 +1,4 @@
-// docs/system-calls.md lists what the table of calls has; `npx vitest run test/emu/kernel/calls-doc.test.ts -u` brings it up to date.
+// docs/syscalls.md lists what the table of calls has; `npx vitest run test/emu/kernel/calls-doc.test.ts -u` brings it up to date.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
@@ -34,8 +34,8 @@ it("every refusal is of a call that has no body", () => {
   for (const name of names) expect(syscallByName(name)?.refused, name).toBeDefined();
 });
 
-it("docs/system-calls.md is up to date", async () => {
-  const page = fileURLToPath(new URL("../../../docs/system-calls.md", import.meta.url));
+it("docs/syscalls.md is up to date", async () => {
+  const page = fileURLToPath(new URL("../../../docs/syscalls.md", import.meta.url));
   const entries = SYSCALLS.filter((entry) => entry !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1));
   const text = fillBlocks(readFileSync(page, "utf8"), {
     calls: paragraph(entries.filter(({ fn, refused }) => fn !== undefined && !refused)),
