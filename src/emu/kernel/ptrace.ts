@@ -5,7 +5,7 @@
 import { PT, TIF_LOOK_AT_CALLS, TIF_NOTIFY_RESUME } from "./entry/layout.ts";
 import { EIO } from "./errno.ts";
 import type { Kernel } from "./kernel.ts";
-import { SI_USER, SIGCHLD, SIGKILL, SIGSTOP, SIGTRAP } from "./signal.ts";
+import { SI_KERNEL, SI_USER, SIGCHLD, SIGKILL, SIGSTOP, SIGTRAP } from "./signal.ts";
 import { SIG_IGN, type SigInfo, type Task } from "./task.ts";
 import { type Wait, WaitQueue, type WakeReason } from "./wait.ts";
 
@@ -179,7 +179,7 @@ function* stopped(k: Kernel, t: Task, stop: Stop): Generator<Wait, number, WakeR
   const { injected } = trace;
   trace.injected = 0;
   if (injected !== 0 && t.trace === trace)
-    k.signals.send(t, { signo: injected, code: SI_USER, errno: 0, pid: 0, uid: 0 });
+    k.signals.send(t, { signo: injected, code: SI_KERNEL, errno: 0, pid: 0, uid: 0 });
   return 0;
 }
 

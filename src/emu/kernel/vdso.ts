@@ -2,8 +2,11 @@
 // with, dressed as an ELF shared object, and the page of clock data beside it.
 import { assembleOnce } from "../cpu/asm/assemble.ts";
 import { VDSO_BASE, VVAR_BASE } from "./entry/layout.ts";
+import { VdsoElf, type Version } from "./vdso-elf.ts";
 
 const PAGE = 4096;
+/** What the way to SYSENTER pushes, by DWARF's numbers: ECX, EDX, EBP, a byte each. */
+const SYSENTER_PUSHES = [1, 2, 5];
 const NS_PER_SECOND = 1_000_000_000;
 /** Resolution of the coarse clocks: a tick of 100 Hz. */
 const COARSE_NS = 10_000_000;
@@ -235,7 +238,7 @@ vdso_end:
 `;
 
 /** Symbol, its label, its version. */
-type Export = readonly [name: string, label: string, version: "LINUX_2.5" | "LINUX_2.6"];
+type Export = readonly [name: string, label: string, version: Version];
 const EXPORTS: readonly Export[] = [
   ["__kernel_vsyscall", "vdso_vsyscall", "LINUX_2.5"],
   ["__kernel_vsyscall_kml", "vdso_vsyscall_kml", "LINUX_2.5"],
@@ -255,113 +258,22 @@ const CLOCK_CALLS: readonly (readonly [label: string, nr: number, leaves: number
   ["vdso_clock_getres", 266, 2],
 ];
 
-const SONAME = "linux-gate.so.1";
-const VERSIONS = ["LINUX_2.6", "LINUX_2.5"] as const;
-
-/** The System V hash of a symbol name. */
-export function elfHash(name: string): number {
-  let h = 0;
-  for (let i = 0; i < name.length; i++) {
-    h = (h * 16 + name.charCodeAt(i)) >>> 0;
-    const g = h & 0xf000_0000;
-    if (g !== 0) h ^= g >>> 24;
-    h = (h & ~g) >>> 0;
-  }
-  return h;
-}
-
-/** Strings of an ELF string table, each once. */
-class Strings {
-  private text = "\0";
-  at(name: string): number {
-    const found = this.text.indexOf(`\0${name}\0`);
-    if (found >= 0) return found + 1;
-    const at = this.text.length;
-    this.text += `${name}\0`;
-    return at;
-  }
-  get length(): number {
-    return this.text.length;
-  }
-  bytes(): Uint8Array {
-    return Uint8Array.from(this.text, (c) => c.charCodeAt(0));
-  }
-}
-
-const EHDR = 52;
-const PHDR = 32;
-const SYM = 16;
-const VERDEF = 28;
-const DYN_ENTRIES = 10;
-const PT = { LOAD: 1, DYNAMIC: 2 } as const;
-const DT = { HASH: 4, STRTAB: 5, SYMTAB: 6, STRSZ: 10, SYMENT: 11, SONAME: 14 } as const;
-const DT_VERSYM = 0x6fff_fff0;
-const DT_VERDEF = 0x6fff_fffc;
-const DT_VERDEFNUM = 0x6fff_fffd;
-
-function align(n: number, to: number): number {
-  return Math.ceil(n / to) * to;
-}
-
 /** Builds the vDSO for its fixed place. @param pfn the frame it will lie in */
 export function buildVdso(o: VdsoOptions, pfn: number): VdsoCode {
   const probe = assembleOnce(source(o), { origin: VDSO_BASE });
   const names = EXPORTS.filter(([, label]) => probe.symbols[label] !== undefined);
-  const strings = new Strings();
-  for (const [name] of names) strings.at(name);
-  for (const name of [SONAME, ...VERSIONS]) strings.at(name);
-  const symbols = names.length + 1;
-  const phdrs = EHDR;
-  const hash = phdrs + 2 * PHDR;
-  const dynsym = hash + 4 * (2 + 1 + symbols);
-  const dynstr = dynsym + SYM * symbols;
-  const versym = align(dynstr + strings.length, 4);
-  const verdef = align(versym + 2 * symbols, 4);
-  const dynamic = verdef + VERDEF * (VERSIONS.length + 1);
-  const text = align(dynamic + 8 * DYN_ENTRIES, 16);
-  const code = assembleOnce(source(o), { origin: VDSO_BASE + text });
-  const end = text + code.bytes.length;
-  if (end > PAGE) throw new Error(`a vDSO of ${end} bytes does not fit its page`);
-
-  const image = new Uint8Array(PAGE);
-  const view = new DataView(image.buffer);
-  const put = (at: number, ...words: number[]) => {
-    for (let i = 0; i < words.length; i++) view.setUint32(at + 4 * i, words[i] >>> 0, true);
-  };
+  const elf = new VdsoElf(names.map(([name, , version]) => ({ name, version })));
+  const code = assembleOnce(source(o), { origin: VDSO_BASE + elf.text });
   const offset = (label: string) => (code.symbols[label] >>> 0) - VDSO_BASE;
-
-  image.set([0x7f, 0x45, 0x4c, 0x46, 1, 1, 1], 0);
-  // ET_DYN, EM_386; version, entry, program headers, no sections; sizes.
-  put(16, 3 | (3 << 16), 1, offset("vdso_vsyscall"), phdrs, 0, 0);
-  view.setUint16(40, EHDR, true);
-  view.setUint16(42, PHDR, true);
-  view.setUint16(44, 2, true);
-  put(phdrs, PT.LOAD, 0, 0, 0, end, end, 5, PAGE);
-  put(phdrs + PHDR, PT.DYNAMIC, dynamic, dynamic, dynamic, 8 * DYN_ENTRIES, 8 * DYN_ENTRIES, 4, 4);
-
-  // One bucket: a chain of all symbols.
-  put(hash, 1, symbols, 1);
-  for (let i = 1; i < symbols; i++) put(hash + 12 + 4 * i, i + 1 < symbols ? i + 1 : 0);
-  names.forEach(([name, label, version], i) => {
-    const at = dynsym + SYM * (i + 1);
-    put(at, strings.at(name), offset(label), 0);
-    // STB_GLOBAL, STT_FUNC; section index: any that is defined.
-    view.setUint8(at + 12, 0x12);
-    view.setUint16(at + 14, 1, true);
-    view.setUint16(versym + 2 * (i + 1), version === "LINUX_2.6" ? 2 : 3, true);
-  });
-  image.set(strings.bytes(), dynstr);
-  [SONAME, ...VERSIONS].forEach((name, i, all) => {
-    const at = verdef + VERDEF * i;
-    view.setUint16(at, 1, true);
-    view.setUint16(at + 2, i === 0 ? 1 : 0, true);
-    view.setUint16(at + 4, i + 1, true);
-    view.setUint16(at + 6, 1, true);
-    put(at + 8, elfHash(name), 20, i + 1 < all.length ? VERDEF : 0, strings.at(name), 0);
-  });
-  put(dynamic, DT.HASH, hash, DT.STRTAB, dynstr, DT.SYMTAB, dynsym, DT.STRSZ, strings.length, DT.SYMENT, SYM);
-  put(dynamic + 40, DT.SONAME, strings.at(SONAME), DT_VERSYM, versym, DT_VERDEF, verdef, DT_VERDEFNUM, 3, 0, 0);
-  image.set(code.bytes, text);
+  const image = elf.image(
+    code.bytes,
+    names.map(([, label]) => offset(label)),
+    {
+      begin: offset("vdso_vsyscall"),
+      end: offset("vdso_vsyscall_leave") + 1,
+      pushes: o.entry === "sysenter" ? { registers: SYSENTER_PUSHES, pops: offset("vdso_sysenter_return") } : undefined,
+    },
+  );
 
   const vsyscall = { entry: offset("vdso_vsyscall"), leave: offset("vdso_vsyscall_leave") };
   const sysenterReturn = offset("vdso_sysenter_return");

@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { VDSO_BASE } from "../../../../src/emu/kernel/entry/layout.ts";
 import { BOOT_TIME_MS } from "../../../../src/emu/kernel/kernel.ts";
-import { buildVdso, elfHash, type VdsoOptions } from "../../../../src/emu/kernel/vdso.ts";
+import { buildVdso, type VdsoOptions } from "../../../../src/emu/kernel/vdso.ts";
+import { elfHash } from "../../../../src/emu/kernel/vdso-elf.ts";
 import { DATA, ofKind, world } from "./harness.ts";
 
 const OPTIONS: VdsoOptions = { entry: "sysenter", clock: true, kmlCallTable: 0xc0109100, nsPerUnit: 2 };
@@ -54,6 +55,39 @@ describe("the image", () => {
     expect(lookUp(image, "__vdso_clock_gettime")).toBeUndefined();
     expect(lookUp(image, "__kernel_vsyscall_kml")).toBeUndefined();
     expect(kmlVsyscall).toBe(-1);
+  });
+
+  it.each(["sysenter", "int80"] as const)("tells debuggers how %s has moved the stack", (entry) => {
+    const { image, vsyscall } = buildVdso({ ...OPTIONS, entry }, 6);
+    const view = new DataView(image.buffer);
+    const [headers, number, names] = [view.getUint32(32, true), view.getUint16(48, true), view.getUint16(50, true)];
+    const at = (section: number) => view.getUint32(headers + 40 * section + 16, true);
+    const name = (section: number) => at(names) + view.getUint32(headers + 40 * section, true);
+    const isFrames = (section: number) =>
+      new TextDecoder().decode(image.subarray(name(section))).startsWith(".eh_frame\0");
+    const table = at(Array.from({ length: number }, (_, i) => i).find(isFrames)!);
+    const one = table + 4 + view.getUint32(table, true);
+    expect(one + 8 + view.getInt32(one + 8, true)).toBe(vsyscall.entry);
+    expect(view.getUint32(one + 12, true)).toBe(vsyscall.leave + 1 - vsyscall.entry);
+    // The distance from ESP to above the return address, after each instruction that moves the stack.
+    const told: number[][] = [];
+    let pc = vsyscall.entry;
+    for (let i = one + 17; i < one + 4 + view.getUint32(one, true); i++) {
+      const op = image[i];
+      if (op >> 6 === 1) pc += op & 63;
+      else if (op === 0x0e) told.push([pc, image[++i]]);
+      else if (op >> 6 === 2) i++;
+    }
+    const moves: number[][] = [];
+    let distance = 4;
+    for (let i = vsyscall.entry; i < vsyscall.leave; i++) {
+      const [push, pop] = [[0x51, 0x52, 0x55].includes(image[i]), [0x59, 0x5a, 0x5d].includes(image[i])];
+      if (!push && !pop) continue;
+      distance += push ? 4 : -4;
+      moves.push([i + 1, distance]);
+    }
+    expect(moves.length).toBe(entry === "sysenter" ? 6 : 0);
+    expect(told).toEqual(moves);
   });
 
   it("enters ring 0 by one instruction: jmp [table + eax*4]", () => {
