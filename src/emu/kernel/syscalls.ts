@@ -125,7 +125,6 @@ import {
   sys_sendfile,
   sys_sendfile64,
   sys_splice,
-  sys_tee,
   sys_write,
   sys_writev,
 } from "./fs/read_write.ts";
@@ -155,6 +154,7 @@ import {
   sys_sync_file_range,
   sys_syncfs,
 } from "./fs/sync.ts";
+import { sys_tee } from "./fs/tee.ts";
 import {
   sys_timerfd_create,
   sys_timerfd_gettime,

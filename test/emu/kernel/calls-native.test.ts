@@ -19,6 +19,7 @@ describe.each([
     ["directories that signal", "dnotify"],
     ["what UDP tells of packets", "packets"],
     ["pseudoterminals", "pty"],
+    ["pipes that are copied", "tee"],
     ["futexes with an owner", "pi"],
     ["ptrace without a stop, in stops, of registers", "seize"],
     ["POSIX queues, pidfds and others", "posix"],

@@ -1,4 +1,4 @@
-// read, write and their kin, lseek, and copies between files (fs/read_write.c, fs/splice.c).
+// read, write and their kin, lseek, and copies between files (fs/read_write.c, fs/splice.c). tee is in tee.ts.
 import { EAGAIN, EBADF, EINVAL, EISDIR, EOPNOTSUPP, EOVERFLOW, ERESTARTSYS, ESPIPE, EXDEV } from "../errno.ts";
 import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
@@ -378,9 +378,4 @@ function* spliceFiles(
   if (n > 0 && inOff) writeI64(k, t, inOff, fromPos + n);
   if (n > 0 && outOff) writeI64(k, t, outOff, toPos + n);
   return n;
-}
-
-/** tee and vmsplice are refused, as for files that cannot be spliced; programs fall back to read and write. */
-export function sys_tee(_k: Kernel, t: Task, inFd: number, outFd: number): SysResult {
-  return t.files!.get(inFd) && t.files!.get(outFd) ? -EINVAL : -EBADF;
 }
