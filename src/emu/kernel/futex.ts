@@ -164,7 +164,8 @@ function wakeOp(k: Kernel, t: Task, addr: number, code: number): boolean | numbe
   return result ?? -ENOSYS;
 }
 
-function futex(
+/** futex(), with what reads its time. */
+type FutexCall = (
   k: Kernel,
   t: Task,
   addr: number,
@@ -174,7 +175,9 @@ function futex(
   addr2: number,
   value3: number,
   read: (k: Kernel, t: Task, addr: number) => Timespec,
-): SysResult {
+) => SysResult;
+
+const futex: FutexCall = (k, t, addr, op, value, timeout, addr2, value3, read) => {
   const command = op & 127;
   const isPrivate = (op & FUTEX_PRIVATE) !== 0;
   if (addr & 3) return -EINVAL;
@@ -188,7 +191,7 @@ function futex(
       if (timeout !== 0) {
         const clock = op & FUTEX_CLOCK_REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC;
         const time = read(k, t, timeout);
-        if (time.sec < 0 || time.nsec < 0 || time.nsec >= 1e9) return -EINVAL;
+        if (!validTimespec(time)) return -EINVAL;
         deadline = deadlineOf(k, clock, time, command === FUTEX_WAIT_BITSET);
       }
       return wait(k, t, addr, value, isPrivate, bitset, deadline);
@@ -220,20 +223,10 @@ function futex(
     default:
       return piFutex(k, t, addr, op, value, timeout, addr2, value3, read);
   }
-}
+};
 
 /** The operations of locks with an owner. */
-function piFutex(
-  k: Kernel,
-  t: Task,
-  addr: number,
-  op: number,
-  value: number,
-  timeout: number,
-  addr2: number,
-  value3: number,
-  read: (k: Kernel, t: Task, addr: number) => Timespec,
-): SysResult {
+const piFutex: FutexCall = (k, t, addr, op, value, timeout, addr2, value3, read) => {
   const command = op & 127;
   const isPrivate = (op & FUTEX_PRIVATE) !== 0;
   const until = (clock: number): number | undefined => {
@@ -273,7 +266,7 @@ function piFutex(
     default:
       return -ENOSYS;
   }
-}
+};
 
 export const sys_futex: Sys = (k, t, addr, op, value, timeout, addr2, value3) =>
   futex(k, t, addr, op, value, timeout, addr2, value3, readTimespec32);
