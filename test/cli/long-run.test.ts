@@ -58,26 +58,37 @@ describe("limits", () => {
   });
 });
 
-it("Ctrl-C ends a capture with a complete trace and status 130", async () => {
-  const words = ["capture", "--root", "base", "-o", trace("interrupted"), "sh", "-c", LOOP];
-  const child = spawn(process.execPath, [join(ROOT, "bin/kmlab.mjs"), ...words], { stdio: ["ignore", "pipe", "pipe"] });
-  let said = "";
-  child.stderr.on("data", (bytes) => {
-    said += bytes;
+/** Starts kmlab with an endless loop, presses Ctrl-C when it has said that, and gives its status and what it said. */
+async function interruptedAfter(words: string[], stream: "stdout" | "stderr", line: RegExp) {
+  const child = spawn(process.execPath, [join(ROOT, "bin/kmlab.mjs"), ...words, "sh", "-c", LOOP], {
+    stdio: ["ignore", "pipe", "pipe"],
   });
-  await once(child.stdout, "data");
-  const ended = once(child, "close");
-  child.kill("SIGINT");
-  expect(await ended).toEqual([130, null]);
-  expect(said).toMatch(/^kmlab: interrupted after \d+ instructions\n/);
+  const said = { stdout: "", stderr: "" };
+  let asked = false;
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].on("data", (bytes) => {
+      said[name] += bytes;
+      if (asked || !line.test(said[stream])) return;
+      asked = true;
+      child.kill("SIGINT");
+    });
+  }
+  const [status, signal] = await once(child, "close");
+  return { ...said, status, signal };
+}
+
+it("Ctrl-C ends a capture with a complete trace and status 130", async () => {
+  const run = await interruptedAfter(["capture", "--root", "base", "-o", trace("interrupted")], "stdout", /^ready\n/);
+  expect(run).toMatchObject({ status: 130, signal: null, stdout: "ready\n" });
+  expect(run.stderr).toMatch(/^kmlab: interrupted after \d+ instructions\n/);
   expect(meta("interrupted")).toMatchObject({ ended: "interrupted", reproducible: false });
 });
 
-it("progress says how fast, how far and how many", () => {
-  const words = ["--root", "base", "--progress", "--limit-instructions", "400000000"];
-  const { stderr, stdout } = kmlab(["run", ...words, "sh", "-c", LOOP]);
-  expect(stderr).toMatch(/[\d.]+ MIPS, [\d.]+ M instructions, [\d.]+ s of guest time, 1 tasks/);
-  expect(stdout).toBe("ready\n");
+it("progress says how fast, how far and how many", async () => {
+  const words = ["run", "--root", "base", "--progress", "--limit-instructions", "4000000000"];
+  const progress = /[\d.]+ MIPS, [\d.]+ M instructions, [\d.]+ s of guest time, 1 tasks/;
+  const run = await interruptedAfter(words, "stderr", progress);
+  expect(run).toMatchObject({ status: 130, stdout: "ready\n", stderr: expect.stringMatching(progress) });
 });
 
 describe("in the library", () => {

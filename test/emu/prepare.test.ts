@@ -1,5 +1,7 @@
 // What is made ready when the command line is bundled: it must be what machines start with, and handlers as they are made.
 import { describe, expect, it } from "vitest";
+// The processor first: the modules of its cycle are loaded in the order in which a machine loads them.
+import "../../src/emu/cpu/cpu.ts";
 import { assemble, keptPrograms } from "../../src/emu/cpu/asm/assemble.ts";
 import { BINDINGS } from "../../src/emu/cpu/interp/emit.ts";
 import type { PreparedHandlers } from "../../src/emu/cpu/interp/prepared.ts";
