@@ -1,7 +1,8 @@
 // npm run python-tests [-- MODULE... --ring 0|3 --match PATTERN]: Python's own tests in the emulated machine, case by case against the native run.
-// --native: run them on this host and record that (as root); --record: record what they did here; --table: print what is recorded.
+// --show: what it prints, as it does; --native: run them on this host and record that (as root); --record: record what they did here; --table: print what is recorded.
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { MemoryIo } from "../src/emu/host.ts";
 import { ensureRoot } from "../src/emu/rootfs/roots-node.ts";
 import { NativeRoot } from "../test/programs/native.ts";
 import {
@@ -30,14 +31,29 @@ const { values, positionals } = parseArgs({
 const print = (text: string) => process.stdout.write(`${text}\n`);
 const passes = (outcomes: ReadonlyMap<string, Outcome>) => [...outcomes.values()].filter((o) => o === "pass").length;
 
+/** Passes on what the guest prints as it comes, so that one sees how far a module of minutes has got. */
+class ShownIo extends MemoryIo {
+  override stdout(bytes: Uint8Array): void {
+    process.stdout.write(bytes.slice());
+  }
+  override stderr(bytes: Uint8Array): void {
+    process.stdout.write(bytes.slice());
+  }
+}
+
 /** Runs a module in a ring; the number of differences that are not listed, or listed and gone. */
 async function check(module: string, ring: Ring): Promise<number> {
   const base = await moduleRoot(module);
   const begun = process.cpuUsage();
-  const { outcomes, printed, instructions } = runHere(base, module, ring, values.match);
+  const { outcomes, instructions } = runHere(
+    base,
+    module,
+    ring,
+    values.match,
+    values.show ? new ShownIo() : new MemoryIo(),
+  );
   const { user, system } = process.cpuUsage(begun);
   base.close();
-  if (values.show) print(printed);
   const cases = readCases();
   const within = (name: string) => values.match === undefined || outcomes.has(name);
   const found = notPassing(cases, module, outcomes, within);

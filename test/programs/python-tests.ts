@@ -92,19 +92,18 @@ export function readResults(module: string, text: string): Map<string, Outcome> 
   return found;
 }
 
-/** Runs a module in the emulated machine. `pattern`: of the cases to run. */
-export function runHere(base: OpenImage, module: string, ring: Ring, pattern?: string) {
+/** Runs a module in the emulated machine. `pattern`: of the cases to run; `host`: where its streams go. */
+export function runHere(base: OpenImage, module: string, ring: Ring, pattern?: string, host = new MemoryIo()) {
   const tree = new Tree();
   tree.addTar(readTar(workTar(), "runner"));
   tree.get("/")!.mtime = WORK_MTIME;
   const image = overlayImage(base, WORK, tree, createHash("sha256"));
-  const host = new MemoryIo();
   const argv = [...ARGV, ...(pattern === undefined ? [] : ["-m", pattern]), "-v", module];
   const limits = { memoryMiB: MEMORY_MIB, instructionLimit: MOST_INSTRUCTIONS };
   const { kernel, instructions } = runProgram({ image, argv, host, ring, cwd: WORK, ...limits });
   const file = kernel.vfs.rootMount.root.children!.get(WORK.slice(1))?.children?.get(RESULTS);
   const text = file ? new TextDecoder().decode(fileBytes(file.inode)) : "";
-  return { outcomes: readResults(module, text), printed: host.text("out") + host.text("err"), instructions };
+  return { outcomes: readResults(module, text), instructions };
 }
 
 /** Runs a module on this host. */
