@@ -67,7 +67,11 @@ export async function moduleRoot(module: string): Promise<OpenImage> {
   const importing = (what: string) => ["python3", "-c", `import ${what}`];
   const common = "test.libregrtest, test.support.script_helper";
   const first = await afterFirstRun(openImage(directory, index), importing(common));
-  return afterFirstRun(first, importing(`test.${module}`));
+  const imported = await afterFirstRun(first, importing(`test.${module}`));
+  if (!imported.entries.some(({ path }) => path === `/usr/lib/python3.11/test/${module}/__init__.py`)) return imported;
+  // Importing a package imports none of its modules of cases.
+  const load = `import unittest; unittest.defaultTestLoader.loadTestsFromName("test.${module}")`;
+  return afterFirstRun(imported, ["python3", "-c", load]);
 }
 
 /** What is in the working directory at first: the runner. */
