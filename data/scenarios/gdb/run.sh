@@ -2,9 +2,10 @@
 set -e
 mkdir -p /tmp/g && cd /tmp/g
 cp /w/*.c .
-gcc -g -O0 -no-pie -o prog prog.c
+gcc -g -O0 -fno-pie -c prog.c
+gcc -no-pie -o prog prog.o
+gcc -static -o alone prog.o
 gcc -g -O0 -no-pie -o threads threads.c
-gcc -g -O0 -no-pie -static -o alone prog.c
 debug() {
   gdb -nx -batch -iex "set width 0" -iex "set print address off" "$@" 2>&1 | sed '
     /^\[New /d; /^\[Thread .* exited\]/d; /^\[Switching/d; /^warning: target file/d
