@@ -4,6 +4,7 @@ import type { Trace } from "../traces/trace.ts";
 import type { DiskRequest } from "./disk.ts";
 import { isPartial } from "./partial-writes.ts";
 import type { ShapeNumbers } from "./shapes.ts";
+import { lastCauses, stoppedWithin } from "./stops.ts";
 
 /** What a wait is for (notice: a signal or a child's end; socket: data of another's socket); decides what idle time is called. */
 export const WAIT = { dependency: 0, timer: 1, device: 2, notice: 3, socket: 4 } as const;
@@ -105,12 +106,13 @@ export function findWaits(trace: Trace, recordOf: Int32Array, seqOf: Int32Array)
   const nsPerUnit = meta.clock.nsPerUnit;
   const sockets = new Set(trace.objects.filter(({ type }) => type === "socket").map(({ obj }) => obj));
   const waits = new Collected(edges.length === 0 ? countBlocked(trace) : edges.length);
+  const causes = lastCauses(trace);
   for (let e = 0; e < edges.length; e++) {
     const to = edges.to[e] >= 0 ? recordOf[edges.to[e]] : -1;
     if (to < 0 || (edges.kind[e] === EDGE.spawn && isBirth(trace, e))) continue;
     const fromSeq = edges.from[e];
     let from = fromSeq >= 0 ? recordOf[fromSeq] : -1;
-    if (from >= 0 && isPartial(trace, e)) {
+    if (from >= 0 && (isPartial(trace, e) || stoppedWithin(trace, e, causes))) {
       from--;
       if (from < 0 || events.task[seqOf[from]] !== events.task[fromSeq]) continue;
     }
