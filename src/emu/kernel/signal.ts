@@ -190,7 +190,7 @@ export class Signals {
     this.prepare(t, signo);
     if (signo !== SIGKILL && this.ignored(t, signo)) return 0;
     if (signo < SIGRTMIN && queue.set & bit(signo)) return 0;
-    if (signo >= SIGRTMIN && info.code < 0) {
+    if (signo >= SIGRTMIN && (info.code < 0 || info.band !== undefined)) {
       if (queue.queue.length >= Math.min(t.signal.rlimits[RLIMIT.SIGPENDING]?.cur ?? RLIM_INFINITY, 65536))
         return -EAGAIN;
     }

@@ -20,6 +20,7 @@ describe.each([
     ["what UDP tells of packets", "packets"],
     ["pseudoterminals", "pty"],
     ["pipes that are copied", "tee"],
+    ["files that signal", "sigio"],
     ["futexes with an owner", "pi"],
     ["ptrace without a stop, in stops, of registers", "seize"],
     ["POSIX queues, pidfds and others", "posix"],

@@ -1,9 +1,7 @@
 // F_NOTIFY: a signal when something happens in a directory (fs/notify/dnotify).
 import { ENOTDIR } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
-import { SI_KERNEL, SIGIO, SIGRTMIN } from "../signal.ts";
 import type { Task } from "../task.ts";
-import { POLLIN, POLLRDNORM } from "./const.ts";
 import type { File } from "./file.ts";
 import type { FilesStruct } from "./files.ts";
 import type { Inode } from "./inode.ts";
@@ -18,13 +16,11 @@ import {
   IN_MOVED_FROM,
   IN_MOVED_TO,
 } from "./notify.ts";
+import { OWNER, own, POLL, sendSigio } from "./sigio.ts";
 
 const DN_MULTISHOT = 0x8000_0000 | 0;
 /** DN_ACCESS, DN_MODIFY, DN_CREATE, DN_DELETE, DN_RENAME, DN_ATTRIB: the events of each bit. */
 const EVENTS = [IN_ACCESS, IN_MODIFY, IN_CREATE | IN_MOVED_TO, IN_DELETE | IN_MOVED_FROM, FS_RENAME, IN_ATTRIB];
-/** si_code and si_band of a message: POLL_MSG, EPOLLIN | EPOLLRDNORM | EPOLLMSG. */
-const POLL_MSG = 3;
-const BAND_MSG = POLLIN | POLLRDNORM | 0x400;
 
 /** One open directory of one table of descriptors, and what it asked for. */
 interface Asked {
@@ -50,7 +46,7 @@ class DirectoryMark implements DirectoryWatch {
 
   notify(mask: number): void {
     for (const one of this.asked.filter((a) => a.mask & mask)) {
-      sendSigio(this.k, one.file, one.fd, POLL_MSG, BAND_MSG);
+      sendSigio(this.k, one.file, one.fd, POLL.MSG);
       if (!one.again) this.drop((a) => a === one);
     }
   }
@@ -70,22 +66,6 @@ class DirectoryMark implements DirectoryWatch {
   }
 }
 
-/** The signal that a file's owner asked for (send_sigio): SIGIO that says nothing, or the one of F_SETSIG with the descriptor. */
-function sendSigio(k: Kernel, file: File, fd: number, code: number, band: number): void {
-  const from = k.current.seq;
-  const info =
-    file.sig === 0
-      ? { signo: SIGIO, code: SI_KERNEL, errno: 0, pid: 0, uid: 0, from }
-      : { signo: file.sig, code, errno: 0, band, fd, from };
-  if (file.owner < 0) k.signals.sendPgrp(-file.owner, info);
-  else {
-    const owner = k.tasks.get(file.owner);
-    if (!owner) return;
-    if (k.signals.sendGroup(owner, info) < 0 && info.signo >= SIGRTMIN)
-      k.signals.sendGroup(owner, { signo: SIGIO, code: SI_KERNEL, errno: 0, pid: 0, uid: 0, from });
-  }
-}
-
 /** fcntl(fd, F_NOTIFY, events); no events: no more. */
 export function directoryNotify(k: Kernel, t: Task, fd: number, file: File, arg: number): number {
   const { inode } = file;
@@ -96,7 +76,7 @@ export function directoryNotify(k: Kernel, t: Task, fd: number, file: File, arg:
   }
   if (!inode.isDir) return -ENOTDIR;
   const mask = EVENTS.reduce((all, events, i) => (arg & (1 << i) ? all | events : all), 0);
-  if (file.owner === 0) file.owner = t.tgid;
+  own(file, t, OWNER.process, t.tgid, false);
   const mark = (k.vfs.notify.directories.get(inode) as DirectoryMark | undefined) ?? new DirectoryMark(k, inode);
   const again = (arg & DN_MULTISHOT) !== 0;
   const known = mark.asked.find((one) => one.file === file && one.files === files);

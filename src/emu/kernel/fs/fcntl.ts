@@ -3,7 +3,7 @@ import { EBADF, EFAULT, EINVAL, EMFILE, EPERM, SysError } from "../errno.ts";
 import { PIPE_DEFAULT_BYTES, Pipe, pipeOps } from "../ipc/pipe.ts";
 import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
-import { readI32, touch, writeU32 } from "../user.ts";
+import { touch, writeU32 } from "../user.ts";
 import {
   O_APPEND,
   O_ASYNC,
@@ -22,6 +22,7 @@ import type { File } from "./file.ts";
 import { fcntlLock } from "./locks.ts";
 import { ownerOrCapable } from "./namei.ts";
 import { nofile } from "./open.ts";
+import { getOwner, getOwnerEx, setAsync, setOwner, setOwnerEx } from "./sigio.ts";
 
 export function sys_dup(_k: Kernel, t: Task, fd: number): SysResult {
   const file = t.files!.get(fd);
@@ -116,6 +117,7 @@ function fcntl(k: Kernel, t: Task, fd: number, cmd: number, arg: number): SysRes
     case F_SETFL:
       if ((arg & O_NOATIME) !== 0 && (file.flags & O_NOATIME) === 0 && !ownerOrCapable(file.inode, t.creds))
         return -EPERM;
+      if ((file.flags ^ arg) & O_ASYNC) setAsync(k, file, fd, (arg & O_ASYNC) !== 0);
       file.flags = (file.flags & ~SETFL_MASK) | (arg & SETFL_MASK);
       return 0;
     case F_GETLK:
@@ -131,22 +133,13 @@ function fcntl(k: Kernel, t: Task, fd: number, cmd: number, arg: number): SysRes
     case F_OFD_SETLKW:
       return fcntlLock(k, t, file, "wait", arg, cmd !== F_SETLKW, cmd === F_OFD_SETLKW);
     case F_SETOWN:
-      file.owner = arg;
-      return 0;
+      return setOwner(k, t, file, arg);
     case F_GETOWN:
-      return file.owner;
-    case F_SETOWN_EX: {
-      // struct f_owner_ex: 0 a thread, 1 a process, 2 a process group.
-      const type = readI32(k, t, arg);
-      if (type < 0 || type > 2) return -EINVAL;
-      const pid = readI32(k, t, arg + 4);
-      file.owner = type === 2 ? -pid : pid;
-      return 0;
-    }
+      return getOwner(k, file);
+    case F_SETOWN_EX:
+      return setOwnerEx(k, t, file, arg);
     case F_GETOWN_EX:
-      writeU32(k, t, arg, file.owner < 0 ? 2 : file.owner === 0 ? 0 : 1);
-      writeU32(k, t, arg + 4, Math.abs(file.owner));
-      return 0;
+      return getOwnerEx(k, t, file, arg);
     case F_SETSIG:
       if (arg < 0 || arg > 64) return -EINVAL;
       file.sig = arg;

@@ -7,6 +7,7 @@ import { O_ACCMODE, O_APPEND, O_NONBLOCK, O_PATH, O_RDONLY, O_WRONLY } from "./c
 import type { Inode, Path } from "./inode.ts";
 import type { IovIter } from "./iov.ts";
 import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE } from "./notify.ts";
+import type { AsyncFiles, FileOwner } from "./sigio.ts";
 
 /** What poll says of a file, and where to wait for a change. */
 export interface PollResult {
@@ -32,6 +33,8 @@ export interface FileOps {
   ioctl?(k: Kernel, t: Task, file: File, cmd: number, arg: number): SysResult;
   poll?(k: Kernel, file: File): PollResult;
   fsync?(k: Kernel, t: Task, file: File): SysResult;
+  /** O_ASYNC is set: the lists of those who hear of it. */
+  fasync?(k: Kernel, file: File): AsyncFiles[];
   /** The last descriptor is gone. */
   release?(k: Kernel, file: File): void;
   /** Called by open before the file gets a descriptor: may block (FIFO) or fail. */
@@ -54,9 +57,10 @@ export class File {
   refs = 0;
   /** What a file system or driver keeps per open file. */
   data: unknown = null;
-  /** F_SETOWN, F_SETSIG. */
-  owner = 0;
+  /** F_SETOWN, F_SETSIG, and the lists that O_ASYNC put it on. */
+  owner: FileOwner | null = null;
   sig = 0;
+  asyncs: AsyncFiles[] | null = null;
   /** Next page that a sequential reader would ask for, and the window read ahead. */
   raNext = 0;
   raPages = 0;
@@ -95,6 +99,7 @@ export class File {
   put(k: Kernel): void {
     if (--this.refs > 0) return;
     if (this.watchers) for (const w of [...this.watchers]) w.forget(this);
+    if (this.asyncs) for (const list of this.asyncs) list.remove(this);
     const inode = this.inode;
     if (inode.flock) dropLocks(k, inode, this);
     if (this.writable && inode.isRegular) inode.writers--;

@@ -12,6 +12,7 @@ import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, permission } from "./namei.ts";
 import { IN_DELETE_SELF, IN_ISDIR, IN_MOVE_SELF, type Mark } from "./notify.ts";
 import { nofile, userPathAt } from "./open.ts";
 import { untilDone } from "./read_write.ts";
+import { AsyncFiles, POLL } from "./sigio.ts";
 import { recordTiming } from "./trace.ts";
 
 const IN_ALL_EVENTS = 0xfff;
@@ -83,6 +84,7 @@ class Inotify {
   readonly byInode = new Map<Inode, Watch>();
   readonly queue = new WaitQueue();
   readonly uid: number;
+  readonly async = new AsyncFiles();
   events: Event[] = [];
   private lastWd = 0;
 
@@ -101,6 +103,7 @@ class Inotify {
     }
     this.events.push(event);
     this.queue.wakeAll(this.k.cause("data"));
+    this.async.kill(this.k, POLL.IN);
   }
 
   add(inode: Inode, mask: number): number {
@@ -170,6 +173,7 @@ function readOnce(k: Kernel, t: Task, inotify: Inotify, iter: IovIter): number {
 }
 
 const inotifyOps: FileOps = {
+  fasync: (_k, file) => [(file.data as Inotify).async],
   stream: true,
   llseek: (_k, file) => file.pos,
   read: (k, t, file, iter) => {

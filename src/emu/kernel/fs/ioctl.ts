@@ -4,6 +4,7 @@ import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import { readI32, writeU32 } from "../user.ts";
 import { O_ASYNC, O_NONBLOCK } from "./const.ts";
+import { setAsync } from "./sigio.ts";
 
 const FIBMAP = 1;
 const FIGETBSZ = 2;
@@ -33,9 +34,10 @@ export function sys_ioctl(k: Kernel, t: Task, fd: number, cmd: number, arg: numb
     case FIONBIO:
       file.flags = readI32(k, t, arg) ? file.flags | O_NONBLOCK : file.flags & ~O_NONBLOCK;
       return 0;
-    case FIOASYNC:
-      file.flags = readI32(k, t, arg) ? file.flags | O_ASYNC : file.flags & ~O_ASYNC;
-      return 0;
+    case FIOASYNC: {
+      const on = readI32(k, t, arg) !== 0;
+      return on === ((file.flags & O_ASYNC) !== 0) ? 0 : setAsync(k, file, fd, on);
+    }
     case FIOQSIZE:
       if (!file.inode.isRegular && !file.inode.isDir && !file.inode.isLink) return -ENOTTY;
       writeU32(k, t, arg, file.inode.size);

@@ -11,6 +11,7 @@ import type { IovIter } from "./iov.ts";
 import { type MemInode, MemSuper } from "./memfs.ts";
 import { nofile } from "./open.ts";
 import type { PageCache } from "./page_cache.ts";
+import { AsyncFiles, OWNER, own, POLL } from "./sigio.ts";
 import { currentTime } from "./times.ts";
 import { moved } from "./trace.ts";
 import { LINE_MAX, type Tty } from "./tty.ts";
@@ -50,6 +51,8 @@ class Pty implements TtyDriver {
   packet = false;
   /** What packet mode has to tell. */
   status = 0;
+  /** Files of the master with O_ASYNC. */
+  readonly async = new AsyncFiles();
   readonly readQueue = new WaitQueue();
   readonly writeQueue = new WaitQueue();
   private readonly k: Kernel;
@@ -76,6 +79,7 @@ class Pty implements TtyDriver {
     this.parts.push(bytes.slice());
     this.pending += bytes.length;
     this.readQueue.wakeAll(this.k.cause("data"));
+    this.async.kill(this.k, POLL.IN);
   }
 
   flush(): void {
@@ -213,6 +217,10 @@ function masterOps(pty: Pty): FileOps {
       if (pty.otherClosed) mask |= POLLHUP;
       if (pty.tty.inputRoom > 0) mask |= POLLOUT | POLLWRNORM;
       return { mask, queues: [pty.readQueue, pty.writeQueue] };
+    },
+    fasync: (k, file) => {
+      own(file, k.current, OWNER.process, k.current.tgid, false);
+      return [pty.async];
     },
     release: (k) => {
       k.vfs.ptys.remove(pty.tty.index);

@@ -6,6 +6,7 @@ import type { Kernel } from "../kernel.ts";
 import { SIGINT, SIGQUIT, SIGTSTP, SIGWINCH } from "../signal.ts";
 import { WaitQueue } from "../wait.ts";
 import type { File, FileOps } from "./file.ts";
+import { AsyncFiles, POLL } from "./sigio.ts";
 import * as T from "./termios.ts";
 import type { TtyDriver } from "./tty_driver.ts";
 import { Output } from "./tty_output.ts";
@@ -51,6 +52,8 @@ export class Tty {
   readonly out: Output;
   /** What can be done with its files. */
   ops!: FileOps;
+  /** Its files with O_ASYNC. */
+  readonly async = new AsyncFiles();
 
   constructor(k: Kernel, driver: TtyDriver, index: number) {
     this.k = k;
@@ -87,6 +90,7 @@ export class Tty {
   /** Takes what has arrived, as far as there is room. A line that is too long goes on being taken, and is cut. */
   private process(): void {
     let at = 0;
+    const lines = this.ends.length;
     while (at < this.arrived.length) {
       const full = this.ready.length + this.line.length >= LINE_MAX - 1;
       if (full && (!this.canonical || this.ends.length > 0)) break;
@@ -96,6 +100,9 @@ export class Tty {
     this.arrived.splice(0, at);
     this.out.flush();
     if (this.readable()) this.readQueue.wakeAll(this.k.cause("data"));
+    // A canonical terminal tells of each line.
+    for (let n = this.canonical ? this.ends.length - lines : Number(this.readable()); n > 0; n--)
+      this.async.kill(this.k, POLL.IN);
     this.onRoom?.();
   }
 

@@ -62,6 +62,7 @@ export function hangUp(k: Kernel, tty: Tty): void {
   release(k, tty);
   for (const file of tty.files) file.ops = hungUpOps;
   tty.files.clear();
+  tty.async.clear();
   tty.driver.closed?.();
   tty.readQueue.wakeAll(k.cause("data"));
   tty.writeQueue.wakeAll(k.cause("data"));

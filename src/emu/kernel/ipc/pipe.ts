@@ -8,6 +8,7 @@ import { EAGAIN, EBADF, EBUSY, EINVAL, ENOTTY, EPERM, EPIPE, ERESTARTSYS } from 
 import { PIPE_BUF, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../fs/const.ts";
 import type { File, FileOps, PollResult } from "../fs/file.ts";
 import type { IovIter } from "../fs/iov.ts";
+import { AsyncFiles, POLL } from "../fs/sigio.ts";
 import { recordShort, recordTiming } from "../fs/trace.ts";
 import type { Kernel } from "../kernel.ts";
 import type { SysResult } from "../sched.ts";
@@ -64,6 +65,9 @@ export class Pipe {
   private readonly taken = new Marks();
   /** The event that closed the last writer. */
   private closedBy = -1;
+  /** Files of either side with O_ASYNC. */
+  readonly asyncReaders = new AsyncFiles();
+  readonly asyncWriters = new AsyncFiles();
   /** Made by pipe(), not a FIFO: opening an end again (/proc/self/fd) waits for nobody. */
   anonymous = false;
   traceObject = -1;
@@ -109,6 +113,7 @@ export class Pipe {
     if (writer >= 0) k.edge(t, { from: writer, kind: "data" });
     this.taken.push(this.out, t.seq);
     this.writeQueue.wake(k.cause("space"));
+    this.asyncWriters.kill(k, POLL.OUT);
   }
 
   /** Puts bytes in; there is room. */
@@ -127,6 +132,7 @@ export class Pipe {
     }
     this.written.push(this.in, t.seq);
     this.readQueue.wake(k.cause("data"));
+    this.asyncReaders.kill(k, POLL.IN);
   }
 
   /** The event that made the pipe readable: who wrote its first byte, or closed its last writer. */
@@ -141,14 +147,23 @@ export class Pipe {
   }
 
   closeWriter(k: Kernel): void {
-    if (--this.writers > 0) return;
-    this.closedBy = k.current.seq;
-    this.readQueue.wakeAll(k.cause("data"));
+    if (--this.writers === 0) {
+      this.closedBy = k.current.seq;
+      this.readQueue.wakeAll(k.cause("data"));
+    }
+    this.tellClosed(k);
   }
 
   closeReader(k: Kernel): void {
-    if (--this.readers > 0) return;
-    this.writeQueue.wakeAll(k.cause("space"));
+    if (--this.readers === 0) this.writeQueue.wakeAll(k.cause("space"));
+    this.tellClosed(k);
+  }
+
+  /** A file of one side is closed and a side has nobody left. */
+  private tellClosed(k: Kernel): void {
+    if ((this.readers === 0) === (this.writers === 0)) return;
+    this.asyncReaders.kill(k, POLL.IN);
+    this.asyncWriters.kill(k, POLL.OUT);
   }
 
   /** F_SETPIPE_SZ: a power of two, at least a page. */
@@ -185,10 +200,12 @@ export function pipeRead(k: Kernel, t: Task, pipe: Pipe, nonblock: boolean, iter
   if (pipe.writers === 0) {
     pipe.atEnd(k, t);
     if (k.recorder.enabled) k.recorder.set(t.seq, { obj: pipe.object(k), bytes: 0 });
+    pipe.asyncWriters.kill(k, POLL.OUT);
     return 0;
   }
   if (nonblock) {
     recordTiming(k, t);
+    pipe.asyncWriters.kill(k, POLL.OUT);
     return -EAGAIN;
   }
   return readBlocked(k, t, pipe, iter);
@@ -214,7 +231,7 @@ function* readBlocked(k: Kernel, t: Task, pipe: Pipe, iter: IovIter): Generator<
 export function pipeWrite(k: Kernel, t: Task, pipe: Pipe, nonblock: boolean, iter: IovIter): SysResult {
   const total = iter.left;
   if (total === 0) return 0;
-  if (pipe.readers === 0) return broken(k, t);
+  if (pipe.readers === 0) return broken(k, t, pipe);
   if (pipe.room >= total) {
     pipe.fill(k, t, iter.take(total));
     if (k.recorder.enabled) k.recorder.set(t.seq, { obj: pipe.object(k), bytes: total });
@@ -222,7 +239,10 @@ export function pipeWrite(k: Kernel, t: Task, pipe: Pipe, nonblock: boolean, ite
   }
   if (nonblock) {
     recordTiming(k, t);
-    if (total <= PIPE_BUF || pipe.room === 0) return -EAGAIN;
+    if (total <= PIPE_BUF || pipe.room === 0) {
+      pipe.asyncReaders.kill(k, POLL.IN);
+      return -EAGAIN;
+    }
     const n = pipe.room;
     pipe.fill(k, t, iter.take(n));
     if (k.recorder.enabled) k.recorder.set(t.seq, { obj: pipe.object(k), bytes: n });
@@ -231,8 +251,10 @@ export function pipeWrite(k: Kernel, t: Task, pipe: Pipe, nonblock: boolean, ite
   return writeBlocked(k, t, pipe, iter, total);
 }
 
-function broken(k: Kernel, t: Task): number {
+/** Nobody reads any more: SIGPIPE, and EPIPE. */
+export function broken(k: Kernel, t: Task, pipe: Pipe): number {
   k.signals.send(t, k.signals.userInfo(t, SIGPIPE));
+  pipe.asyncReaders.kill(k, POLL.IN);
   return -EPIPE;
 }
 
@@ -247,8 +269,8 @@ function* writeBlocked(
   let done = 0;
   for (;;) {
     if (pipe.readers === 0) {
-      if (done === 0) return broken(k, t);
-      k.signals.send(t, k.signals.userInfo(t, SIGPIPE));
+      const r = broken(k, t, pipe);
+      if (done === 0) return r;
       break;
     }
     if (pipe.room >= Math.min(least, iter.left)) {
@@ -263,7 +285,7 @@ function* writeBlocked(
       iter.advance(n);
       done += n;
       if (iter.left === 0) break;
-    }
+    } else pipe.asyncReaders.kill(k, POLL.IN);
     const why = yield { queues: [pipe.writeQueue], interruptible: true };
     if (why === "signal" && pipe.room < Math.min(least, iter.left)) {
       if (done === 0) return -ERESTARTSYS;
@@ -303,6 +325,10 @@ export const pipeOps: FileOps = {
     if (cmd !== FIONREAD) return -ENOTTY;
     writeU32(k, t, arg, (file.data as Pipe).used);
     return 0;
+  },
+  fasync: (_k, file) => {
+    const pipe = file.data as Pipe;
+    return [...(file.readable ? [pipe.asyncReaders] : []), ...(file.writable ? [pipe.asyncWriters] : [])];
   },
   release: (k, file) => {
     const pipe = file.data as Pipe;

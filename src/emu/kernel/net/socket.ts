@@ -2,9 +2,10 @@
 // A family says in a subclass what one attempt of each call does.
 import { OBJECT } from "../../../traces/schema/enums.ts";
 import { EAGAIN, EINTR, EINVAL, EPIPE, ERESTARTSYS } from "../errno.ts";
-import { O_NONBLOCK, O_RDWR, S_IFSOCK } from "../fs/const.ts";
+import { O_NONBLOCK, O_RDWR, POLLOUT, S_IFSOCK } from "../fs/const.ts";
 import type { File, FileOps, PollResult } from "../fs/file.ts";
 import type { IovIter } from "../fs/iov.ts";
+import { AsyncFiles, POLL, type PollCode } from "../fs/sigio.ts";
 import { recordShort, recordTiming } from "../fs/trace.ts";
 import type { Kernel, SysResult } from "../kernel.ts";
 import { SIGPIPE } from "../signal.ts";
@@ -12,6 +13,7 @@ import type { Task } from "../task.ts";
 import { Retry, type Wait, WaitQueue, type WakeReason } from "../wait.ts";
 import type { Control, PacketHeader } from "./ancillary.ts";
 import {
+  AF_UNIX,
   LEAST_BYTES,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
@@ -72,6 +74,12 @@ export abstract class Socket {
   readonly readQueue = new WaitQueue();
   /** Woken when the peer has taken something: there is room. */
   readonly writeQueue = new WaitQueue();
+  /** Its file, if it has O_ASYNC. */
+  readonly async = new AsyncFiles();
+  /** A reader waits for bytes: signals would tell it nothing (SOCKWQ_ASYNC_WAITDATA). */
+  awaited = false;
+  /** A writer found no room: it is told when there is some (SOCKWQ_ASYNC_NOSPACE). */
+  full = false;
   listening = false;
   /** Connections that may wait to be accepted, less one. */
   backlogLimit = 0;
@@ -177,6 +185,7 @@ export abstract class Socket {
     other.connectedBy = k.current.seq;
     this.backlog.push(other);
     this.readQueue.wake(k.cause("data"));
+    this.tell(k, POLL.IN);
   }
 
   push(k: Kernel, t: Task, piece: Piece): void {
@@ -184,6 +193,19 @@ export abstract class Socket {
     this.hold(this.cost(piece));
     if (this.takenBy >= 0) k.edge(t, { from: this.takenBy, kind: "space" });
     this.readQueue.wake(k.cause("data"));
+    this.tell(k, POLL.IN);
+  }
+
+  /** Signals that there is something to read or no more to come, unless a reader waits anyway. */
+  tell(k: Kernel, code: PollCode): void {
+    if (!this.awaited) this.async.kill(k, code);
+  }
+
+  /** Signals a writer that found no room that there is some. */
+  private tellSpace(k: Kernel): void {
+    if (!this.full || this.shutWrite || !(this.poll().mask & POLLOUT)) return;
+    this.full = false;
+    this.async.kill(k, POLL.OUT);
   }
 
   /** Moves the next `n` bytes to `to`, as far as there is room there. */
@@ -245,6 +267,7 @@ export abstract class Socket {
     if (last >= 0) k.edge(t, { from: last, kind: "data" });
     this.takenBy = t.seq;
     this.peer?.writeQueue.wakeAll(k.cause("space"));
+    this.peer?.tellSpace(k);
     return files;
   }
 
@@ -339,7 +362,9 @@ function* receiveRest(
   iter.advance(first);
   const deadline = deadlineOf(k, s.receiveTimeout);
   do {
+    s.awaited = s.stream;
     const r = yield* blocking(s.readQueue, () => s.receiveOnce(k, t, iter, flags, got), deadline);
+    s.awaited = false;
     if (r <= 0) return done > 0 ? done : r;
     done += r;
     if (done < least) iter.advance(r);
@@ -352,6 +377,7 @@ export function send(k: Kernel, t: Task, file: File, iter: IovIter, message: Mes
   const s = file.data as Socket;
   const total = iter.left;
   const r = s.sendOnce(k, t, iter, message);
+  if (r === -EAGAIN || (s.stream && r > 0 && r < total)) s.full = true;
   const wait = !(file.nonblock || message.flags & MSG_DONTWAIT);
   if (wait && (r === -EAGAIN || (s.stream && r > 0 && r < total))) {
     return sendRest(k, t, s, iter, message, Math.max(0, r), total);
@@ -403,7 +429,13 @@ const socketOps: FileOps = {
   stream: true,
   read: (k, t, file, iter) => (iter.left === 0 ? 0 : receive(k, t, file, iter, 0, { files: [] })),
   write: (k, t, file, iter) => send(k, t, file, iter, { flags: 0, files: [] }),
-  poll: (_k, file) => (file.data as Socket).poll(),
+  poll: (_k, file) => {
+    const s = file.data as Socket;
+    const r = s.poll();
+    if (!(r.mask & POLLOUT) && !s.listening && !(s.stream && s.family === AF_UNIX)) s.full = true;
+    return r;
+  },
+  fasync: (_k, file) => [(file.data as Socket).async],
   ioctl: (k, t, file, cmd, arg) => socketIoctl(k, t, file.data as Socket, cmd, arg),
   release: (k, file) => (file.data as Socket).close(k),
 };

@@ -18,6 +18,7 @@ import {
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM } from "../fs/const.ts";
 import type { File, PollResult } from "../fs/file.ts";
 import type { IovIter } from "../fs/iov.ts";
+import { POLL } from "../fs/sigio.ts";
 import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import { familyOf } from "./address.ts";
@@ -97,7 +98,7 @@ export class TcpSocket extends InetSocket {
     this.charge(k, t, k.charges.loopback.connect);
     identify(this, t);
     const listener = findListener(k, to.ip, to.port);
-    if (!listener) this.refuse();
+    if (!listener) this.refuse(k);
     else if (listener.backlogFull) {
       this.waitingFor = listener;
       listener.syns.push(this);
@@ -118,14 +119,16 @@ export class TcpSocket extends InetSocket {
     this.peer = other;
     this.wasConnected = other.wasConnected = true;
     this.ports(k).add(other);
+    this.async.kill(k, POLL.OUT);
     listener.offer(k, other);
   }
 
   /** A RST answers the SYN. */
-  private refuse(): void {
+  private refuse(k: Kernel): void {
     this.waitingFor = null;
     this.error = ECONNREFUSED;
     this.shutRead = this.shutWrite = true;
+    this.async.kill(k, POLL.ERR);
   }
 
   /** How connect() ended; -EAGAIN: not yet. */
@@ -200,6 +203,7 @@ export class TcpSocket extends InetSocket {
     this.finReceived = true;
     this.closedBy = k.current.seq;
     this.wakeBoth(k);
+    this.tell(k, this.shutWrite ? POLL.HUP : POLL.IN);
   }
 
   /** The other side's RST arrives: an error if this side still wanted something. */
@@ -209,6 +213,7 @@ export class TcpSocket extends InetSocket {
     this.shutRead = this.shutWrite = true;
     this.closedBy = k.current.seq;
     this.wakeBoth(k);
+    this.async.kill(k, POLL.ERR);
   }
 
   receiveOnce(k: Kernel, t: Task, iter: IovIter, flags: number, got: Received): number {
@@ -290,7 +295,7 @@ export class TcpSocket extends InetSocket {
     }
     this.backlog.length = 0;
     for (const s of this.syns) {
-      s.refuse();
+      s.refuse(k);
       s.wakeBoth(k);
     }
     this.syns.length = 0;

@@ -28,6 +28,7 @@ import type { File, PollResult } from "../fs/file.ts";
 import type { Inode } from "../fs/inode.ts";
 import type { IovIter } from "../fs/iov.ts";
 import { LOOKUP_FOLLOW, LOOKUP_PARENT, lookupLast, mayCreate, permission, walk } from "../fs/namei.ts";
+import { POLL } from "../fs/sigio.ts";
 import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
 import { bytesOf } from "../user.ts";
@@ -122,6 +123,7 @@ export class UnixSocket extends Socket {
     if (this.peer) {
       this.peer.closedBy = k.current.seq;
       this.peer.wakeBoth(k);
+      if (read || write) this.peer.tell(k, read && write ? POLL.HUP : POLL.IN);
     }
     return 0;
   }
@@ -204,6 +206,7 @@ export class UnixSocket extends Socket {
     if (!peer) return;
     peer.closedBy = k.current.seq;
     peer.wakeBoth(k);
+    if (this.tied) peer.tell(k, POLL.HUP);
   }
 }
 
