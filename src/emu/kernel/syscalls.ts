@@ -124,11 +124,11 @@ import {
   sys_readv,
   sys_sendfile,
   sys_sendfile64,
-  sys_splice,
   sys_write,
   sys_writev,
 } from "./fs/read_write.ts";
 import { sys_signalfd, sys_signalfd4 } from "./fs/signalfd.ts";
+import { sys_splice } from "./fs/splice.ts";
 import {
   sys_fstat,
   sys_fstat64,

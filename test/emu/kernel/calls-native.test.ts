@@ -21,6 +21,7 @@ describe.each([
     ["pseudoterminals", "pty"],
     ["pipes that are copied", "tee"],
     ["files that signal", "sigio"],
+    ["bytes that go through pipes", "splice"],
     ["futexes with an owner", "pi"],
     ["ptrace without a stop, in stops, of registers", "seize"],
     ["POSIX queues, pidfds and others", "posix"],

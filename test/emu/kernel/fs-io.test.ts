@@ -35,14 +35,8 @@ import {
 } from "../../../src/emu/kernel/fs/names.ts";
 import { sys_close, sys_open } from "../../../src/emu/kernel/fs/open.ts";
 import { sys_poll } from "../../../src/emu/kernel/fs/poll.ts";
-import {
-  sys_lseek,
-  sys_pread64,
-  sys_read,
-  sys_splice,
-  sys_write,
-  sys_writev,
-} from "../../../src/emu/kernel/fs/read_write.ts";
+import { sys_lseek, sys_pread64, sys_read, sys_write, sys_writev } from "../../../src/emu/kernel/fs/read_write.ts";
+import { sys_splice } from "../../../src/emu/kernel/fs/splice.ts";
 import { sys_stat64 } from "../../../src/emu/kernel/fs/stat.ts";
 import { sys_fallocate, sys_fsync } from "../../../src/emu/kernel/fs/sync.ts";
 import { sys_getxattr, sys_listxattr, sys_removexattr, sys_setxattr } from "../../../src/emu/kernel/fs/xattr.ts";

@@ -1,4 +1,4 @@
-// read, write and their kin, lseek, and copies between files (fs/read_write.c, fs/splice.c). tee is in tee.ts.
+// read, write and their kin, lseek, and copies between files (fs/read_write.c).
 import { EAGAIN, EBADF, EINVAL, EISDIR, EOPNOTSUPP, EOVERFLOW, ERESTARTSYS, ESPIPE, EXDEV } from "../errno.ts";
 import type { Kernel, SysResult } from "../kernel.ts";
 import type { Task } from "../task.ts";
@@ -212,7 +212,7 @@ export function* untilDone(queue: WaitQueue, once: () => number): Generator<Wait
 }
 
 /** Bytes moved between files at a time. */
-const COPY_BYTES = 65536;
+export const COPY_BYTES = 65536;
 
 /**
  * Copies `count` bytes from one file to another through the kernel; positions as in FileOps (-1: the file's own).
@@ -340,42 +340,5 @@ function* copyRange(
   else from.pos = fromPos + n;
   if (outOff) writeI64(k, t, outOff, toPos + n);
   else to.pos = toPos + n;
-  return n;
-}
-
-/** splice(in, offset in, out, offset out, length, flags): at least one side is a pipe. */
-export function sys_splice(
-  k: Kernel,
-  t: Task,
-  inFd: number,
-  inOff: number,
-  outFd: number,
-  outOff: number,
-  length: number,
-): SysResult {
-  const from = t.files!.get(inFd);
-  const to = t.files!.get(outFd);
-  if (!from?.readable || !to?.writable) return -EBADF;
-  if (!from.ops.stream && !to.ops.stream) return -EINVAL;
-  if ((from.ops.stream && inOff) || (to.ops.stream && outOff)) return -ESPIPE;
-  if (!from.ops.read || !to.ops.write || to.append) return -EINVAL;
-  if (length === 0) return 0;
-  return spliceFiles(k, t, from, inOff, to, outOff, length >>> 0);
-}
-
-function* spliceFiles(
-  k: Kernel,
-  t: Task,
-  from: File,
-  inOff: number,
-  to: File,
-  outOff: number,
-  length: number,
-): Generator<Wait, number, WakeReason> {
-  const fromPos = inOff ? readI64(k, t, inOff) : -1;
-  const toPos = outOff ? readI64(k, t, outOff) : -1;
-  const n = yield* copyFile(k, t, from, fromPos, to, toPos, Math.min(length, COPY_BYTES));
-  if (n > 0 && inOff) writeI64(k, t, inOff, fromPos + n);
-  if (n > 0 && outOff) writeI64(k, t, outOff, toPos + n);
   return n;
 }
