@@ -11,7 +11,7 @@ import type { IovIter } from "./iov.ts";
 import { type MemInode, MemSuper } from "./memfs.ts";
 import { nofile } from "./open.ts";
 import type { PageCache } from "./page_cache.ts";
-import { AsyncFiles, OWNER, own, POLL } from "./sigio.ts";
+import { AsyncFiles, asyncFiles, POLL } from "./sigio.ts";
 import { currentTime } from "./times.ts";
 import { moved } from "./trace.ts";
 import { LINE_MAX, type Tty } from "./tty.ts";
@@ -218,10 +218,7 @@ function masterOps(pty: Pty): FileOps {
       if (pty.tty.inputRoom > 0) mask |= POLLOUT | POLLWRNORM;
       return { mask, queues: [pty.readQueue, pty.writeQueue] };
     },
-    fasync: (k, file) => {
-      own(file, k.current, OWNER.process, k.current.tgid, false);
-      return [pty.async];
-    },
+    fasync: (k, file) => asyncFiles(k, file, 0, pty.async),
     release: (k) => {
       k.vfs.ptys.remove(pty.tty.index);
       pty.end();

@@ -89,6 +89,13 @@ export function own(file: File, t: Task, type: number, pid: number, force: boole
   if (force || !file.owner?.pid) file.owner = { type, pid, uid: t.creds.uid, euid: t.creds.euid };
 }
 
+/** Those of a terminal's side, whose owner, if nobody was named, is the foreground or who asks (tty_fasync). */
+export function asyncFiles(k: Kernel, file: File, pgrp: number, list: AsyncFiles): AsyncFiles[] {
+  if (pgrp > 0) own(file, k.current, OWNER.group, pgrp, false);
+  else own(file, k.current, OWNER.process, k.current.tgid, false);
+  return [list];
+}
+
 /** Whether a number is anybody's: a thread's, a group's or a session's (find_vpid). */
 function known(k: Kernel, pid: number): boolean {
   if (k.tasks.has(pid)) return true;

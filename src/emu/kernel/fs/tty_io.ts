@@ -8,7 +8,7 @@ import type { Wait, WakeReason } from "../wait.ts";
 import { O_NOCTTY, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "./const.ts";
 import type { File, FileOps } from "./file.ts";
 import type { IovIter } from "./iov.ts";
-import { OWNER, own } from "./sigio.ts";
+import { asyncFiles } from "./sigio.ts";
 import { TERMIO_BYTES, TERMIOS_BYTES, TERMIOS2_BYTES, TOSTOP, VMIN, VSTART, VSTOP, VTIME } from "./termios.ts";
 import { moved } from "./trace.ts";
 import { LINE_MAX, Tty } from "./tty.ts";
@@ -272,11 +272,7 @@ function ttyOps(tty: Tty): FileOps {
       const mask = (ready ? POLLIN | POLLRDNORM : 0) | (takes ? POLLOUT | POLLWRNORM : 0);
       return { mask, queues: [tty.readQueue, tty.writeQueue] };
     },
-    fasync: (k, file) => {
-      if (tty.pgrp > 0) own(file, k.current, OWNER.group, tty.pgrp, false);
-      else own(file, k.current, OWNER.process, k.current.tgid, false);
-      return [tty.async];
-    },
+    fasync: (k, file) => asyncFiles(k, file, tty.pgrp, tty.async),
     release: (_k, file) => {
       if (tty.files.delete(file) && tty.files.size === 0) tty.driver.closed?.();
     },
