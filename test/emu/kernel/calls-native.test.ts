@@ -20,6 +20,7 @@ describe.each([
     ["what UDP tells of packets", "packets"],
     ["pseudoterminals", "pty"],
     ["pipes that are copied", "tee"],
+    ["descriptors that nobody takes", "carried"],
     ["files that signal", "sigio"],
     ["bytes that go through pipes", "splice"],
     ["futexes with an owner", "pi"],

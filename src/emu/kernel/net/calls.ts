@@ -16,6 +16,7 @@ import {
   blocking,
   deadlineOf,
   identify,
+  putFiles,
   type Received,
   receive,
   type Socket,
@@ -221,7 +222,7 @@ function* recvLater(
 }
 
 function tellSender(k: Kernel, t: Task, r: number, got: Received, addr: number, lengthAddr: number): number {
-  for (const file of got.files) file.put(k);
+  putFiles(k, got);
   if (r < 0 || addr === 0) return r;
   return writeName(k, t, got.from ?? new Uint8Array(0), addr, lengthAddr) || r;
 }

@@ -231,6 +231,8 @@ export abstract class Socket {
       const n = Math.min(piece.bytes.length, iter.left - at);
       iter.put(piece.bytes.subarray(0, n), at);
       at += n;
+      // Who only looks gets descriptors of his own (unix_peek_fds).
+      if (flags & MSG_PEEK) got.files.push(...piece.files.map((f) => f.get()));
       // Descriptors end a read: they belong to the piece that brought them.
       if (!this.stream || at >= iter.left || piece.files.length > 0) break;
     }
@@ -425,9 +427,34 @@ export function acceptOnce(k: Kernel, t: Task, s: Socket): Socket | number {
   return other;
 }
 
+/** read(): there is no room for the descriptors that come with the bytes, so they are closed. */
+function readBytes(k: Kernel, t: Task, file: File, iter: IovIter): SysResult {
+  if (iter.left === 0) return 0;
+  const got: Received = { files: [] };
+  const r = receive(k, t, file, iter, 0, got);
+  if (typeof r !== "number") return readLater(k, r, got);
+  putFiles(k, got);
+  return r;
+}
+
+function* readLater(
+  k: Kernel,
+  wait: Generator<Wait, number, WakeReason>,
+  got: Received,
+): Generator<Wait, number, WakeReason> {
+  const r = yield* wait;
+  putFiles(k, got);
+  return r;
+}
+
+/** Closes the descriptors that nobody took from a message. */
+export function putFiles(k: Kernel, got: Received): void {
+  for (const file of got.files) file.put(k);
+}
+
 const socketOps: FileOps = {
   stream: true,
-  read: (k, t, file, iter) => (iter.left === 0 ? 0 : receive(k, t, file, iter, 0, { files: [] })),
+  read: readBytes,
   write: (k, t, file, iter) => send(k, t, file, iter, { flags: 0, files: [] }),
   poll: (_k, file) => {
     const s = file.data as Socket;
