@@ -21,6 +21,7 @@ describe.each([
     ["pseudoterminals", "pty"],
     ["pipes that are copied", "tee"],
     ["descriptors that nobody takes", "carried"],
+    ["edges on UNIX sockets", "edges"],
     ["files that signal", "sigio"],
     ["bytes that go through pipes", "splice"],
     ["futexes with an owner", "pi"],

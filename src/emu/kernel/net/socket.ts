@@ -251,6 +251,7 @@ export abstract class Socket {
     let left = n;
     const files: File[] = [];
     let last = -1;
+    let freed = false;
     while (this.received.length > 0 && (left > 0 || !this.stream)) {
       const piece = this.received[0];
       files.push(...piece.files);
@@ -259,17 +260,22 @@ export abstract class Socket {
       if (this.stream && piece.bytes.length > left) {
         piece.bytes = piece.bytes.subarray(left);
         this.hold(-left);
+        freed = this.family !== AF_UNIX;
         break;
       }
       this.received.shift();
+      freed = true;
       this.hold(-this.cost(piece));
       left -= piece.bytes.length;
       if (!this.stream) break;
     }
     if (last >= 0) k.edge(t, { from: last, kind: "data" });
     this.takenBy = t.seq;
-    this.peer?.writeQueue.wakeAll(k.cause("space"));
-    this.peer?.tellSpace(k);
+    // A writer of AF_UNIX hears of room when a whole sk_buff is gone (sock_wfree), TCP's window opens by bytes.
+    if (freed) {
+      this.peer?.writeQueue.wakeAll(k.cause("space"));
+      this.peer?.tellSpace(k);
+    }
     return files;
   }
 

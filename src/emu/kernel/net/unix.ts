@@ -120,7 +120,7 @@ export class UnixSocket extends Socket {
     if (read) this.shutRead = true;
     if (write) this.shutWrite = true;
     this.wakeBoth(k);
-    if (this.peer) {
+    if (this.peer && this.type !== SOCK_DGRAM) {
       this.peer.closedBy = k.current.seq;
       this.peer.wakeBoth(k);
       if (read || write) this.peer.tell(k, read && write ? POLL.HUP : POLL.IN);
