@@ -11,10 +11,10 @@ import { IovIter } from "./iov.ts";
 import { IN_MODIFY } from "./notify.ts";
 import { COPY_BYTES, copyFile, finish } from "./read_write.ts";
 
-const SPLICE_F_NONBLOCK = 2;
-const SPLICE_F_ALL = 15;
+export const SPLICE_F_NONBLOCK = 2;
+export const SPLICE_F_ALL = 15;
 
-type Moving = Generator<Wait, number, WakeReason>;
+export type Moving = Generator<Wait, number, WakeReason>;
 
 /** A pipe, also one of the standard streams, which have no ring. */
 function isPipe(file: File): boolean {
@@ -22,7 +22,7 @@ function isPipe(file: File): boolean {
 }
 
 /** Waits until there is something in a pipe, or nobody who could write it. */
-function* untilFilled(pipe: Pipe, nonblock: boolean): Moving {
+export function* untilFilled(pipe: Pipe, nonblock: boolean): Moving {
   let why: WakeReason = "woken";
   while (pipe.used === 0 && pipe.writers > 0) {
     if (why === "signal") return -ERESTARTSYS;
@@ -33,7 +33,7 @@ function* untilFilled(pipe: Pipe, nonblock: boolean): Moving {
 }
 
 /** Waits until there is room in a pipe that somebody reads. */
-function* untilRoom(k: Kernel, t: Task, pipe: Pipe, nonblock: boolean): Moving {
+export function* untilRoom(k: Kernel, t: Task, pipe: Pipe, nonblock: boolean): Moving {
   for (let why: WakeReason = "woken"; ; ) {
     if (pipe.readers === 0) return broken(k, t, pipe);
     if (pipe.room > 0) return 0;
@@ -44,7 +44,7 @@ function* untilRoom(k: Kernel, t: Task, pipe: Pipe, nonblock: boolean): Moving {
 }
 
 /** What is in a pipe, without taking it. */
-function held(pipe: Pipe, n: number): Uint8Array {
+export function held(pipe: Pipe, n: number): Uint8Array {
   const bytes = new Uint8Array(n);
   pipe.peek(n, (part, at) => bytes.set(part, at));
   return bytes;
