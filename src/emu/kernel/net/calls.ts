@@ -11,18 +11,8 @@ import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOC
 import { sys_recvmmsg, sys_recvmsg, sys_sendmmsg, sys_sendmsg } from "./message.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "./netlink.ts";
 import { socketAt, sys_getsockopt, sys_setsockopt } from "./options.ts";
-import {
-  acceptOnce,
-  blocking,
-  deadlineOf,
-  identify,
-  putFiles,
-  type Received,
-  receive,
-  type Socket,
-  send,
-  socketFile,
-} from "./socket.ts";
+import { blocking, deadlineOf, identify, type Received, type Socket } from "./socket.ts";
+import { acceptOnce, putFiles, receive, send, socketFile } from "./socket_file.ts";
 import { TcpSocket } from "./tcp.ts";
 import { IPPROTO_UDPLITE, UdpSocket } from "./udp.ts";
 import { connectPair, UnixSocket } from "./unix.ts";

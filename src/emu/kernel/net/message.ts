@@ -12,7 +12,8 @@ import type { Wait, WakeReason } from "../wait.ts";
 import { type Control, putControls, readControls } from "./ancillary.ts";
 import { AF_UNIX, MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_DONTWAIT, MSG_TRUNC, MSG_WAITFORONE, SOL_SOCKET } from "./const.ts";
 import { socketAt } from "./options.ts";
-import { type Received, receive, type Socket, send } from "./socket.ts";
+import type { Received, Socket } from "./socket.ts";
+import { receive, send } from "./socket_file.ts";
 
 const SCM_RIGHTS = 1;
 /** struct mmsghdr: a msghdr and what the call moved. */
